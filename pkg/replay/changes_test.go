@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/insight"
@@ -176,6 +178,42 @@ func TestAViewLeavesWhatHasItsName(t *testing.T) {
 	if !exists("insight_units", "Memory") {
 		t.Error("the table of somebody else was replaced")
 	}
+}
+
+// Where nobody may create views, insights answer all the same, and the tables of dropped ones go.
+func TestAUserWhoMayNotCreateViews(t *testing.T) {
+	database, err := url.Parse(chdbtest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := chdbtest.NewProxy(t)
+	p := newPlatformAt(t, proxy.DSN(strings.TrimPrefix(database.Path, "/")))
+	p.sweepAtOnce = true
+	denied := "projector: Not enough privileges. To execute this query, it's necessary to have the grant CREATE VIEW ON " +
+		"holdfast.* (ACCESS_DENIED)"
+	proxy.Fail(chdbtest.Fault{Queries: "CREATE OR REPLACE VIEW", Code: 497, Message: denied})
+	p.sell(10)
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	p.eventually("a view is refused", func() bool { return proxy.Faults() > 0 })
+	answering, err := p.service.Answering(p.ctx, p.replay(r.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := answering.Ask(p.ctx, p.conn, insight.Question{By: []string{}, Limit: 1}, nil, nil)
+	if err != nil || answer.Rows[0]["orders"] != "10" {
+		t.Errorf("%v, %v", answer, err)
+	}
+	if _, err := p.service.Decide(p.ctx, catalog.Decision{Type: catalog.InsightDropped, Insight: "units"}); err != nil {
+		t.Fatal(err)
+	}
+	p.eventually("its table is dropped", func() bool {
+		var n uint64
+		err := p.conn.Each(p.ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = '"+
+			answering.Table+"'", nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&n) })
+		return err == nil && n == 0
+	})
 }
 
 // A replay of a part of the history has that part, and goes live only by force.

@@ -40,7 +40,7 @@ type platform struct {
 	registry *prometheus.Registry
 	// rawKept is how long rows that a verification was compared with are kept.
 	rawKept time.Duration
-	// sweepAtOnce makes projectors in processes of their own drop at once what nobody needs.
+	// sweepAtOnce makes projectors drop at once what nobody needs.
 	sweepAtOnce bool
 	written     int
 }
@@ -101,6 +101,9 @@ func (p *platform) run() (stop func()) {
 		p.t.Fatal(err)
 	}
 	runner.KeepRawRows(p.rawKept)
+	if p.sweepAtOnce {
+		runner.SweepAtOnce()
+	}
 	stopMirror := p.background(m.Run)
 	p.eventually("the mirror has its tables", func() bool { return m.Started() == nil })
 	stopRunner := p.background(runner.Run)
