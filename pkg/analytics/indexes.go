@@ -9,10 +9,10 @@ import (
 )
 
 // offsetIndex is an index of the tables that are ordered by topic, partition and offset: the lowest and the highest
-// offset of each granule, which is what ClickHouse reads at a time. Insights ask for the newest offsets of all partitions
-// at once. A granule in which one partition ends and the next begins might have any offset by the order alone; a month's
-// part of a table has such granules for each partition, so that nearly all of a mirror of millions of rows would be read
-// every few seconds.
+// offset of each granule, which is what ClickHouse reads at a time. Insights ask for the newest offsets of all
+// partitions at once. A granule in which one partition ends and the next begins might have any offset by the order
+// alone; a month's part of a table has such granules for each partition, so that nearly all of a mirror of millions of
+// rows would be read every few seconds.
 const offsetIndex = "offset_range"
 
 // orderedByOffset is how the clause ORDER BY of such a table begins.
