@@ -289,8 +289,8 @@ func TestORD66AShipmentsCaptureIsMatchedWithAnEarlierRefund(t *testing.T) {
 	}
 }
 
-// What shipments capture may be more than the goods that shipped cost, by rounding: 1.115 is captured as 1.12 twice, and
-// two of them are worth 2.23. The refund of it then takes cover of what remains.
+// What shipments capture may be more than the goods that shipped cost, by rounding: 1.115 is captured as 1.12 twice,
+// and two of them are worth 2.23. The refund of it then takes cover of what remains.
 func TestORD65AnEarlierRefundMayTakeTheCoverOfAShipment(t *testing.T) {
 	s := given(t, append(paid(), RefundPayment{AmountMicros: 10_000_000, Reference: "re"})...)
 	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true, DeadlineMicros: 9_000})
