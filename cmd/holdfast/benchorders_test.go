@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
 	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/schemas/insights"
 )
 
 // shopOf is an API that accepts this number of orders and refuses the others.
@@ -106,8 +107,12 @@ func TestBenchReplayMeasuresEachStep(t *testing.T) {
 	if err := errors.Join(err, json.Unmarshal([]byte(out), &r)); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	ready, err := insights.Ready()
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := r.FromLog
-	if r.Lines != 400 || r.Orders != 20 || f.Insights != 15 || f.Seconds <= 0 || f.LiveSeconds < f.Seconds ||
+	if r.Lines != 400 || r.Orders != 20 || f.Insights != len(ready) || f.Seconds <= 0 || f.LiveSeconds < f.Seconds ||
 		f.Ratio != f.LinesPerSecond/f.CopyLinesPerSecond {
 		t.Errorf("from the log: %+v", r)
 	}
