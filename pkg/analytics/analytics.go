@@ -15,6 +15,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
@@ -34,25 +35,26 @@ func Migrations() (*clickhouse.Migrations, error) {
 	return clickhouse.ParseMigrations(folder)
 }
 
-func migrate(ctx context.Context, conn *clickhouse.Conn) error {
+func migrate(ctx context.Context, conn *clickhouse.Conn, logger *slog.Logger) error {
 	m, err := Migrations()
 	if err != nil {
 		return err
 	}
-	return create(ctx, conn, m)
+	return create(ctx, conn, m, logger)
 }
 
 // create creates the tables with their indexes, as far as they are not there.
-func create(ctx context.Context, conn *clickhouse.Conn, m *clickhouse.Migrations) error {
+func create(ctx context.Context, conn *clickhouse.Conn, m *clickhouse.Migrations, logger *slog.Logger) error {
 	if err := conn.Migrate(ctx, m); err != nil {
 		return err
 	}
-	return createIndexes(ctx, conn, m)
+	createIndexes(ctx, conn, m, logger)
+	return nil
 }
 
 // dropRows drops the tables of the mirror and creates them again. It is for rows that are wrong; Rebuild replaces a
 // mirror while it is read. Running projectors notice, and fill the tables from the start of the log.
-func dropRows(ctx context.Context, conn *clickhouse.Conn) error {
+func dropRows(ctx context.Context, conn *clickhouse.Conn, logger *slog.Logger) error {
 	m, err := Migrations()
 	if err != nil {
 		return err
@@ -64,5 +66,5 @@ func dropRows(ctx context.Context, conn *clickhouse.Conn) error {
 			return err
 		}
 	}
-	return create(ctx, conn, m)
+	return create(ctx, conn, m, logger)
 }

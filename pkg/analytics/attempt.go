@@ -81,7 +81,7 @@ func (m *Mirror) prepareTables(ctx context.Context) error {
 	}
 	older, err := isOlder(ctx, m.cfg.Conn)
 	if err == nil && !older {
-		err = migrate(ctx, m.cfg.Conn)
+		err = migrate(ctx, m.cfg.Conn, m.cfg.Logger)
 	}
 	var schema *clickhouse.SchemaError
 	switch {
@@ -204,7 +204,7 @@ func (m *Mirror) refill(ctx context.Context, why error) error {
 		return why
 	}
 	m.cfg.Logger.Warn("filling the mirror again", "why", why)
-	if err := dropRows(ctx, m.cfg.Conn); err != nil {
+	if err := dropRows(ctx, m.cfg.Conn, m.cfg.Logger); err != nil {
 		return err
 	}
 	return errors.New("the mirror was not of this log and is filled again")

@@ -1,14 +1,20 @@
 package analytics
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"testing"
 	"testing/fstest"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
 // DropRows is what a mirror of another log does to its tables.
-var DropRows = dropRows
+func DropRows(ctx context.Context, conn *clickhouse.Conn) error {
+	return dropRows(ctx, conn, slog.New(slog.DiscardHandler))
+}
 
 // RetryWith is Retry with another way to park the letter as retried.
 var RetryWith = retry

@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -18,40 +19,36 @@ const offsetIndex = "offset_range"
 // orderedByOffset is how the clause ORDER BY of such a table begins.
 const orderedByOffset = "(topic, partition, offset"
 
-// createIndexes creates the indexes that tables lack. They are no migration: answers are the same without them, so
-// programs of before and after work on the same tables. A user who may not create any goes on without.
-func createIndexes(ctx context.Context, conn *clickhouse.Conn, m *clickhouse.Migrations) error {
-	indexed := map[string]bool{}
-	err := conn.Each(ctx, "SELECT table FROM system.data_skipping_indices "+
-		"WHERE database = currentDatabase() AND name = {name:String}", nil, clickhouse.Parameters{"name": offsetIndex},
-		func(rows clickhouse.Rows) error {
-			var table string
-			err := rows.Scan(&table)
-			indexed[table] = true
-			return err
-		})
-	if err != nil {
-		return unlessDenied(err)
-	}
+// createIndexes creates the indexes that tables lack, and has those computed that rows of before lack. They are no
+// migration: answers are the same without them, so programs of before and after work on the same tables, and where they
+// cannot be created the work goes on without.
+func createIndexes(ctx context.Context, conn *clickhouse.Conn, m *clickhouse.Migrations, logger *slog.Logger) {
 	for _, table := range m.Tables() {
-		if indexed[table.Name] || !strings.HasPrefix(table.OrderBy(), orderedByOffset) {
+		if !strings.HasPrefix(table.OrderBy(), orderedByOffset) {
 			continue
 		}
-		for _, statement := range []string{
-			"ALTER TABLE %s ADD INDEX IF NOT EXISTS " + offsetIndex + " offset TYPE minmax GRANULARITY 1",
-			"ALTER TABLE %s MATERIALIZE INDEX " + offsetIndex, // of rows that are there, in the background
-		} {
-			if err := conn.Exec(ctx, fmt.Sprintf(statement, table.Name), nil, nil); err != nil {
-				return unlessDenied(err)
-			}
+		if err := createIndex(ctx, conn, table.Name); err != nil {
+			logger.Warn("a table has no index by offset: reports and fills of insights read more rows", "table", table.Name,
+				"error", err)
 		}
 	}
-	return nil
 }
 
-func unlessDenied(err error) error {
-	if clickhouse.IsDenied(err) {
-		return nil
+func createIndex(ctx context.Context, conn *clickhouse.Conn, table string) error {
+	var indexed, lacking uint64
+	err := conn.Each(ctx, "SELECT "+
+		"(SELECT count() FROM system.data_skipping_indices "+
+		"WHERE database = currentDatabase() AND table = {table:String} AND name = {name:String}), "+
+		"(SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND active "+
+		"AND secondary_indices_compressed_bytes = 0)",
+		nil, clickhouse.Parameters{"table": table, "name": offsetIndex},
+		func(rows clickhouse.Rows) error { return rows.Scan(&indexed, &lacking) })
+	if err == nil && indexed == 0 {
+		err = conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s ADD INDEX IF NOT EXISTS %s offset TYPE minmax GRANULARITY 1",
+			table, offsetIndex), nil, nil)
+	}
+	if err == nil && lacking > 0 { // in the background
+		err = conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s MATERIALIZE INDEX %s", table, offsetIndex), nil, nil)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -30,13 +31,14 @@ type LogTables struct {
 // OpenLogTables creates the tables in conn's database unless they exist, and reads from the given offsets on: those
 // that an earlier one has reached, or nothing. upTo are the exclusive end offsets of the partitions to read.
 func OpenLogTables(
-	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, table string, from, upTo eventlog.Offsets,
+	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, logger *slog.Logger, table string,
+	from, upTo eventlog.Offsets,
 ) (*LogTables, error) {
 	wanted := []string{table}
 	if table == tableSales { // a fold of sales reads earlier events of its orders
 		wanted = append(wanted, tableOrders, tableOrderLines)
 	}
-	if err := migrate(ctx, conn); err != nil {
+	if err := migrate(ctx, conn, logger); err != nil {
 		return nil, err
 	}
 	start := eventlog.Offsets{}

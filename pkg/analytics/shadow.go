@@ -106,7 +106,7 @@ func (s *shadow) prepare(ctx context.Context, cfg RebuildConfig) error {
 			return err
 		}
 	}
-	if err := migrate(ctx, s.conn); err != nil {
+	if err := migrate(ctx, s.conn, cfg.Logger); err != nil {
 		return err
 	}
 	if err := s.conn.Exec(ctx, createUndecoded, nil, nil); err != nil {

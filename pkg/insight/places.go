@@ -1,7 +1,6 @@
 package insight
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -55,13 +54,18 @@ func byTopic(intervals []Interval, number func(Interval) int64) iter.Seq2[string
 // highest offset stand for themselves, too, because the index of the table knows them.
 func within(intervals []Interval) string {
 	ends := maps.Collect(byTopic(intervals, func(i Interval) int64 { return i.UpTo }))
+	lowest := map[string]int64{}
+	for _, i := range intervals {
+		if first, known := lowest[i.Topic]; !known || i.From < first {
+			lowest[i.Topic] = i.From
+		}
+	}
 	var conditions []string
 	for topic, from := range byTopic(intervals, func(i Interval) int64 { return i.From }) {
-		lowest := slices.MinFunc(intervals, func(a, b Interval) int { return cmp.Compare(a.From, b.From) }).From
 		upTo := ends[topic]
 		conditions = append(conditions, fmt.Sprintf(
 			"topic = %s AND offset >= %d AND offset < %d AND offset >= %s AND offset < %s",
-			clickhouse.Literals(topic), lowest, slices.Max(upTo), from.at("partition"), upTo.at("partition")))
+			clickhouse.Literals(topic), lowest[topic], slices.Max(upTo), from.at("partition"), upTo.at("partition")))
 	}
 	if len(conditions) == 0 {
 		return ""

@@ -96,7 +96,7 @@ func (r *Runner) openLog(ctx context.Context, t *table, upTo eventlog.Offsets) (
 	if p := progress[t.logName()]; p != nil && exists { // else somebody has dropped them
 		from = p.Next
 	}
-	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, t.Source.Table, from, upTo)
+	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, r.cfg.Logger, t.Source.Table, from, upTo)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -64,7 +64,7 @@ func (r *Runner) openRawRows(ctx context.Context, source insight.Source, upTo ev
 	if err != nil {
 		return nil, err
 	}
-	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, source.Table, nil, upTo)
+	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, r.cfg.Logger, source.Table, nil, upTo)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -18,7 +18,7 @@ type Status struct {
 	Partitions []PartitionStatus
 	// Done and Total are offsets over all partitions.
 	Done, Total int64
-	// EventsPerSecond is the speed so far, while it was at work; 0: nothing is done yet.
+	// EventsPerSecond is the speed so far, without pauses; 0: nothing is done yet.
 	EventsPerSecond float64
 	// Remaining is how long the rest takes at that speed; below 0: nobody knows.
 	Remaining time.Duration
@@ -58,7 +58,7 @@ func (s *Service) Status(ctx context.Context, replay *catalog.Replay) (*Status, 
 		st.Total += p.Target
 	}
 	st.Reached, st.FilledAt = eventlog.PositionOf(newest.Next), newest.FilledAt
-	took := newest.FilledAt.Sub(newest.BegunAt) - replay.IdleWithin(newest.BegunAt, newest.FilledAt)
+	took := newest.FilledAt.Sub(newest.BegunAt) - replay.PausedWithin(newest.BegunAt, newest.FilledAt)
 	if took > 0 && st.Done > 0 {
 		st.EventsPerSecond = float64(st.Done) / took.Seconds()
 		st.Remaining = time.Duration(float64(st.Total-st.Done) / st.EventsPerSecond * float64(time.Second))

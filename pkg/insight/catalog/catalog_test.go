@@ -401,21 +401,21 @@ func TestWhatHasEndedIsNotVerified(t *testing.T) {
 	}
 }
 
-// Pauses and faults are no work, whether they overlap, have not ended, or began before.
-func TestIdleWithin(t *testing.T) {
+// Pauses count as far as they are between two times, also one that has not ended.
+func TestPausedWithin(t *testing.T) {
 	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
 	r := &catalog.Replay{Log: []catalog.Decision{
 		{Type: catalog.ReplayCreated, At: at(0)},
 		{Type: catalog.ReplayPaused, At: at(10)}, {Type: catalog.ReplayResumed, At: at(20)},
 		{Type: catalog.ReplayStalled, At: at(30)}, {Type: catalog.ReplayPaused, At: at(35)},
 		{Type: catalog.ReplayContinued, At: at(40)}, {Type: catalog.ReplayResumed, At: at(50)},
-		{Type: catalog.ReplayStalled, At: at(60)},
+		{Type: catalog.ReplayPaused, At: at(60)},
 	}}
-	for _, c := range []struct{ from, to, idle int }{
-		{0, 10, 0}, {0, 15, 5}, {15, 18, 3}, {15, 30, 5}, {0, 60, 30}, {25, 55, 20}, {55, 75, 15}, {70, 75, 5}, {5, 5, 0},
+	for _, c := range []struct{ from, to, paused int }{
+		{0, 10, 0}, {0, 15, 5}, {15, 18, 3}, {15, 30, 5}, {0, 60, 25}, {25, 55, 15}, {55, 75, 15}, {70, 75, 5}, {5, 5, 0},
 	} {
-		if idle := r.IdleWithin(at(c.from), at(c.to)); idle != time.Duration(c.idle)*time.Second {
-			t.Errorf("from %d to %d it was idle for %s, not %d s", c.from, c.to, idle, c.idle)
+		if paused := r.PausedWithin(at(c.from), at(c.to)); paused != time.Duration(c.paused)*time.Second {
+			t.Errorf("from %d to %d it was paused for %s, not %d s", c.from, c.to, paused, c.paused)
 		}
 	}
 }

@@ -75,37 +75,33 @@ func (r *Replay) IsWhole() bool { return r.Phase == Staged || r.Phase == Live ||
 // IsEnded reports whether the replay has no table any more.
 func (r *Replay) IsEnded() bool { return r.Phase == Cancelled || r.Phase == Discarded }
 
-// IdleWithin is for how long, between two times, the replay was paused or could not go on.
-func (r *Replay) IdleWithin(from, to time.Time) (idle time.Duration) {
-	paused, stalled := false, false
-	at := from // up to where idle is known
-	upTo := func(t time.Time) {
-		if t = earlier(t, to); t.After(at) {
-			if paused || stalled {
-				idle += t.Sub(at)
-			}
-			at = t
+// PausedWithin is for how long the replay was paused between two times.
+func (r *Replay) PausedWithin(from, to time.Time) (paused time.Duration) {
+	var since time.Time // zero: it is not paused
+	until := func(t time.Time) {
+		begin, end := since, t
+		if begin.Before(from) {
+			begin = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		if !since.IsZero() && end.After(begin) {
+			paused += end.Sub(begin)
 		}
 	}
 	for _, d := range r.Log {
-		upTo(d.At)
 		switch d.Type {
-		case ReplayPaused, ReplayResumed:
-			paused = d.Type == ReplayPaused
-		case ReplayStalled, ReplayContinued:
-			stalled = d.Type == ReplayStalled
-		default: // no other stops or continues the work
+		case ReplayPaused:
+			since = d.At
+		case ReplayResumed:
+			until(d.At)
+			since = time.Time{}
+		default: // no other pauses or resumes
 		}
 	}
-	upTo(to)
-	return idle
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
+	until(to)
+	return paused
 }
 
 // State is what follows from the decisions so far. It never changes: Apply makes another one.
