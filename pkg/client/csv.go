@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // AskCSV copies the whole answer of an insight to out, as CSV with a heading, and returns how many rows there are
@@ -79,11 +81,33 @@ func (c *Client) openCSV(ctx context.Context, r *request) (*http.Response, error
 
 func receiveCSV(response *http.Response, out io.Writer) (rows int, err error) {
 	defer response.Body.Close()
-	if n, err := io.Copy(out, response.Body); err != nil {
-		return 0, fmt.Errorf("the answer broke off after %d bytes, and has more rows: %w", n, err)
+	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/csv") {
+		return 0, fmt.Errorf("the answer is %q, not CSV: query-api is older than this program, upgrade it first", kind)
+	}
+	broken := &brokenAnswer{from: response.Body}
+	switch n, err := io.Copy(out, broken); {
+	case broken.err != nil:
+		return 0, fmt.Errorf("the answer broke off after %d bytes, and has more rows: %w", n, broken.err)
+	case err != nil:
+		return 0, fmt.Errorf("write the answer: %w", err)
 	}
 	if rows, err = strconv.Atoi(response.Trailer.Get("Holdfast-Rows")); err != nil {
 		return -1, nil
 	}
 	return rows, nil
+}
+
+// brokenAnswer remembers why an answer could not be read, which is another fault than one in writing it.
+type brokenAnswer struct {
+	from io.Reader
+	err  error
+}
+
+// Read implements io.Reader.
+func (b *brokenAnswer) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -25,6 +26,12 @@ func TestCSVIsCopiedWholeOrFails(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
+		if r.URL.Query().Get("sku") == "older" { // it knows no CSV of this
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"items":[]}`)
+			return
+		}
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 		w.Header().Set("Trailer", "Holdfast-Rows")
 		_, _ = io.WriteString(w, "sku\n"+strings.Repeat("A\n", rows))
 		if r.URL.Query().Get("sku") == "broken" {
@@ -45,4 +52,17 @@ func TestCSVIsCopiedWholeOrFails(t *testing.T) {
 		!strings.Contains(err.Error(), "by must be there") {
 		t.Errorf("refused: %v", err)
 	}
+	_, err = c.RevenueCSV(t.Context(), ReportFilter{By: "sku", SKU: "older"}, io.Discard, After("o0.5"))
+	if err == nil || !strings.Contains(err.Error(), `"application/json", not CSV`) {
+		t.Errorf("no CSV: %v", err)
+	}
+	_, err = c.RevenueCSV(t.Context(), ReportFilter{By: "sku"}, full{}, After("o0.5"))
+	if err == nil || err.Error() != "write the answer: no space left on device" {
+		t.Errorf("a full disk: %v", err)
+	}
 }
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -22,6 +23,9 @@ const (
 	// csvWriteTimeout is how long a client may leave what was sent unread.
 	csvWriteTimeout = 30 * time.Second
 	csvBufferBytes  = 64 << 10
+	// MaxCSVStreams is how many answers a replica sends as CSV at a time. Each holds a connection to ClickHouse, or a
+	// snapshot of the orders, until its client has read it; pages have connections of their own left.
+	MaxCSVStreams = 8
 )
 
 // rowsTrailer has the number of rows behind the heading. It comes behind the last one, so who has it has all rows.
@@ -36,7 +40,8 @@ var errHeadersAlone = errors.New("the answer has headers alone")
 // off: the last chunk of HTTP is missing, and with it the trailer. A client takes that for an error; to a text that
 // simply ends it would look whole. It is a Sink of analytics and of insight.
 type csvStream struct {
-	c echo.Context
+	c      echo.Context
+	places csvStreams
 	// name is that of the file that a browser saves it in, without its end.
 	name string
 	freshness
@@ -49,18 +54,34 @@ type csvStream struct {
 	begun bool
 }
 
-// newCSVStream refuses HTTP/1.0, in which an answer whose length is not known beforehand ends as the connection does.
-func newCSVStream(c echo.Context, name string) (*csvStream, error) {
+// csvStreams are places for answers as CSV.
+type csvStreams chan struct{}
+
+// open takes a place. It refuses HTTP/1.0, in which an answer whose length is not known beforehand ends as the
+// connection does.
+func (places csvStreams) open(c echo.Context, name string) (*csvStream, error) {
 	if !c.Request().ProtoAtLeast(1, 1) {
 		return nil, problem.New(problem.NotAcceptable, "CSV is sent while it is read, and HTTP/1.0 cannot tell its end "+
 			"from a break: use HTTP/1.1 (nginx: proxy_http_version 1.1).")
 	}
-	s := &csvStream{c: c, name: name, control: http.NewResponseController(c.Response().Writer)}
+	select {
+	case places <- struct{}{}:
+	default:
+		return nil, &problem.Problem{
+			Code: problem.TooManyRequests, RetryAfterSeconds: 1,
+			Detail: fmt.Sprintf("There are %d answers as CSV on their way already: ask again when one has ended.",
+				MaxCSVStreams),
+		}
+	}
+	s := &csvStream{c: c, name: name, places: places, control: http.NewResponseController(c.Response().Writer)}
 	s.allow(CSVTimeout + csvWriteTimeout)
 	s.buffer = bufio.NewWriterSize(s, csvBufferBytes)
 	s.csv = csv.NewWriter(s.buffer)
 	return s, nil
 }
+
+// close gives the place back.
+func (s *csvStream) close() { <-s.places }
 
 // allow replaces the server's time limit for a whole answer.
 func (s *csvStream) allow(d time.Duration) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
@@ -153,6 +154,31 @@ type streamed struct {
 func (s streamed) StreamRevenue(ctx context.Context, q analytics.ReportQuery, sink analytics.Sink) error {
 	defer s.end()
 	return s.longLedger.StreamRevenue(ctx, q, sink)
+}
+
+// Answers as CSV are as many at a time as have places, and give them back.
+func TestAnswersAsCSVAreBounded(t *testing.T) {
+	begun, goOn := make(chan struct{}, MaxCSVStreams), make(chan struct{})
+	l := &longLedger{rows: 1, sent: func(int) {
+		begun <- struct{}{}
+		<-goOn
+	}}
+	s := newReportSite(t, &l.ledger, l)
+	var open sync.WaitGroup
+	for range MaxCSVStreams {
+		open.Go(func() {
+			if a, _ := s.get(t, "/v1/reports/revenue?by=sku", "text/csv", ""); a.StatusCode != http.StatusOK {
+				t.Errorf("one with a place got %d", a.StatusCode)
+			}
+		})
+		<-begun
+	}
+	s.refused(t, "/v1/reports/revenue?by=sku", "text/csv", "", http.StatusTooManyRequests, "ask again when one has ended")
+	close(goOn)
+	open.Wait()
+	if a, _ := s.get(t, "/v1/reports/revenue?by=sku", "text/csv", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("afterwards one got %d", a.StatusCode)
+	}
 }
 
 // Whoever asks for a page of CSV is told that it has all rows. Failures before the first row are problems.

@@ -43,11 +43,12 @@ const insightPoll = 100 * time.Millisecond
 type insightAPI struct {
 	store      InsightStore
 	of         eventlog.Incarnation
+	streams    csvStreams
 	previewing sync.Mutex
 }
 
-func registerInsights(router httpapi.Router, store InsightStore, of eventlog.Incarnation) {
-	api := &insightAPI{store: store, of: of}
+func registerInsights(router httpapi.Router, store InsightStore, of eventlog.Incarnation, streams csvStreams) {
+	api := &insightAPI{store: store, of: of, streams: streams}
 	router.Add(http.MethodGet, "/v1/insights", onceRead(store.Ready, api.list))
 	router.Add(http.MethodGet, "/v1/insights/:name", onceRead(store.Ready, api.ask))
 	router.Add(http.MethodPost, "/v1/insights/preview", api.preview)
@@ -126,10 +127,11 @@ func (a *insightAPI) askPage(q *insightQuery, format reportFormat) error {
 }
 
 func (a *insightAPI) askCSV(q *insightQuery) error {
-	stream, err := newCSVStream(q.c, q.name)
+	stream, err := a.streams.open(q.c, q.name)
 	if err != nil {
 		return err
 	}
+	defer stream.close()
 	ctx, cancel := context.WithTimeout(q.c.Request().Context(), CSVTimeout)
 	defer cancel()
 	version, from, at, filled, err := a.await(ctx, q)

@@ -24,8 +24,9 @@ import (
 var orderStatuses = orderview.Statuses()
 
 type orderAPI struct {
-	store OrderStore
-	of    eventlog.Incarnation
+	store   OrderStore
+	of      eventlog.Incarnation
+	streams csvStreams
 }
 
 func (o *orderAPI) get(c echo.Context) error {
@@ -128,10 +129,11 @@ func unitsOf(o *orderview.Order) (units int64) {
 
 // listCSV answers with all orders of the filter.
 func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
-	stream, err := newCSVStream(c, "orders")
+	stream, err := o.streams.open(c, "orders")
 	if err != nil {
 		return err
 	}
+	defer stream.close()
 	if err := fresh(c, o.store, o.of); err != nil {
 		return err
 	}

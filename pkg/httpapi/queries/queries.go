@@ -81,7 +81,7 @@ type Deps struct {
 
 // Register adds the routes.
 func Register(router httpapi.Router, deps Deps) {
-	of := deps.Incarnation
+	of, streams := deps.Incarnation, make(csvStreams, MaxCSVStreams)
 	router = incarnate{router, of}
 	if deps.Availability != nil {
 		a := &availabilityAPI{deps.Availability, of}
@@ -90,15 +90,15 @@ func Register(router httpapi.Router, deps Deps) {
 		router.Add(http.MethodPost, "/v1/availability", a.getMany)
 	}
 	if deps.Orders != nil {
-		o := &orderAPI{deps.Orders, of}
+		o := &orderAPI{deps.Orders, of, streams}
 		router.Add(http.MethodGet, "/v1/orders/:order_id", o.get)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
 	if deps.Reports != nil {
-		registerReports(router, &deps)
+		registerReports(router, &deps, streams)
 	}
 	if deps.Insights != nil {
-		registerInsights(router, deps.Insights, of)
+		registerInsights(router, deps.Insights, of, streams)
 	}
 	if deps.Replays != nil {
 		registerReplays(router, deps.Replays, of)

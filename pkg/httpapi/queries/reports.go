@@ -38,9 +38,10 @@ const (
 
 // report is one route.
 type report struct {
-	name  string
-	store ReportStore
-	of    eventlog.Incarnation
+	name    string
+	store   ReportStore
+	of      eventlog.Incarnation
+	streams csvStreams
 	// zone is that of days and months where the query names none; nil: UTC.
 	zone *time.Location
 	by   []analytics.Dimension
@@ -50,15 +51,15 @@ type report struct {
 	stream     func(context.Context, analytics.ReportQuery, analytics.Sink) error
 }
 
-func registerReports(router httpapi.Router, deps *Deps) {
+func registerReports(router httpapi.Router, deps *Deps, streams csvStreams) {
 	store, of := deps.Reports, deps.Incarnation
 	revenue := &report{
-		name: "revenue", of: of, zone: deps.Zone, store: store, by: analytics.RevenueDimensions,
+		name: "revenue", of: of, streams: streams, zone: deps.Zone, store: store, by: analytics.RevenueDimensions,
 		ask: store.Revenue, stream: store.StreamRevenue,
 		parameters: []string{"by", "from", "to", "tz", "currency", "sku", "limit", "cursor"},
 	}
 	stock := &report{
-		name: "stock-movements", of: of, zone: deps.Zone, store: store, by: analytics.StockDimensions,
+		name: "stock-movements", of: of, streams: streams, zone: deps.Zone, store: store, by: analytics.StockDimensions,
 		ask: store.StockMovements, stream: store.StreamStockMovements,
 		parameters: []string{"by", "from", "to", "tz", "sku", "location", "limit", "cursor"},
 	}
@@ -118,10 +119,11 @@ func (r *report) answer(c echo.Context) error {
 
 // answerCSV answers with all rows.
 func (r *report) answerCSV(c echo.Context, query analytics.ReportQuery) error {
-	stream, err := newCSVStream(c, r.name)
+	stream, err := r.streams.open(c, r.name)
 	if err != nil {
 		return err
 	}
+	defer stream.close()
 	ctx, cancel := context.WithTimeout(c.Request().Context(), CSVTimeout)
 	defer cancel()
 	if stream.freshness, err = r.await(ctx, c.Request().Header); err != nil {
