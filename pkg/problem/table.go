@@ -254,8 +254,8 @@ var rows = []Row{
 	{
 		Code: NotAcceptable, Status: http.StatusNotAcceptable,
 		Title:  "No such format is offered",
-		Cause:  "Accept asks for a format that the route does not have.",
-		Remedy: "Ask for one that `detail` names, or leave Accept out.",
+		Cause:  "Accept asks for a format that the route does not have, or for CSV over HTTP/1.0, which cannot tell its end.",
+		Remedy: "Ask for a format that `detail` names, or leave Accept out. Ask for CSV over HTTP/1.1 or later.",
 	},
 	{
 		Code: BodyTooLarge, Status: http.StatusRequestEntityTooLarge,
