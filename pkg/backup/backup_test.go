@@ -194,10 +194,15 @@ func countBelow(t *testing.T, c *eventlog.Client, text string) (n int) {
 	return n
 }
 
-// quarantined expects one decision, about the foreign record wherever it is.
+// quarantined expects one decision, about the foreign record wherever it is. Not every broker tells of a new topic at
+// once, so a decision may take a moment until it is seen.
 func quarantined(t *testing.T, c *eventlog.Client, partition int32) {
 	t.Helper()
 	decisions, err := c.Quarantines(t.Context())
+	for deadline := time.Now().Add(10 * time.Second); err == nil && len(decisions) == 0 && time.Now().Before(deadline); {
+		<-time.After(10 * time.Millisecond)
+		decisions, err = c.Quarantines(t.Context())
+	}
 	if err != nil || len(decisions) != 1 {
 		t.Fatalf("%d quarantined records: %v", len(decisions), err)
 	}
