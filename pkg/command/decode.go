@@ -18,15 +18,12 @@ import (
 
 // Options are the settings that decide what a body means.
 type Options struct {
-	// PaymentWindow is how long a prepaid order may wait for its payment; 0: DefaultPaymentWindow.
+	// PaymentWindow is how long a prepaid order may wait for its payment; 0: limits.DefaultPaymentWindow.
 	PaymentWindow time.Duration
 	// PartitionsBySKU is how many partitions the platform has, where it places orders with their goods, and 0 where it
 	// places them by their keys; nil: by their keys. It is asked for each order.
 	PartitionsBySKU func() int32
 }
-
-// DefaultPaymentWindow is how long a prepaid order may wait for its payment.
-const DefaultPaymentWindow = limits.DefaultPaymentWindow
 
 // Decode turns a command's JSON into the domain's command, of which one is set. It is a function of its arguments
 // alone, so that every replica decodes the same body alike. occurredAtMicros is when it happened, where the body says
@@ -65,7 +62,7 @@ type decoding struct {
 func (d *decoding) paymentDeadline() int64 {
 	window := d.opts.PaymentWindow
 	if window == 0 {
-		window = DefaultPaymentWindow
+		window = limits.DefaultPaymentWindow
 	}
 	return d.receivedAtMicros + window.Microseconds()
 }

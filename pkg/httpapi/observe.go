@@ -17,6 +17,9 @@ import (
 // unmatched is the route of requests for which there is none: paths that clients make up are no labels.
 const unmatched = "unmatched"
 
+// brokenOffLabel stands for the status of an answer that had begun, and failed before its end.
+const brokenOffLabel = "broken_off"
+
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -26,7 +29,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_http_requests_total",
-			Help: "HTTP requests answered, by method and route, and status.",
+			Help: "HTTP requests answered, by method and route, and status; broken_off: without an end.",
 		}, []string{"route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "holdfast_http_request_duration_seconds",
@@ -62,6 +65,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			route = c.Request().Method + " " + c.Path()
 		}
 		ctx, status := c.Request().Context(), statusLabel(c.Response().Status)
+		if brokenOff {
+			status = brokenOffLabel
+		}
 		s.metrics.requests.WithLabelValues(route, status).Inc()
 		s.metrics.observe(ctx, route, status, took)
 		end(c.Response().Status)

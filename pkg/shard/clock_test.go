@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -119,7 +120,7 @@ func TestAnotherReplicasClockDecidesNoDeadline(t *testing.T) {
 		other = nodes[1]
 	}
 	stock(t, other, "A", 1)
-	slow := time.Now().Add(-2 * command.DefaultPaymentWindow)
+	slow := time.Now().Add(-2 * limits.DefaultPaymentWindow)
 	placed := ok(t, doAt(t, other, slow, command.PlaceOrder, "", "k", orderBody("prepaid", "A")))
 	stock(t, other, "B", 1) // deadlines were looked at since
 	if status := statusOf(t, other, placed.Order.ID); status != "reserved" {

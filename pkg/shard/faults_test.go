@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -56,7 +57,7 @@ func TestAnUnpaidOrderExpires(t *testing.T) {
 		p := newPlatform(t, shards)
 		n := p.start(t.TempDir(), shard.Hooks{})
 		stock(t, n, "A", 1)
-		almostOver := time.Now().Add(300*time.Millisecond - command.DefaultPaymentWindow)
+		almostOver := time.Now().Add(300*time.Millisecond - limits.DefaultPaymentWindow)
 		placed := ok(t, doAt(t, n, almostOver, command.PlaceOrder, "", "k", orderBody("prepaid", "A")))
 		eventually(t, func() string {
 			if s := stockOf(t, n, "A"); s.Total.Available != 1 || s.Total.Reserved != 0 {
@@ -112,7 +113,7 @@ func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 	}
 	for status, received := range map[string]time.Time{
 		"cancelled": time.Now(),
-		"expired":   time.Now().Add(300*time.Millisecond - command.DefaultPaymentWindow),
+		"expired":   time.Now().Add(300*time.Millisecond - limits.DefaultPaymentWindow),
 	} {
 		body := []byte(orderBody("prepaid", "A", "B", "C", "D", "E"))
 		cmd, err := decode(command.PlaceOrder, "", status, body, received.UnixMicro())

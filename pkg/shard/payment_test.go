@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -74,7 +75,7 @@ func TestAStartedPaymentKeepsTheOrder(t *testing.T) {
 	for _, sku := range []string{"A", "B", "C"} {
 		stock(t, n, sku, 5)
 	}
-	placed := time.Now().Add(2*time.Second - command.DefaultPaymentWindow) // two seconds are left of its day
+	placed := time.Now().Add(2*time.Second - limits.DefaultPaymentWindow) // two seconds are left of its day
 	id := ok(t, doAt(t, n, placed, command.PlaceOrder, "", "k1", orderBody("prepaid", "A", "B", "C"))).Order.ID
 	ok(t, do(t, n, command.StartPayment, id, "p1", `{"reference":"pi-1"}`))
 	untilExpired(t, n, placed, "k2") // the timer has fired
@@ -140,7 +141,7 @@ func TestAnAmendmentThatNobodyPaysGivesTheStockBack(t *testing.T) {
 			unpaid, paid := amended("k1"), amended("k2")
 			ok(t, doAt(t, n, at, command.AuthorizePayment, paid, "p2", `{"amount":"1.00","reference":"pj"}`))
 			p.stop(n)
-			n = start(began + command.DefaultPaymentWindow + time.Hour) // after the deadline that it was placed with
+			n = start(began + limits.DefaultPaymentWindow + time.Hour) // after the deadline that it was placed with
 			if r := ok(t, do(t, n, command.FailPayment, unpaid, "f1", `{}`)); r.Order.Status != "confirmed" {
 				t.Fatalf("before its deadline: %+v", r.Order)
 			}
@@ -171,7 +172,7 @@ func TestLostCoverGivesTheStockBack(t *testing.T) {
 			p := newPlatform(t, shards)
 			n := p.start(t.TempDir(), shard.Hooks{})
 			stock(t, n, "A", 10)
-			almostOver := time.Now().Add(4*time.Second - command.DefaultPaymentWindow)
+			almostOver := time.Now().Add(4*time.Second - limits.DefaultPaymentWindow)
 			paid := func(key string) (orderID string) {
 				r := ok(t, doAt(t, n, almostOver, command.PlaceOrder, "", key,
 					`{"customer_id":"c","currency":"EUR","lines":[{"sku":"A","quantity":3,"unit_price":"1.00"}]}`))

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -194,7 +195,7 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"PEM `file` with the authority that signed the certificates of all replicas, and no others")
 	fs.StringVar(&cfg.PeerTLS.Name, "peer-name", "", "`name` that the certificates of all replicas have, where replicas "+
 		"call each other by addresses that are not known beforehand, as in Kubernetes; empty: the host that is called")
-	service.DurationVar(fs, &cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow, time.Second,
+	service.DurationVar(fs, &cfg.PaymentWindow, "payment-window", limits.DefaultPaymentWindow, time.Second,
 		"how long a prepaid order waits for its payment")
 	service.DurationVar(fs, &cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout, time.Second,
 		"after how long a replica that is not heard of loses its shards")
