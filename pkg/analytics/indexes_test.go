@@ -26,15 +26,23 @@ func TestTheNewestOffsetsAreReadAlone(t *testing.T) {
 	if n := f.value(newest); n < 12 {
 		t.Fatalf("without the index %d granules are read, so this test shows nothing", n)
 	}
+	const mutations = "SELECT toInt64(count()) FROM system.mutations WHERE database = currentDatabase()"
+	before := f.value(mutations)
 	_, stop = f.mirror()
-	defer stop()
 	f.eventually("old rows are in the index", func() bool {
 		return f.value("SELECT toInt64(count()) FROM system.data_skipping_indices WHERE database = currentDatabase() "+
 			"AND name = 'offset_range'") == 5 &&
-			f.value("SELECT toInt64(count()) FROM system.mutations WHERE database = currentDatabase() AND NOT is_done") == 0
+			f.value(mutations) == before+1 && f.value(mutations+" AND NOT is_done") == 0
 	})
 	if n := f.value(newest); n != 1 {
 		t.Errorf("%d granules are read for the 120 newest of 600,000 rows", n)
+	}
+	stop()
+	m, stop := f.mirror()
+	defer stop()
+	f.eventually("it has its tables", func() bool { return m.Started() == nil })
+	if n := f.value(mutations); n != before+1 {
+		t.Errorf("rows are indexed again: %d mutations, %d before", n, before)
 	}
 }
 
