@@ -20,6 +20,7 @@ func TestInsightQuery(t *testing.T) {
 		if r.Header.Get("Accept") != "text/csv" {
 			w.Header().Set("Holdfast-Next-Cursor", "abc")
 		}
+		w.Header().Set("Content-Type", r.Header.Get("Accept"))
 		_, _ = w.Write([]byte(bodies[r.Header.Get("Accept")]))
 	}))
 	defer server.Close()
@@ -86,6 +87,7 @@ func TestOrderListAsCSV(t *testing.T) {
 	var asked string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.Header.Get("Accept") + " " + r.URL.RequestURI()
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 		w.Header().Set("Trailer", "Holdfast-Rows")
 		_, _ = w.Write([]byte("order_id,total\no-1,16\n"))
 		if r.URL.Query().Get("customer_id") == "broken" {

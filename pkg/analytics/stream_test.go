@@ -18,7 +18,6 @@ type sink struct {
 	columns   []string
 	begun     int
 	refuseAt  int
-	atRow     func(row int)
 	forgetful bool // it counts rows, and does not keep them
 	rows      int
 }
@@ -37,9 +36,6 @@ func (s *sink) Row(values []string) error {
 	}
 	if !s.forgetful {
 		s.Rows = append(s.Rows, slices.Clone(values))
-	}
-	if s.atRow != nil {
-		s.atRow(s.rows)
 	}
 	return nil
 }
@@ -63,8 +59,10 @@ func TestAStreamThatBreaksOffIsAnError(t *testing.T) {
 	}
 	f.insertSales("150000")
 	q := analytics.ReportQuery{By: analytics.BySKU}
+	wire := newWire(t, f.dsn)
+	conn := openAt(t, wire.dsn)
 	whole := &sink{forgetful: true}
-	if err := analytics.NewReports(f.conn).StreamRevenue(f.ctx, q, whole); err != nil || whole.rows != 150_000 {
+	if err := analytics.NewReports(conn).StreamRevenue(f.ctx, q, whole); err != nil || whole.rows != 150_000 {
 		t.Fatalf("%d rows: %v", whole.rows, err)
 	}
 	refusing := &sink{forgetful: true, refuseAt: 1_000}
@@ -72,13 +70,9 @@ func TestAStreamThatBreaksOffIsAnError(t *testing.T) {
 		refusing.rows != 1_000 {
 		t.Errorf("after row %d: %v", refusing.rows, err)
 	}
-	wire := newWire(t, f.dsn)
-	broken := &sink{forgetful: true, atRow: func(row int) {
-		if row == 1_000 {
-			wire.cut()
-		}
-	}}
-	conn := openAt(t, wire.dsn)
+	sent := wire.sent.Load()
+	wire.limit.Store(sent + sent/2)
+	broken := &sink{forgetful: true}
 	if err := analytics.NewReports(conn).StreamRevenue(f.ctx, q, broken); err == nil || broken.rows >= 150_000 {
 		t.Errorf("cut off, there are %d rows: %v", broken.rows, err)
 	}
@@ -93,7 +87,9 @@ type wire struct {
 	listener net.Listener
 	dsn      string
 	isCut    atomic.Bool
-	open     chan net.Conn
+	// sent are the bytes that clients got. Beyond limit the wire is cut; 0: it is not.
+	sent, limit atomic.Int64
+	open        chan net.Conn
 }
 
 func newWire(t *testing.T, dsn string) *wire {
@@ -122,11 +118,26 @@ func newWire(t *testing.T, dsn string) *wire {
 			w.open <- near
 			w.open <- far
 			go func() { _, _ = io.Copy(far, near) }()
-			go func() { _, _ = io.Copy(near, far) }()
+			go func() { _, _ = io.Copy(w.answers(near), far) }()
 		}
 	}()
 	return w
 }
+
+// answers counts what is sent to a client.
+func (w *wire) answers(to io.Writer) io.Writer {
+	return writerFunc(func(p []byte) (int, error) {
+		if limit := w.limit.Load(); w.sent.Add(int64(len(p))) > limit && limit > 0 {
+			w.cut()
+		}
+		return to.Write(p)
+	})
+}
+
+type writerFunc func(p []byte) (int, error)
+
+// Write implements io.Writer.
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // cut ends all connections, and takes no more.
 func (w *wire) cut() {

@@ -222,7 +222,7 @@ func TestPanicsAndPathsDoNotLeak(t *testing.T) {
 	}
 	s.Do(t, http.MethodGet, "/made/up/path", "")
 	want := `
-# HELP holdfast_http_requests_total HTTP requests answered, by method and route, and status.
+# HELP holdfast_http_requests_total HTTP requests answered, by method and route, and status; broken_off: without an end.
 # TYPE holdfast_http_requests_total counter
 holdfast_http_requests_total{route="POST /v1/orders",status="500"} 1
 holdfast_http_requests_total{route="unmatched",status="404"} 1
