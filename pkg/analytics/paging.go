@@ -81,27 +81,13 @@ func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Repor
 // stream sends all rows to a sink. What is in the way of the first one comes before Begin.
 func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink Sink) error {
 	q.After = ""
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	begun, refused := false, error(nil)
-	begin := func() error {
-		if begun {
-			return nil
-		}
-		begun = true
-		return sink.Begin(ask.names())
-	}
-	err := r.each(ctx, ask, q, false, func(values []string) error {
-		if err := ask.formatMoney(values); err != nil {
-			return err
-		}
-		if refused = begin(); refused == nil {
-			refused = sink.Row(values)
-		}
-		if refused != nil {
-			cancel() // otherwise the rest of the rows would be read
-		}
-		return refused
+	refused, err := Stream(ctx, sink, ask.names(), func(ctx context.Context, row func(values []string) error) error {
+		return r.each(ctx, ask, q, false, func(values []string) error {
+			if err := ask.formatMoney(values); err != nil {
+				return err
+			}
+			return row(values)
+		})
 	})
 	switch {
 	case refused != nil:
@@ -110,7 +96,7 @@ func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink 
 		r.checked.Store(false)
 		return err
 	}
-	return begin()
+	return nil
 }
 
 func (ask question) names() []string {

@@ -68,14 +68,6 @@ type ReportQuery struct {
 	After string
 }
 
-// Sink takes the rows of a whole report, one by one. When it returns an error, no more rows follow.
-type Sink interface {
-	// Begin is called once, before the first row, with the names of the columns. A report without rows has it, too. What
-	// fails before it has sent nothing.
-	Begin(columns []string) error
-	Row(values []string) error
-}
-
 // ZoneName is the name of Zone.
 func (q ReportQuery) ZoneName() string {
 	if q.Zone == nil {

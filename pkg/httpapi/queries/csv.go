@@ -38,7 +38,7 @@ var errHeadersAlone = errors.New("the answer has headers alone")
 
 // csvStream writes the rows of an answer as CSV while they come from the mirror. An answer that fails on its way is cut
 // off: the last chunk of HTTP is missing, and with it the trailer. A client takes that for an error; to a text that
-// simply ends it would look whole. It is a Sink of analytics and of insight.
+// simply ends it would look whole. It is an analytics.Sink.
 type csvStream struct {
 	c      echo.Context
 	places csvStreams
