@@ -122,6 +122,9 @@ func paymentRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	case *eventv1.OrderEvent_PaymentFailed:
 		p := c.PaymentFailed
 		return orderRow{typ: "payment_failed", reference: p.Reference, reason: p.Reason}, true
+	case *eventv1.OrderEvent_PaymentIdentified:
+		p := c.PaymentIdentified
+		return orderRow{typ: "payment_identified", reference: p.Reference, amountMicros: p.AmountMicros}, true
 	case *eventv1.OrderEvent_OrderReopened:
 		return orderRow{typ: "order_reopened", status: "placed"}, true
 	}

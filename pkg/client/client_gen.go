@@ -267,6 +267,15 @@ const (
 	Timer          TimelineEntryCause = "timer"
 )
 
+// Defines values for TimelineEntryPaymentAction.
+const (
+	TimelineEntryPaymentActionAuthorized TimelineEntryPaymentAction = "authorized"
+	TimelineEntryPaymentActionCaptured   TimelineEntryPaymentAction = "captured"
+	TimelineEntryPaymentActionFailed     TimelineEntryPaymentAction = "failed"
+	TimelineEntryPaymentActionRefunded   TimelineEntryPaymentAction = "refunded"
+	TimelineEntryPaymentActionVoided     TimelineEntryPaymentAction = "voided"
+)
+
 // Defines values for RevenueBy.
 const (
 	RevenueByCountry  RevenueBy = "country"
@@ -1535,6 +1544,9 @@ type TimelineEntry struct {
 	} `json:"lines,omitempty,omitzero"`
 	OccurredAt time.Time `json:"occurred_at"`
 
+	// PaymentAction Of `payment_identified`: what the payment is whose ID became known
+	PaymentAction TimelineEntryPaymentAction `json:"payment_action,omitempty,omitzero"`
+
 	// Principal Absent where it is unknown, and for other causes than a command
 	Principal Principal `json:"principal,omitempty,omitzero"`
 
@@ -1555,6 +1567,9 @@ type TimelineEntry struct {
 
 // TimelineEntryCause defines model for TimelineEntry.Cause.
 type TimelineEntryCause string
+
+// TimelineEntryPaymentAction Of `payment_identified`: what the payment is whose ID became known
+type TimelineEntryPaymentAction string
 
 // UnmatchedPayment What was told of a payment before what it follows from, and waits for that
 type UnmatchedPayment struct {

@@ -1,6 +1,10 @@
 package order
 
-import "github.com/holdfast/holdfast/pkg/limits"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // Limits of payments.
 const (
@@ -43,7 +47,7 @@ const (
 //	ORD-67  One action with one ProviderEventID is one payment, however late it is told again: nothing is written. With
 //	        another amount or reference: provider_event_reused. Payments of one reference with different IDs are
 //	        different, such as partial captures. One with an ID and one without are the same where reference and amount
-//	        are.
+//	        are: the first one with an ID gives it to the other (PaymentIdentified), and the next one is another payment.
 type Payment struct {
 	Action       PaymentAction
 	Reference    string
@@ -55,40 +59,74 @@ type Payment struct {
 // acceptsPayments applies ORD-62.
 func (o *Order) acceptsPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
 
+// PaymentIdentified says which payment, recorded without it, has the provider's ID (ORD-67).
+type PaymentIdentified struct{ Payment }
+
 // repeated applies ORD-21 and ORD-67: it reports whether the order already has this payment. An amount of 0 is that of
 // the first.
 func (o *Order) repeated(told Payment) (bool, error) {
+	same, err := o.recorded(told)
+	return same != nil, err
+}
+
+// alreadyHas is repeated with the events that follow from a payment that the order has: the provider's ID may be new.
+func (o *Order) alreadyHas(told Payment) (bool, []Event, error) {
+	same, err := o.recorded(told)
+	if same == nil || err != nil || same.ProviderEventID != "" || told.ProviderEventID == "" {
+		return same != nil, nil, err
+	}
+	identified := *same
+	identified.ProviderEventID = told.ProviderEventID
+	return true, []Event{PaymentIdentified{identified}}, nil
+}
+
+// recorded is the payment of the order that is the same as the one that is told (ORD-21, ORD-67); nil: none is.
+func (o *Order) recorded(told Payment) (*Payment, error) {
 	if err := checkText("reference", told.Reference, limits.MaxReferenceLength); err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := checkText("provider_event_id", told.ProviderEventID, limits.MaxProviderEventIDLength); err != nil {
-		return false, err
+		return nil, err
 	}
 	if !told.known() {
-		return false, nil
+		return nil, nil
 	}
-	var sameReference, sameAmount bool
-	for _, p := range o.Payments {
+	var same *Payment
+	var sameReference bool
+	for i := range o.Payments {
+		p := &o.Payments[i]
 		if p.Action != told.Action {
 			continue
 		}
 		amount := told.AmountMicros == 0 || p.AmountMicros == told.AmountMicros
 		switch {
 		case p.ProviderEventID == told.ProviderEventID && p.ProviderEventID != "":
-			return true, checkRepeated(amount && (told.Reference == "" || p.Reference == told.Reference))
+			return p, checkRepeated(amount && (told.Reference == "" || p.Reference == told.Reference))
 		case p.Reference == told.Reference && p.Reference != "" && (p.ProviderEventID == "" || told.ProviderEventID == ""):
-			sameReference, sameAmount = true, sameAmount || amount
+			sameReference = true
+			if amount && same == nil {
+				same = p
+			}
 		}
 	}
 	switch {
-	case sameAmount:
-		return true, nil
+	case same != nil:
+		return same, nil
 	case sameReference && told.ProviderEventID == "":
-		return false, refuse(CodePaymentReferenceReused, "/reference", "the order has this reference with another amount")
+		return nil, refuse(CodePaymentReferenceReused, "/reference", "the order has this reference with another amount")
 	case len(o.Payments) >= MaxPayments:
-		return false, o.refuseHere(CodeTooManyPayments, "an order has at most 1000 payments")
+		return nil, o.refuseHere(CodeTooManyPayments, "an order has at most 1000 payments")
 	}
-	return false, nil
+	return nil, nil
+}
+
+func (e PaymentIdentified) evolve(o *Order, _ Facts) {
+	without := e.Payment
+	without.ProviderEventID = ""
+	if i := slices.Index(o.Payments, without); i >= 0 {
+		o.Payments = slices.Clone(o.Payments)
+		o.Payments[i] = e.Payment
+	}
 }
 
 // checkRepeated refuses an ID of the provider that comes again with something else (ORD-67).
@@ -194,8 +232,8 @@ func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
 		return nil, err
 	}
 	told := Payment{Authorized, c.Reference, c.AmountMicros, c.ProviderEventID}
-	if repeat, err := o.repeated(told); repeat || err != nil {
-		return nil, err
+	if had, events, err := o.alreadyHas(told); had || err != nil {
+		return events, err
 	}
 	missing := o.uncovered()
 	captured, voided := o.matchedWith(c, missing)
@@ -293,8 +331,8 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 		return nil, err
 	}
 	told := Payment{Captured, c.Reference, c.AmountMicros, c.ProviderEventID}
-	if repeat, err := o.repeated(told); repeat || err != nil {
-		return nil, err
+	if had, events, err := o.alreadyHas(told); had || err != nil {
+		return events, err
 	}
 	beyond := max(0, c.AmountMicros-o.openAuthorization())
 	unvoided := min(beyond, o.VoidedMicros)

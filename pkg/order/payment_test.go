@@ -248,7 +248,10 @@ func TestORD67PaymentsOfOneReferenceAreToldApartByTheProvidersIDs(t *testing.T) 
 // A shop may tell of a capture when it makes it, and again when the provider does, who alone knows the ID.
 func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing.T) {
 	s := given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi"})...)
+	identified := PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_1"}}
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).then(identified)
 	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).then()
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi"}).then() // it is one of those that there are
 	s.when(CapturePayment{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"}).
 		then(PaymentCaptured{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"})
 
@@ -256,6 +259,31 @@ func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing
 		CapturePayment{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"})...)
 	shipped.when(Ship{FulfilmentID: "f", Lines: line("b", 1), Capture: true, PaymentReference: "pi"}).
 		then(LinesShipped{FulfilmentID: "f", Lines: line("b", 1)})
+}
+
+// A payment without an ID is one payment: after one with an ID is found to be it, the next with another ID is new.
+func TestORD67OnePaymentWithoutAnIDTakesOneID(t *testing.T) {
+	captured := func(id string) CapturePayment {
+		return CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: id}
+	}
+	s := given(t, append(paid(), captured(""))...)
+	s.when(captured("evt_1")).then(PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_1"}})
+	s.when(captured("evt_2")).then(PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_2"})
+	s.when(captured("evt_1")).then()
+	s.when(captured("evt_2")).then()
+
+	refund := func(id string) RefundPayment {
+		return RefundPayment{AmountMicros: 1_000_000, Reference: "re", ProviderEventID: id, Goodwill: true}
+	}
+	s.when(refund("")).then(PaymentRefunded{AmountMicros: 1_000_000, Reference: "re", GoodwillMicros: 1_000_000})
+	s.when(refund("evt_3")).then(PaymentIdentified{Payment{Refunded, "re", 1_000_000, "evt_3"}})
+	s.when(refund("evt_4")).then(PaymentRefunded{
+		AmountMicros: 1_000_000, Reference: "re", ProviderEventID: "evt_4", GoodwillMicros: 1_000_000})
+	s.when(FailPayment{Reference: "pf"}).then(PaymentFailed{Reference: "pf"})
+	s.when(FailPayment{Reference: "pf", ProviderEventID: "evt_5"}).
+		then(PaymentIdentified{Payment{Failed, "pf", 0, "evt_5"}})
+	s.when(FailPayment{Reference: "pf", ProviderEventID: "evt_6"}).
+		then(PaymentFailed{Reference: "pf", ProviderEventID: "evt_6"})
 }
 
 // A refund that was told before its capture keeps its ID when the capture comes.

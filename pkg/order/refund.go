@@ -21,12 +21,12 @@ type PaymentVoided struct {
 }
 
 func (c VoidPayment) decide(o *Order) ([]Event, error) {
-	amount, unmatched, err := o.giveBack(giveBack{
+	amount, unmatched, known, err := o.giveBack(giveBack{
 		told: Payment{Voided, c.Reference, c.AmountMicros, c.ProviderEventID}, name: "void_payment", reason: c.Reason,
 		left: o.openAuthorization(), over: CodeOverVoid, nothing: CodeNothingToVoid,
 	})
 	if amount+unmatched == 0 || err != nil {
-		return nil, err
+		return known, err
 	}
 	events := append(make([]Event, 0, 2), PaymentVoided{
 		AmountMicros: amount, Reference: c.Reference, ProviderEventID: c.ProviderEventID, Reason: c.Reason,
@@ -67,12 +67,12 @@ type PaymentRefunded struct {
 }
 
 func (c RefundPayment) decide(o *Order) ([]Event, error) {
-	amount, unmatched, err := o.giveBack(giveBack{
+	amount, unmatched, known, err := o.giveBack(giveBack{
 		told: Payment{Refunded, c.Reference, c.AmountMicros, c.ProviderEventID}, name: "refund_payment", reason: c.Reason,
 		left: o.CapturedMicros - o.RefundedMicros, over: CodeOverRefund, nothing: CodeNothingToRefund,
 	})
 	if amount+unmatched == 0 || err != nil {
-		return nil, err
+		return known, err
 	}
 	ev := o.refunded(amount, c.Goodwill)
 	ev.Reference, ev.ProviderEventID, ev.Reason, ev.UnmatchedMicros = c.Reference, c.ProviderEventID, c.Reason, unmatched
@@ -113,31 +113,32 @@ type giveBack struct {
 	over, nothing string
 }
 
-// giveBack is the amount that goes back, and what is told beyond it (ORD-66); 0: nothing, the payment is repeated.
-func (o *Order) giveBack(g giveBack) (amount, unmatched int64, err error) {
+// giveBack is the amount that goes back, and what is told beyond it (ORD-66). Both are 0 where the order has the payment
+// already; known are the events of that.
+func (o *Order) giveBack(g giveBack) (amount, unmatched int64, known []Event, err error) {
 	if !o.acceptsPayments() {
-		return 0, 0, o.illegal(g.name)
+		return 0, 0, nil, o.illegal(g.name)
 	}
 	told := g.told.AmountMicros
 	if told != 0 {
 		if err := o.checkAmount(told); err != nil {
-			return 0, 0, err
+			return 0, 0, nil, err
 		}
 	}
 	if err := checkText("reason", g.reason, limits.MaxReasonLength); err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
-	if repeat, err := o.repeated(g.told); repeat || err != nil {
-		return 0, 0, err
+	if had, events, err := o.alreadyHas(g.told); had || err != nil {
+		return 0, 0, events, err
 	}
 	switch {
 	case told == 0 && g.left == 0:
-		return 0, 0, o.refuseHere(g.nothing, "there is no money to give back")
+		return 0, 0, nil, o.refuseHere(g.nothing, "there is no money to give back")
 	case told == 0:
-		return g.left, 0, nil
+		return g.left, 0, nil, nil
 	}
 	amount = min(told, g.left)
-	return amount, told - amount, o.checkUnmatched(told-amount, g.told.Reference, g.over)
+	return amount, told - amount, nil, o.checkUnmatched(told-amount, g.told.Reference, g.over)
 }
 
 // FailPayment records that a payment did not succeed.
@@ -156,8 +157,8 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 		return nil, err
 	}
 	told := Payment{Failed, c.Reference, 0, c.ProviderEventID}
-	if repeat, err := o.repeated(told); repeat || err != nil {
-		return nil, err
+	if had, events, err := o.alreadyHas(told); had || err != nil {
+		return events, err
 	}
 	return []Event{PaymentFailed(c)}, nil
 }

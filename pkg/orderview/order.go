@@ -123,12 +123,14 @@ type Entry struct {
 	Amount     string     `json:"amount,omitempty"`
 	Reference  string     `json:"reference,omitempty"`
 	// ProviderEventID is the payment provider's ID of this very fact.
-	ProviderEventID string         `json:"provider_event_id,omitempty"`
-	Reason          string         `json:"reason,omitempty"`
-	FulfilmentID    string         `json:"fulfilment_id,omitempty"`
-	ReturnID        string         `json:"return_id,omitempty"`
-	Lines           []LineQuantity `json:"lines,omitempty"`
-	Short           []Short        `json:"short,omitempty"`
+	ProviderEventID string `json:"provider_event_id,omitempty"`
+	// PaymentAction is what the payment is whose ID became known: authorized, captured, voided, refunded or failed.
+	PaymentAction string         `json:"payment_action,omitempty"`
+	Reason        string         `json:"reason,omitempty"`
+	FulfilmentID  string         `json:"fulfilment_id,omitempty"`
+	ReturnID      string         `json:"return_id,omitempty"`
+	Lines         []LineQuantity `json:"lines,omitempty"`
+	Short         []Short        `json:"short,omitempty"`
 }
 
 // Principal is who asked for the command of an event.

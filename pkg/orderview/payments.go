@@ -3,6 +3,7 @@ package orderview
 import (
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/money"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -57,6 +58,10 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 		e.Reference, e.Reason = c.PaymentFailed.Reference, c.PaymentFailed.Reason
 		e.ProviderEventID = c.PaymentFailed.ProviderEventId
 		o.paymentFailed = true
+	case *eventv1.OrderEvent_PaymentIdentified:
+		p := c.PaymentIdentified
+		amount, e.Reference, e.ProviderEventID = p.AmountMicros, p.Reference, p.ProviderEventId
+		e.PaymentAction = schema.PaymentActions.Word(p.Action)
 	}
 	if amount != 0 {
 		e.Amount = o.amount(amount)

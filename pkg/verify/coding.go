@@ -194,6 +194,9 @@ func (o *order) code(c *coder) {
 	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline,
 		&o.goodwill, &o.earlyCaptured, &o.earlyVoided, &o.earlyRefunded)
 	list(c, &o.providerEvents, c.text)
+	for i := range o.unidentified {
+		c.int64(&o.unidentified[i])
+	}
 	c.flag(&o.onAccount)
 	c.text(&o.outcome)
 	dict(c, &o.fulfilments, func(id *string, f *fulfilment) {

@@ -29,8 +29,10 @@ type order struct {
 	earlyCaptured, earlyVoided, earlyRefunded int64
 	// providerEvents are the payment provider's IDs of facts, each with its kind before it, such as "voided evt_1".
 	providerEvents []string
-	deadline       int64
-	onAccount      bool
+	// unidentified counts the payments with a reference and without an ID of the provider, by what they are.
+	unidentified [7]int64
+	deadline     int64
+	onAccount    bool
 	// outcome is what stock answered first: reserved or rejected. The client was told that.
 	outcome     string
 	fulfilments map[string]fulfilment // by ID

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -40,22 +41,38 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 	}
 }
 
-// checkProviderEvent checks that each fact of a payment provider is recorded once (ORD-67).
+// checkProviderEvent checks that each fact of a payment provider is recorded once, and that an ID which became known
+// later is that of a payment without one (ORD-67).
 func (c *checker) checkProviderEvent(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
-	var kind, id string
+	var action eventv1.PaymentAction
+	var reference, id string
 	switch ch := ev.Change.(type) {
 	case *eventv1.OrderEvent_PaymentAuthorizedV2:
-		kind, id = "authorized", ch.PaymentAuthorizedV2.ProviderEventId
+		p := ch.PaymentAuthorizedV2
+		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_AUTHORIZED, p.Reference, p.ProviderEventId
 	case *eventv1.OrderEvent_PaymentCapturedV2:
-		kind, id = "captured", ch.PaymentCapturedV2.ProviderEventId
+		p := ch.PaymentCapturedV2
+		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_CAPTURED, p.Reference, p.ProviderEventId
 	case *eventv1.OrderEvent_PaymentVoidedV2:
-		kind, id = "voided", ch.PaymentVoidedV2.ProviderEventId
+		p := ch.PaymentVoidedV2
+		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_VOIDED, p.Reference, p.ProviderEventId
 	case *eventv1.OrderEvent_PaymentRefundedV2:
-		kind, id = "refunded", ch.PaymentRefundedV2.ProviderEventId
+		p := ch.PaymentRefundedV2
+		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_REFUNDED, p.Reference, p.ProviderEventId
 	case *eventv1.OrderEvent_PaymentFailed:
-		kind, id = "failed", ch.PaymentFailed.ProviderEventId
+		p := ch.PaymentFailed
+		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_FAILED, p.Reference, p.ProviderEventId
+	case *eventv1.OrderEvent_PaymentIdentified:
+		action, id = ch.PaymentIdentified.Action, ch.PaymentIdentified.ProviderEventId
+		c.check(Money, id != "" && o.unidentified[action] > 0,
+			"%s: the provider's event %q is said to be a payment without an ID, and there is none", at(rec), id)
+		o.unidentified[action]--
 	}
+	kind := schema.PaymentActions.Word(action)
 	if id == "" {
+		if reference != "" {
+			o.unidentified[action]++
+		}
 		return
 	}
 	fact := kind + " " + id

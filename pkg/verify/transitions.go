@@ -35,6 +35,7 @@ var statusesBefore = map[string][]string{
 	"payment_voided":     anyStatus,
 	"payment_refunded":   anyStatus,
 	"payment_failed":     anyStatus,
+	"payment_identified": anyStatus,
 	"cover_lost":         {"confirmed", "on_hold"},
 
 	"order_confirmed": {"reserved"},

@@ -68,6 +68,18 @@ var orderViolations = []violation{
 			s.addOrder("o-1", version, "", schematest.OrderEvent(&eventv1.PaymentFailed{ProviderEventId: "evt"}))
 		}
 	}},
+	{"an ID of the provider for a payment that is not there", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentIdentified{
+			Action: eventv1.PaymentAction_PAYMENT_ACTION_FAILED, Reference: "pi", ProviderEventId: "evt",
+		}))
+	}},
+	{"an ID of the provider for two payments", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi"}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentFailed{ProviderEventId: "evt"}))
+		s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.PaymentIdentified{
+			Action: eventv1.PaymentAction_PAYMENT_ACTION_FAILED, Reference: "pi", ProviderEventId: "evt",
+		}))
+	}},
 	{"captured after it was voided", verify.Money, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 5_110_000}))
 		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1}))

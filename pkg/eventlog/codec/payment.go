@@ -50,6 +50,12 @@ func setPayment(e *eventv1.OrderEvent, ev order.Event) string {
 				Reference: c.Reference, ProviderEventId: c.ProviderEventID, Reason: c.Reason,
 			}}
 		return "holdfast.payment_failed.v1"
+	case order.PaymentIdentified:
+		e.Change = &eventv1.OrderEvent_PaymentIdentified{PaymentIdentified: &eventv1.PaymentIdentified{
+			Action: eventv1.PaymentAction(c.Action), Reference: c.Reference, AmountMicros: c.AmountMicros,
+			ProviderEventId: c.ProviderEventID,
+		}}
+		return "holdfast.payment_identified.v1"
 	}
 	return ""
 }
@@ -94,6 +100,12 @@ func readPayment(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_PaymentFailed:
 		p := c.PaymentFailed
 		return order.PaymentFailed{Reference: p.Reference, ProviderEventID: p.ProviderEventId, Reason: p.Reason}
+	case *eventv1.OrderEvent_PaymentIdentified:
+		p := c.PaymentIdentified
+		return order.PaymentIdentified{Payment: order.Payment{
+			Action: order.PaymentAction(p.Action), Reference: p.Reference, AmountMicros: p.AmountMicros,
+			ProviderEventID: p.ProviderEventId,
+		}}
 	}
 	return nil
 }

@@ -61,8 +61,10 @@ var orderSamples = map[string]order.Event{
 		AmountMicros: 8_050_000, Reference: "refund 1", ProviderEventID: "evt 4", Reason: "broken",
 		GoodwillMicros: 1_050_000, UnmatchedMicros: 2_050_000, MatchedMicros: 3_050_000,
 	},
-	"cover_lost":      order.CoverLost{PaymentDueMicros: 7_000_000, PaymentDeadlineMicros: 1_760_000_900_000_000},
-	"payment_failed":  order.PaymentFailed{Reference: "pi 1", ProviderEventID: "evt 5", Reason: "card declined"},
+	"cover_lost":     order.CoverLost{PaymentDueMicros: 7_000_000, PaymentDeadlineMicros: 1_760_000_900_000_000},
+	"payment_failed": order.PaymentFailed{Reference: "pi 1", ProviderEventID: "evt 5", Reason: "card declined"},
+	"payment_identified": order.PaymentIdentified{Payment: order.Payment{
+		Action: order.Captured, Reference: "cap 1", AmountMicros: 8_050_000, ProviderEventID: "evt 6"}},
 	"order_reopened":  order.OrderReopened{PaymentDeadlineMicros: 1_760_000_900_000_000},
 	"order_confirmed": order.OrderConfirmed{},
 	"order_cancelled": order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000,

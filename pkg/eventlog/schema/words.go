@@ -18,6 +18,7 @@ var (
 	AllocationPolicies = wordsOf[eventv1.AllocationPolicy]()
 	RejectionReasons   = wordsOf[eventv1.RejectionReason]()
 	Causes             = wordsOf[eventv1.Cause]()
+	PaymentActions     = wordsOf[eventv1.PaymentAction]()
 )
 
 // enum is a generated enum of the event schema.

@@ -20,8 +20,10 @@ func TestWordsOfTheSchema(t *testing.T) {
 		"conditions":          {schema.Conditions.All(), []string{"resellable", "damaged"}},
 		"payment terms":       {schema.PaymentTerms.All(), []string{"prepaid", "on_account"}},
 		"allocation policies": {schema.AllocationPolicies.All(), []string{"single_location", "fewest_locations", "split"}},
-		"rejection reasons":   {schema.RejectionReasons.All(), []string{"insufficient_stock", "unknown_sku", "other_line"}},
-		"causes":              {schema.Causes.All(), []string{"command", "saga", "timer", "reconciliation"}},
+		"payment actions": {schema.PaymentActions.All(),
+			[]string{"authorized", "captured", "voided", "refunded", "started", "failed"}},
+		"rejection reasons": {schema.RejectionReasons.All(), []string{"insufficient_stock", "unknown_sku", "other_line"}},
+		"causes":            {schema.Causes.All(), []string{"command", "saga", "timer", "reconciliation"}},
 	} {
 		if !slices.Equal(test.have, test.want) {
 			t.Errorf("%s: %q, want %q", name, test.have, test.want)

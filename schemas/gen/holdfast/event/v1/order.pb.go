@@ -73,6 +73,69 @@ func (PaymentTerms) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{0}
 }
 
+// PaymentAction is what happened to money.
+type PaymentAction int32
+
+const (
+	PaymentAction_PAYMENT_ACTION_UNSPECIFIED PaymentAction = 0
+	PaymentAction_PAYMENT_ACTION_AUTHORIZED  PaymentAction = 1
+	PaymentAction_PAYMENT_ACTION_CAPTURED    PaymentAction = 2
+	PaymentAction_PAYMENT_ACTION_VOIDED      PaymentAction = 3
+	PaymentAction_PAYMENT_ACTION_REFUNDED    PaymentAction = 4
+	// The customer is paying: it has no ID of the provider.
+	PaymentAction_PAYMENT_ACTION_STARTED PaymentAction = 5
+	PaymentAction_PAYMENT_ACTION_FAILED  PaymentAction = 6
+)
+
+// Enum value maps for PaymentAction.
+var (
+	PaymentAction_name = map[int32]string{
+		0: "PAYMENT_ACTION_UNSPECIFIED",
+		1: "PAYMENT_ACTION_AUTHORIZED",
+		2: "PAYMENT_ACTION_CAPTURED",
+		3: "PAYMENT_ACTION_VOIDED",
+		4: "PAYMENT_ACTION_REFUNDED",
+		5: "PAYMENT_ACTION_STARTED",
+		6: "PAYMENT_ACTION_FAILED",
+	}
+	PaymentAction_value = map[string]int32{
+		"PAYMENT_ACTION_UNSPECIFIED": 0,
+		"PAYMENT_ACTION_AUTHORIZED":  1,
+		"PAYMENT_ACTION_CAPTURED":    2,
+		"PAYMENT_ACTION_VOIDED":      3,
+		"PAYMENT_ACTION_REFUNDED":    4,
+		"PAYMENT_ACTION_STARTED":     5,
+		"PAYMENT_ACTION_FAILED":      6,
+	}
+)
+
+func (x PaymentAction) Enum() *PaymentAction {
+	p := new(PaymentAction)
+	*p = x
+	return p
+}
+
+func (x PaymentAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PaymentAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_order_proto_enumTypes[1].Descriptor()
+}
+
+func (PaymentAction) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_order_proto_enumTypes[1]
+}
+
+func (x PaymentAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PaymentAction.Descriptor instead.
+func (PaymentAction) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{1}
+}
+
 // Condition is how goods came back.
 type Condition int32
 
@@ -108,11 +171,11 @@ func (x Condition) String() string {
 }
 
 func (Condition) Descriptor() protoreflect.EnumDescriptor {
-	return file_holdfast_event_v1_order_proto_enumTypes[1].Descriptor()
+	return file_holdfast_event_v1_order_proto_enumTypes[2].Descriptor()
 }
 
 func (Condition) Type() protoreflect.EnumType {
-	return &file_holdfast_event_v1_order_proto_enumTypes[1]
+	return &file_holdfast_event_v1_order_proto_enumTypes[2]
 }
 
 func (x Condition) Number() protoreflect.EnumNumber {
@@ -121,7 +184,7 @@ func (x Condition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Condition.Descriptor instead.
 func (Condition) EnumDescriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{1}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{2}
 }
 
 // OrderEvent is the value of a record of topic orders.events, keyed by order ID (or, for past
@@ -159,6 +222,7 @@ type OrderEvent struct {
 	//	*OrderEvent_FulfilmentCancelled
 	//	*OrderEvent_OrderBackorderFilled
 	//	*OrderEvent_CoverLost
+	//	*OrderEvent_PaymentIdentified
 	//	*OrderEvent_ReturnRequested
 	//	*OrderEvent_ReturnReceived
 	//	*OrderEvent_ReturnCancelled
@@ -470,6 +534,15 @@ func (x *OrderEvent) GetCoverLost() *CoverLost {
 	return nil
 }
 
+func (x *OrderEvent) GetPaymentIdentified() *PaymentIdentified {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentIdentified); ok {
+			return x.PaymentIdentified
+		}
+	}
+	return nil
+}
+
 func (x *OrderEvent) GetReturnRequested() *ReturnRequested {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnRequested); ok {
@@ -690,6 +763,10 @@ type OrderEvent_CoverLost struct {
 	CoverLost *CoverLost `protobuf:"bytes,36,opt,name=cover_lost,json=coverLost,proto3,oneof"`
 }
 
+type OrderEvent_PaymentIdentified struct {
+	PaymentIdentified *PaymentIdentified `protobuf:"bytes,37,opt,name=payment_identified,json=paymentIdentified,proto3,oneof"`
+}
+
 type OrderEvent_ReturnRequested struct {
 	ReturnRequested *ReturnRequested `protobuf:"bytes,40,opt,name=return_requested,json=returnRequested,proto3,oneof"`
 }
@@ -793,6 +870,8 @@ func (*OrderEvent_FulfilmentCancelled) isOrderEvent_Change() {}
 func (*OrderEvent_OrderBackorderFilled) isOrderEvent_Change() {}
 
 func (*OrderEvent_CoverLost) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentIdentified) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnRequested) isOrderEvent_Change() {}
 
@@ -2063,6 +2142,76 @@ func (x *PaymentFailed) GetProviderEventId() string {
 	return ""
 }
 
+// PaymentIdentified: the payment provider's ID of a payment became known, which was recorded without it. Of several such
+// payments it is the first. No money moves.
+type PaymentIdentified struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Action          PaymentAction          `protobuf:"varint,1,opt,name=action,proto3,enum=holdfast.event.v1.PaymentAction" json:"action,omitempty"`
+	Reference       string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	AmountMicros    int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	ProviderEventId string                 `protobuf:"bytes,4,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaymentIdentified) Reset() {
+	*x = PaymentIdentified{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentIdentified) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentIdentified) ProtoMessage() {}
+
+func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentIdentified.ProtoReflect.Descriptor instead.
+func (*PaymentIdentified) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *PaymentIdentified) GetAction() PaymentAction {
+	if x != nil {
+		return x.Action
+	}
+	return PaymentAction_PAYMENT_ACTION_UNSPECIFIED
+}
+
+func (x *PaymentIdentified) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentIdentified) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentIdentified) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
 // OrderReopened: an expired order was paid after all, and asks stock again, until then.
 type OrderReopened struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
@@ -2073,7 +2222,7 @@ type OrderReopened struct {
 
 func (x *OrderReopened) Reset() {
 	*x = OrderReopened{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +2234,7 @@ func (x *OrderReopened) String() string {
 func (*OrderReopened) ProtoMessage() {}
 
 func (x *OrderReopened) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +2247,7 @@ func (x *OrderReopened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
 func (*OrderReopened) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
@@ -2117,7 +2266,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2278,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2291,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
 }
 
 type OrderCancelled struct {
@@ -2158,7 +2307,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2319,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2332,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -2219,7 +2368,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2380,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2393,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -2275,7 +2424,7 @@ type LinesShipped struct {
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2436,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2449,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -2341,7 +2490,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2353,7 +2502,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2366,7 +2515,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -2389,7 +2538,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2550,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2563,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -2449,7 +2598,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2461,7 +2610,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2474,7 +2623,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -2530,7 +2679,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2691,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2704,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -2583,7 +2732,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2744,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2757,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -2635,7 +2784,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2796,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2809,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -2695,7 +2844,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2856,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2869,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -2789,7 +2938,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2950,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2963,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -2882,7 +3031,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +3043,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +3056,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -2961,7 +3110,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2973,7 +3122,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2986,7 +3135,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -3008,7 +3157,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3020,7 +3169,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3033,7 +3182,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -3063,7 +3212,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3224,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3237,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -3128,7 +3277,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3140,7 +3289,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3153,7 +3302,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -3197,7 +3346,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3209,7 +3358,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3222,7 +3371,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -3270,7 +3419,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3282,7 +3431,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3295,7 +3444,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -3345,7 +3494,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3357,7 +3506,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3370,7 +3519,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -3412,7 +3561,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3424,7 +3573,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3437,7 +3586,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -3493,7 +3642,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3505,7 +3654,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3518,7 +3667,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -3556,7 +3705,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3568,7 +3717,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3581,7 +3730,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -3646,7 +3795,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +3807,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +3820,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -3692,7 +3841,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xa1\x19\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xf8\x19\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -3726,7 +3875,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x14fulfilment_cancelled\x18\" \x01(\v2&.holdfast.event.v1.FulfilmentCancelledH\x00R\x13fulfilmentCancelled\x12_\n" +
 	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12=\n" +
 	"\n" +
-	"cover_lost\x18$ \x01(\v2\x1c.holdfast.event.v1.CoverLostH\x00R\tcoverLost\x12O\n" +
+	"cover_lost\x18$ \x01(\v2\x1c.holdfast.event.v1.CoverLostH\x00R\tcoverLost\x12U\n" +
+	"\x12payment_identified\x18% \x01(\v2$.holdfast.event.v1.PaymentIdentifiedH\x00R\x11paymentIdentified\x12O\n" +
 	"\x10return_requested\x18( \x01(\v2\".holdfast.event.v1.ReturnRequestedH\x00R\x0freturnRequested\x12L\n" +
 	"\x0freturn_received\x18) \x01(\v2!.holdfast.event.v1.ReturnReceivedH\x00R\x0ereturnReceived\x12O\n" +
 	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12X\n" +
@@ -3827,7 +3977,12 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rPaymentFailed\x12\x1c\n" +
 	"\treference\x18\x01 \x01(\tR\treference\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12*\n" +
-	"\x11provider_event_id\x18\x03 \x01(\tR\x0fproviderEventId\"G\n" +
+	"\x11provider_event_id\x18\x03 \x01(\tR\x0fproviderEventId\"\xbc\x01\n" +
+	"\x11PaymentIdentified\x128\n" +
+	"\x06action\x18\x01 \x01(\x0e2 .holdfast.event.v1.PaymentActionR\x06action\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
+	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\x12*\n" +
+	"\x11provider_event_id\x18\x04 \x01(\tR\x0fproviderEventId\"G\n" +
 	"\rOrderReopened\x126\n" +
 	"\x17payment_deadline_micros\x18\x01 \x01(\x03R\x15paymentDeadlineMicros\"\x10\n" +
 	"\x0eOrderConfirmed\"y\n" +
@@ -3943,7 +4098,15 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\fPaymentTerms\x12\x1d\n" +
 	"\x19PAYMENT_TERMS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PAYMENT_TERMS_PREPAID\x10\x01\x12\x1c\n" +
-	"\x18PAYMENT_TERMS_ON_ACCOUNT\x10\x02*W\n" +
+	"\x18PAYMENT_TERMS_ON_ACCOUNT\x10\x02*\xda\x01\n" +
+	"\rPaymentAction\x12\x1e\n" +
+	"\x1aPAYMENT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19PAYMENT_ACTION_AUTHORIZED\x10\x01\x12\x1b\n" +
+	"\x17PAYMENT_ACTION_CAPTURED\x10\x02\x12\x19\n" +
+	"\x15PAYMENT_ACTION_VOIDED\x10\x03\x12\x1b\n" +
+	"\x17PAYMENT_ACTION_REFUNDED\x10\x04\x12\x1a\n" +
+	"\x16PAYMENT_ACTION_STARTED\x10\x05\x12\x19\n" +
+	"\x15PAYMENT_ACTION_FAILED\x10\x06*W\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CONDITION_RESELLABLE\x10\x01\x12\x15\n" +
@@ -3961,132 +4124,136 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_order_proto_rawDescData
 }
 
-var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
-	(Condition)(0),               // 1: holdfast.event.v1.Condition
-	(*OrderEvent)(nil),           // 2: holdfast.event.v1.OrderEvent
-	(*OrderLine)(nil),            // 3: holdfast.event.v1.OrderLine
-	(*LineQuantity)(nil),         // 4: holdfast.event.v1.LineQuantity
-	(*OrderPlaced)(nil),          // 5: holdfast.event.v1.OrderPlaced
-	(*OrderReserved)(nil),        // 6: holdfast.event.v1.OrderReserved
-	(*OrderBackordered)(nil),     // 7: holdfast.event.v1.OrderBackordered
-	(*OrderBackorderFilled)(nil), // 8: holdfast.event.v1.OrderBackorderFilled
-	(*ShortLine)(nil),            // 9: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),        // 10: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),    // 11: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),      // 12: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),       // 13: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),        // 14: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),      // 15: holdfast.event.v1.PaymentRefunded
-	(*PaymentAuthorizedV2)(nil),  // 16: holdfast.event.v1.PaymentAuthorizedV2
-	(*PaymentCapturedV2)(nil),    // 17: holdfast.event.v1.PaymentCapturedV2
-	(*PaymentVoidedV2)(nil),      // 18: holdfast.event.v1.PaymentVoidedV2
-	(*PaymentRefundedV2)(nil),    // 19: holdfast.event.v1.PaymentRefundedV2
-	(*CoverLost)(nil),            // 20: holdfast.event.v1.CoverLost
-	(*PaymentFailed)(nil),        // 21: holdfast.event.v1.PaymentFailed
-	(*OrderReopened)(nil),        // 22: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 23: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 24: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 25: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 26: holdfast.event.v1.LinesShipped
-	(*OrderHeld)(nil),            // 27: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 28: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 29: holdfast.event.v1.LinesCancelled
-	(*FulfilmentCreated)(nil),    // 30: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCancelled)(nil),  // 31: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 32: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),        // 33: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 34: holdfast.event.v1.CreditNoteImported
-	(*ImportRequested)(nil),      // 35: holdfast.event.v1.ImportRequested
-	(*ReservationSettled)(nil),   // 36: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 37: holdfast.event.v1.ShipmentReconciled
-	(*ReturnRequested)(nil),      // 38: holdfast.event.v1.ReturnRequested
-	(*ReturnReceived)(nil),       // 39: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 40: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 41: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnCancelled)(nil),      // 42: holdfast.event.v1.ReturnCancelled
-	(*AmendedLine)(nil),          // 43: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 44: holdfast.event.v1.AmendmentRequested
-	(*OrderAmended)(nil),         // 45: holdfast.event.v1.OrderAmended
-	(*AmendmentDeclined)(nil),    // 46: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 47: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 48: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 49: holdfast.event.v1.RejectionReason
+	(PaymentAction)(0),           // 1: holdfast.event.v1.PaymentAction
+	(Condition)(0),               // 2: holdfast.event.v1.Condition
+	(*OrderEvent)(nil),           // 3: holdfast.event.v1.OrderEvent
+	(*OrderLine)(nil),            // 4: holdfast.event.v1.OrderLine
+	(*LineQuantity)(nil),         // 5: holdfast.event.v1.LineQuantity
+	(*OrderPlaced)(nil),          // 6: holdfast.event.v1.OrderPlaced
+	(*OrderReserved)(nil),        // 7: holdfast.event.v1.OrderReserved
+	(*OrderBackordered)(nil),     // 8: holdfast.event.v1.OrderBackordered
+	(*OrderBackorderFilled)(nil), // 9: holdfast.event.v1.OrderBackorderFilled
+	(*ShortLine)(nil),            // 10: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),        // 11: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),    // 12: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),      // 13: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),       // 14: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),        // 15: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),      // 16: holdfast.event.v1.PaymentRefunded
+	(*PaymentAuthorizedV2)(nil),  // 17: holdfast.event.v1.PaymentAuthorizedV2
+	(*PaymentCapturedV2)(nil),    // 18: holdfast.event.v1.PaymentCapturedV2
+	(*PaymentVoidedV2)(nil),      // 19: holdfast.event.v1.PaymentVoidedV2
+	(*PaymentRefundedV2)(nil),    // 20: holdfast.event.v1.PaymentRefundedV2
+	(*CoverLost)(nil),            // 21: holdfast.event.v1.CoverLost
+	(*PaymentFailed)(nil),        // 22: holdfast.event.v1.PaymentFailed
+	(*PaymentIdentified)(nil),    // 23: holdfast.event.v1.PaymentIdentified
+	(*OrderReopened)(nil),        // 24: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 25: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 26: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 27: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 28: holdfast.event.v1.LinesShipped
+	(*OrderHeld)(nil),            // 29: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 30: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 31: holdfast.event.v1.LinesCancelled
+	(*FulfilmentCreated)(nil),    // 32: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCancelled)(nil),  // 33: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 34: holdfast.event.v1.LinesDelivered
+	(*OrderImported)(nil),        // 35: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 36: holdfast.event.v1.CreditNoteImported
+	(*ImportRequested)(nil),      // 37: holdfast.event.v1.ImportRequested
+	(*ReservationSettled)(nil),   // 38: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 39: holdfast.event.v1.ShipmentReconciled
+	(*ReturnRequested)(nil),      // 40: holdfast.event.v1.ReturnRequested
+	(*ReturnReceived)(nil),       // 41: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 42: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 43: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnCancelled)(nil),      // 44: holdfast.event.v1.ReturnCancelled
+	(*AmendedLine)(nil),          // 45: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 46: holdfast.event.v1.AmendmentRequested
+	(*OrderAmended)(nil),         // 47: holdfast.event.v1.OrderAmended
+	(*AmendmentDeclined)(nil),    // 48: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 49: holdfast.event.v1.Meta
+	(*AllocationRule)(nil),       // 50: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 51: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	47, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
-	5,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
-	6,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
-	7,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
-	10, // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
-	11, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
-	12, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	23, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	24, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	25, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	26, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	32, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	33, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	34, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	36, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	37, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	13, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
-	14, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
-	15, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	21, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	22, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	27, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	28, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	29, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	30, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	31, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
-	8,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	20, // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
-	38, // 28: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	39, // 29: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	42, // 30: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	44, // 31: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	45, // 32: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	46, // 33: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	35, // 34: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	41, // 35: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	16, // 36: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
-	17, // 37: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
-	18, // 38: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
-	19, // 39: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	3,  // 40: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 41: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	48, // 42: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	4,  // 43: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 44: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	49, // 45: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	9,  // 46: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	4,  // 47: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 48: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 49: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 50: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 51: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 52: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	33, // 53: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	34, // 54: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	4,  // 55: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 56: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 57: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	3,  // 58: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	1,  // 59: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	40, // 60: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	4,  // 61: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	43, // 62: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	43, // 63: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	4,  // 64: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	9,  // 65: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	49, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	6,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
+	7,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
+	8,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
+	11, // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
+	12, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
+	13, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
+	25, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	26, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	27, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	28, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	34, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	35, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	36, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	38, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	39, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	14, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	15, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	16, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	22, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	24, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	29, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	30, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	31, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	32, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	33, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	9,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
+	21, // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
+	23, // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
+	40, // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	41, // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	44, // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	46, // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	47, // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	48, // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	37, // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	43, // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	17, // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
+	18, // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
+	19, // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
+	20, // 40: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
+	4,  // 41: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 42: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	50, // 43: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	5,  // 44: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 45: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	51, // 46: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	10, // 47: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	1,  // 48: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	5,  // 49: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 50: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	5,  // 51: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 52: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 53: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 54: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	35, // 55: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	36, // 56: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	5,  // 57: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 58: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 59: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	4,  // 60: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	2,  // 61: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	42, // 62: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	5,  // 63: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	45, // 64: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	45, // 65: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	5,  // 66: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10, // 67: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	68, // [68:68] is the sub-list for method output_type
+	68, // [68:68] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -4124,6 +4291,7 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_FulfilmentCancelled)(nil),
 		(*OrderEvent_OrderBackorderFilled)(nil),
 		(*OrderEvent_CoverLost)(nil),
+		(*OrderEvent_PaymentIdentified)(nil),
 		(*OrderEvent_ReturnRequested)(nil),
 		(*OrderEvent_ReturnReceived)(nil),
 		(*OrderEvent_ReturnCancelled)(nil),
@@ -4137,7 +4305,7 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_PaymentVoidedV2)(nil),
 		(*OrderEvent_PaymentRefundedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[33].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[34].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
@@ -4146,8 +4314,8 @@ func file_holdfast_event_v1_order_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   45,
+			NumEnums:      3,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
