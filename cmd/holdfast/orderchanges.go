@@ -12,7 +12,10 @@ const (
 	linesUsage   = "a line, as `SKU=QUANTITY`; repeat the flag for more lines"
 	captureUsage = "capture the payment of what ships"
 	paidUsage    = "with --capture: the payment provider's `REFERENCE` for it"
-	reasonUsage  = "the reason, as `TEXT`"
+	// capturedUsage and uncoveredUsage are for both commands that ship.
+	capturedUsage  = "with --capture: the payment provider's `ID` of it"
+	uncoveredUsage = "why it leaves although the order is not covered, as `TEXT`"
+	reasonUsage    = "the reason, as `TEXT`"
 )
 
 // newOrderChange is a command of `holdfast order`. Its first argument is the order ID, unless it places an order.

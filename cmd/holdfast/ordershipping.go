@@ -32,6 +32,8 @@ func newShipCommand(api *apiFlags) *cobra.Command {
 	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
 	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
 	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
+	c.Flags().StringVar(&shipment.ProviderEventID, "provider-event-id", "", capturedUsage)
+	c.Flags().StringVar(&shipment.UncoveredReason, "uncovered-reason", "", uncoveredUsage)
 	return c
 }
 
@@ -60,6 +62,8 @@ func newShipFulfilmentCommand(api *apiFlags) *cobra.Command {
 	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
 	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
 	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
+	c.Flags().StringVar(&shipment.ProviderEventID, "provider-event-id", "", capturedUsage)
+	c.Flags().StringVar(&shipment.UncoveredReason, "uncovered-reason", "", uncoveredUsage)
 	return c
 }
 

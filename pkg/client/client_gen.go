@@ -405,6 +405,9 @@ type CancelReturn struct {
 	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 
+// CaptureEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
+type CaptureEventID = ProviderEventID
+
 // CommandLine defines model for CommandLine.
 type CommandLine struct {
 	// Body As in the command's own route; what acts on a fulfilment or a return takes its fulfilment_id or return_id
@@ -1419,8 +1422,11 @@ type ShipFulfilment struct {
 	Capture bool `json:"capture,omitempty,omitzero"`
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
-	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
-	TrackingReference Reference        `json:"tracking_reference,omitempty,omitzero"`
+	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`
+
+	// ProviderEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
+	ProviderEventID   CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
+	TrackingReference Reference      `json:"tracking_reference,omitempty,omitzero"`
 
 	// UncoveredReason Why it leaves although the order is not covered; of no effect where it is.
 	UncoveredReason Explanation `json:"uncovered_reason,omitempty,omitzero"`
@@ -1433,8 +1439,11 @@ type ShipOrder struct {
 	Lines   []LineQuantity  `json:"lines,omitempty,omitzero"`
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
-	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
-	TrackingReference Reference        `json:"tracking_reference,omitempty,omitzero"`
+	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`
+
+	// ProviderEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
+	ProviderEventID   CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
+	TrackingReference Reference      `json:"tracking_reference,omitempty,omitzero"`
 
 	// UncoveredReason Why it leaves although the order is not covered; of no effect where it is.
 	UncoveredReason Explanation `json:"uncovered_reason,omitempty,omitzero"`

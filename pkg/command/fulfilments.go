@@ -30,9 +30,10 @@ type shipBody struct {
 
 // captureBody is what both bodies that ship may say of the payment.
 type captureBody struct {
-	Capture          bool   `json:"capture"`
-	PaymentReference string `json:"payment_reference"`
-	UncoveredReason  string `json:"uncovered_reason"`
+	Capture          bool    `json:"capture"`
+	PaymentReference string  `json:"payment_reference"`
+	ProviderEventID  *string `json:"provider_event_id"`
+	UncoveredReason  string  `json:"uncovered_reason"`
 }
 
 type createFulfilmentBody struct {
@@ -74,6 +75,7 @@ var fulfilments = []*Command{
 				TrackingReference: d.trackingReference(b.TrackingReference),
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
+				ProviderEventID:   d.captureEventID(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
 				DeadlineMicros:    d.paymentDeadline(),
 			}
@@ -86,6 +88,7 @@ var fulfilments = []*Command{
 			f.quantities(cmd.Lines)
 			f.flag(tagCapture, cmd.Capture)
 			f.text(tagPaymentReference, cmd.PaymentReference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagUncoveredReason, cmd.UncoveredReason)
 		}),
 	onOrder(changed(ShipFulfilment, fulfilmentPath+"/shipment"),
@@ -95,6 +98,7 @@ var fulfilments = []*Command{
 				TrackingReference: d.trackingReference(b.TrackingReference),
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
+				ProviderEventID:   d.captureEventID(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
 				DeadlineMicros:    d.paymentDeadline(),
 			}
@@ -104,6 +108,7 @@ var fulfilments = []*Command{
 			f.text(tagFulfilmentID, cmd.FulfilmentID)
 			f.flag(tagCapture, cmd.Capture)
 			f.text(tagPaymentReference, cmd.PaymentReference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagUncoveredReason, cmd.UncoveredReason)
 		}),
 	onOrder(changed(CancelFulfilment, fulfilmentPath+"/cancel"),
@@ -134,6 +139,14 @@ func (d *decoding) uncoveredReason(s string) string {
 
 func (d *decoding) trackingReference(s string) string {
 	return d.Text("/tracking_reference", s, limits.MaxReferenceLength)
+}
+
+// captureEventID is the provider's ID of a capture that goes with a shipment.
+func (d *decoding) captureEventID(b *captureBody) string {
+	if b.ProviderEventID != nil && !b.Capture {
+		d.Invalid("/provider_event_id", "is that of a capture: set capture, or leave it out")
+	}
+	return d.providerEventID(b.ProviderEventID)
 }
 
 // paymentReference is the provider's name for a capture that goes with a shipment.

@@ -59,6 +59,7 @@ type ShipFulfilment struct {
 	TrackingReference string
 	Capture           bool
 	PaymentReference  string
+	ProviderEventID   string
 	UncoveredReason   string
 	DeadlineMicros    int64 // as for Ship
 }
@@ -80,7 +81,8 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	}
 	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason}
 	return o.shipped(shipped, Ship{
-		Capture: c.Capture, PaymentReference: c.PaymentReference, DeadlineMicros: c.DeadlineMicros,
+		Capture: c.Capture, PaymentReference: c.PaymentReference, ProviderEventID: c.ProviderEventID,
+		DeadlineMicros: c.DeadlineMicros,
 	})
 }
 

@@ -261,6 +261,41 @@ func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing
 		then(LinesShipped{FulfilmentID: "f", Lines: line("b", 1)})
 }
 
+// Shipments that capture under one reference are told apart by the provider's ID, and so are they and the provider's
+// own word.
+func TestORD67ShipmentsTellTheirCapturesApart(t *testing.T) {
+	ship := func(fulfilment, id string) Ship {
+		return Ship{FulfilmentID: fulfilment, Lines: line("b", 1), Capture: true, PaymentReference: "pi", ProviderEventID: id}
+	}
+	shipped := func(fulfilment string) LinesShipped {
+		return LinesShipped{FulfilmentID: fulfilment, Lines: line("b", 1)}
+	}
+	captured := func(id string) PaymentCaptured {
+		return PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: id}
+	}
+	s := given(t, paid()...)
+	s.when(ship("f", "evt_1")).then(shipped("f"), captured("evt_1"))
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).then()
+	s.when(ship("g", "evt_2")).then(shipped("g"), captured("evt_2"))
+
+	told := CapturePayment{AmountMicros: 1_500_000, Reference: "pi", ProviderEventID: "evt_3"}
+	given(t, append(paid(), told)...).when(ship("f", "evt_3")).then(shipped("f")) // the provider says how much
+
+	first := append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi"})
+	s = given(t, first...)
+	s.when(ship("f", "evt_4")).then(shipped("f"), PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_4"}})
+	packed := given(t, append(first, CreateFulfilment{"f", line("b", 1)})...)
+	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "pi", ProviderEventID: "evt_4"}).
+		then(shipped("f"), PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_4"}})
+
+	other := append(paid(), CapturePayment{AmountMicros: 3_000_000, Reference: "pi"})
+	given(t, other...).when(ship("f", "evt_5")).then(shipped("f"), captured("evt_5"))
+
+	all := append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
+	given(t, all...).when(ship("f", "evt_6")).then(shipped("f"))
+	s.when(ship("h", string(make([]byte, limits.MaxProviderEventIDLength+1)))).refused("invalid_provider_event_id")
+}
+
 // A payment without an ID is one payment: after one with an ID is found to be it, the next with another ID is new.
 func TestORD67OnePaymentWithoutAnIDTakesOneID(t *testing.T) {
 	captured := func(id string) CapturePayment {

@@ -17,7 +17,8 @@ import (
 //	        (too_many_fulfilments).
 //	ORD-26  With Capture, the price of what ships is captured, rounded as ORD-4 does: at most what is authorized; with
 //	        the last shipment all that is authorized; never more than is kept and not paid (ORD-61). A PaymentReference
-//	        that the order already has a capture of captures nothing (ORD-21).
+//	        that the order already has a capture of captures nothing (ORD-21). With a ProviderEventID that is so for a
+//	        capture with this ID, and for one without an ID of the same reference and amount (ORD-67).
 type Ship struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
@@ -26,6 +27,8 @@ type Ship struct {
 	Capture bool
 	// PaymentReference is the provider's for the capture. "": the fulfilment's ID is used.
 	PaymentReference string
+	// ProviderEventID is the provider's of the capture. Captures that share a reference are told apart by it.
+	ProviderEventID string
 	// UncoveredReason is why the goods leave although the order is not covered (ORD-64); "": they must be covered.
 	UncoveredReason string
 	// DeadlineMicros is how long what remains then waits for its payment, if a refund of before takes its cover.
@@ -117,26 +120,51 @@ func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
 	if err := checkText("payment_reference", reference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
-	repeat, err := o.repeated(Payment{Action: Captured, Reference: reference})
-	if err != nil {
+	if err := checkText("provider_event_id", c.ProviderEventID, limits.MaxProviderEventIDLength); err != nil {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 2), ev)
-	if !c.Capture || repeat {
+	if !c.Capture {
 		return events, nil
 	}
 	amount, err := o.worth(ev.Lines)
 	if err != nil {
 		return nil, err
 	}
-	if amount = min(amount, max(0, o.kept()-o.paid())); amount == 0 {
-		return events, nil
+	amount = min(amount, max(0, o.kept()-o.paid()))
+	had, known, err := o.capturedBefore(amount, c)
+	if err != nil {
+		return nil, err
+	}
+	if had || amount == 0 {
+		return append(events, known...), nil
 	}
 	if reference == "" {
 		reference = ev.FulfilmentID
 	}
-	events = append(events, PaymentCaptured{AmountMicros: amount, Reference: reference})
+	events = append(events, PaymentCaptured{
+		AmountMicros: amount, Reference: reference, ProviderEventID: c.ProviderEventID,
+	})
 	return o.withEarlyRefund(events, amount, reference, c.DeadlineMicros), nil
+}
+
+// capturedBefore reports whether the order already has the capture of a shipment, and what follows from that (ORD-26).
+// The provider says how much it was: without an ID, and with one that the order has, the amount may differ.
+func (o *Order) capturedBefore(amountMicros int64, c Ship) (bool, []Event, error) {
+	told := Payment{Action: Captured, Reference: c.PaymentReference, ProviderEventID: c.ProviderEventID}
+	if told.ProviderEventID == "" {
+		return o.alreadyHas(told)
+	}
+	byID := told
+	byID.Reference = ""
+	if had, err := o.repeated(byID); had || err != nil {
+		return had, nil, err
+	}
+	if amountMicros == 0 {
+		return false, nil, nil
+	}
+	told.AmountMicros = amountMicros
+	return o.alreadyHas(told)
 }
 
 // worth applies ORD-26: the price of a shipment, at most what is authorized.

@@ -242,7 +242,7 @@ func ProviderEventID(cmd order.Command) string {
 
 func shipping(t *rapid.T, o order.Order) order.Command {
 	id := One(t, fulfilments)
-	reference := One(t, references)
+	reference, event := One(t, references), One(t, eventIDs)
 	capture := rapid.Bool().Draw(t, "capture")
 	why := One(t, []string{"", "", "", "the customer pays at the door"})
 	switch dice(t, 9) {
@@ -252,18 +252,19 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 		return order.CreateFulfilment{FulfilmentID: id, Lines: quantities(t, o)}
 	case 3, 4:
 		return order.ShipFulfilment{FulfilmentID: id, TrackingReference: "1Z", Capture: capture, PaymentReference: reference,
-			UncoveredReason: why}
+			ProviderEventID: event, UncoveredReason: why}
 	case 5:
 		return order.CancelFulfilment{FulfilmentID: id, Reason: "no box"}
 	case 6:
-		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference, UncoveredReason: why}
+		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference, ProviderEventID: event,
+			UncoveredReason: why}
 	case 7:
 		if len(o.Fulfilments) > 0 {
 			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
 		}
 	}
 	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference,
-		UncoveredReason: why}
+		ProviderEventID: event, UncoveredReason: why}
 }
 
 func returning(t *rapid.T, o order.Order) order.Command {
