@@ -16,6 +16,9 @@ func DropRows(ctx context.Context, conn *clickhouse.Conn) error {
 	return dropRows(ctx, conn, slog.New(slog.DiscardHandler))
 }
 
+// LimitWhole replaces the limits of a report with all rows.
+func (r *Reports) LimitWhole(limits Limits) { r.whole = limits }
+
 // RetryWith is Retry with another way to park the letter as retried.
 var RetryWith = retry
 

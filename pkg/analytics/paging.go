@@ -3,7 +3,9 @@ package analytics
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -62,7 +64,7 @@ type question struct {
 func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Report, error) {
 	out := &Report{Columns: ask.columns}
 	var last []string
-	err := r.each(ctx, ask, q, true, func(raw []string) (err error) {
+	err := r.each(ctx, ask, q, readSettings, true, func(raw []string) (err error) {
 		if len(out.Rows) == q.Limit {
 			out.Next, err = ask.page.after(last, ask.columns)
 			return err
@@ -81,17 +83,21 @@ func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Repor
 // stream sends all rows to a sink. What is in the way of the first one comes before Begin.
 func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink Sink) error {
 	q.After = ""
-	refused, err := Stream(ctx, sink, ask.names(), func(ctx context.Context, row func(values []string) error) error {
-		return r.each(ctx, ask, q, false, func(values []string) error {
-			if err := ask.formatMoney(values); err != nil {
-				return err
-			}
-			return row(values)
+	refused, err := r.whole.Stream(ctx, sink, ask.names(),
+		func(ctx context.Context, settings clickhouse.Settings, row func(values []string) error) error {
+			maps.Copy(settings, readSettings)
+			return r.each(ctx, ask, q, settings, false, func(values []string) error {
+				if err := ask.formatMoney(values); err != nil {
+					return err
+				}
+				return row(values)
+			})
 		})
-	})
 	switch {
 	case refused != nil:
 		return refused
+	case clickhouse.IsTooMuch(err), errors.Is(err, context.DeadlineExceeded):
+		return &TooMuchError{r.whole, err}
 	case err != nil:
 		r.checked.Store(false)
 		return err
@@ -122,7 +128,8 @@ func (ask question) formatMoney(values []string) (err error) {
 
 // each runs the query of a report, and calls row with the values of each row as ClickHouse has them.
 func (r *Reports) each(
-	ctx context.Context, ask question, q ReportQuery, limited bool, row func(raw []string) error,
+	ctx context.Context, ask question, q ReportQuery, settings clickhouse.Settings, limited bool,
+	row func(raw []string) error,
 ) error {
 	params, err := q.params(ask.page)
 	if err != nil {
@@ -137,7 +144,7 @@ func (r *Reports) each(
 		}
 	}
 	query := ask.page.wrap(ask.query, selected, q.After != "", limited)
-	return r.conn.Each(ctx, query, readSettings, params, func(rows clickhouse.Rows) error {
+	return r.conn.Each(ctx, query, settings, params, func(rows clickhouse.Rows) error {
 		values := make([]string, len(ask.columns))
 		targets := make([]any, len(ask.columns))
 		for i := range values {

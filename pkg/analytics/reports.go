@@ -21,10 +21,12 @@ type Reports struct {
 	// checked is true once the server and the tables were found to be what the queries need. It is false again after a
 	// query has failed.
 	checked atomic.Bool
+	// whole are the limits of a report with all rows.
+	whole Limits
 }
 
 // NewReports returns the reports of the mirror in conn's database.
-func NewReports(conn *clickhouse.Conn) *Reports { return &Reports{conn: conn} }
+func NewReports(conn *clickhouse.Conn) *Reports { return &Reports{conn: conn, whole: WholeAnswer} }
 
 // progress checks the server and the tables if necessary, and reads how far the mirror is.
 func (r *Reports) progress(ctx context.Context) (*progress, error) {

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
 // sink collects a whole report. It refuses rows from refuseAt on.
@@ -79,6 +81,43 @@ func TestAStreamThatBreaksOffIsAnError(t *testing.T) {
 	none := &sink{}
 	if err := analytics.NewReports(conn).StreamRevenue(f.ctx, q, none); err == nil || none.begun != 0 {
 		t.Errorf("without a connection: begun %d times, %v", none.begun, err)
+	}
+}
+
+// A whole report that takes more than it may ends with an error that says so, and what to do.
+func TestAWholeReportHasLimits(t *testing.T) {
+	f := newFixture(t)
+	migrations, err := analytics.Migrations()
+	if err == nil {
+		err = f.conn.Migrate(f.ctx, migrations)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.insertSales("300000")
+	for name, c := range map[string]struct {
+		limits analytics.Limits
+		want   string
+	}{
+		"memory": {analytics.Limits{Time: time.Minute, Memory: 8 << 20}, "more than the 1m0s or the 8 MiB of memory"},
+		"time":   {analytics.Limits{Time: time.Millisecond, Memory: 1 << 30}, "more than the 1ms or the 1024 MiB"},
+	} {
+		reports := analytics.NewReports(f.conn)
+		reports.LimitWhole(c.limits)
+		var much *analytics.TooMuchError
+		err := reports.StreamRevenue(f.ctx, analytics.ReportQuery{By: analytics.BySKU}, &sink{forgetful: true})
+		if !errors.As(err, &much) || !strings.Contains(err.Error(), c.want) ||
+			!strings.Contains(err.Error(), "ask for a shorter time") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "memory" && !clickhouse.IsTooMuch(err) {
+			t.Errorf("ClickHouse has not refused it: %v", much.Err)
+		}
+	}
+	whole := &sink{forgetful: true}
+	err = analytics.NewReports(f.conn).StreamRevenue(f.ctx, analytics.ReportQuery{By: analytics.BySKU}, whole)
+	if err != nil || whole.rows != 300_000 {
+		t.Errorf("within the limits: %d rows, %v", whole.rows, err)
 	}
 }
 

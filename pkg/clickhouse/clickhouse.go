@@ -30,7 +30,9 @@ const DefaultDatabase = "holdfast"
 
 // Limits of a connection.
 const (
-	dialTimeout  = 5 * time.Second
+	dialTimeout = 5 * time.Second
+	// readTimeout is how long ClickHouse may be silent. A deadline of the context replaces it: a query that is given ten
+	// minutes may think for ten minutes before its first row.
 	readTimeout  = 60 * time.Second
 	maxOpenConns = 16
 	maxIdleConns = 8
@@ -61,7 +63,9 @@ const caParameter = "ca"
 // An address is http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database for the
 // native protocol. There, ?secure=true turns TLS on. With TLS, ?ca=FILE names a CA that the machine does not trust by
 // itself. ?cluster=NAME names the cluster whose replicas have the tables (InCluster).
-func Open(dsn string) (*Conn, error) {
+func Open(dsn string) (*Conn, error) { return open(dsn, readTimeout) }
+
+func open(dsn string, readTimeout time.Duration) (*Conn, error) {
 	options, cluster, err := parse(dsn)
 	if err != nil {
 		return nil, err
@@ -70,6 +74,7 @@ func Open(dsn string) (*Conn, error) {
 		options.Auth.Database = DefaultDatabase
 	}
 	options.DialTimeout, options.ReadTimeout = dialTimeout, readTimeout
+	options.TransportFunc = obeyDeadlines
 	options.MaxOpenConns, options.MaxIdleConns = maxOpenConns, maxIdleConns
 	if cluster != "" {
 		options.Settings = clusterSettings()

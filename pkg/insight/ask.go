@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
@@ -107,15 +108,15 @@ func (v *Version) read(ctx context.Context, conn *clickhouse.Conn, q Question, e
 	}
 	answer, err := a.d.read(ctx, conn, a.query, computeSettings, a.page, a.Limit)
 	if err != nil {
-		return nil, nil, tooMuch(err, a.why, ComputeTime)
+		return nil, nil, tooMuch(err, a.why, analytics.Limits{Time: ComputeTime, Memory: ComputeMemory})
 	}
 	return answer, a, nil
 }
 
 // tooMuch is a TooMuchError where that is what err means.
-func tooMuch(err error, why string, within time.Duration) error {
+func tooMuch(err error, why string, limits analytics.Limits) error {
 	if clickhouse.IsTooMuch(err) || errors.Is(err, context.DeadlineExceeded) {
-		return &TooMuchError{Why: why, Within: within, Err: err}
+		return &TooMuchError{Why: why, Limits: limits, Err: err}
 	}
 	return err
 }

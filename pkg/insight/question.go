@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the images of the services have no files of zones
+
+	"github.com/holdfast/holdfast/pkg/analytics"
 )
 
 // MaxAnswerRows is how many rows an answer to a question has at most.
@@ -55,8 +57,8 @@ func (e *QuestionError) Error() string { return e.Parameter + " " + e.Message }
 type TooMuchError struct {
 	// Why is the reason why the answer had to be computed from the source; empty when it was read from what is kept.
 	Why string
-	// Within is the time that it may take.
-	Within time.Duration
+	// Limits are what it may take; from the source also ComputeRows.
+	Limits analytics.Limits
 	Err    error
 }
 
@@ -68,7 +70,7 @@ func (e *TooMuchError) Error() string {
 	}
 	return fmt.Sprintf("the answer is not kept, because %s, and to compute it takes more than the %v, %d million rows or "+
 		"%d GiB that it may take: ask for what is kept, or for a shorter time",
-		e.Why, e.Within, ComputeRows/1_000_000, ComputeMemory>>30)
+		e.Why, e.Limits.Time, ComputeRows/1_000_000, e.Limits.Memory>>30)
 }
 
 // Unwrap implements errors.Unwrap.

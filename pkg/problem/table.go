@@ -196,8 +196,10 @@ var rows = []Row{
 		Code: QuestionTooLarge, Status: http.StatusUnprocessableEntity,
 		Title: "The question takes too much",
 		Cause: "The answer takes more time, rows or memory than it may. One that is not kept is computed from all events: " +
-			"in 30 s, from 100 million rows, with 2 GiB.",
-		Remedy: "Ask for keys that are kept together, whole days or months, a shorter time, or fewer measures.",
+			"in 30 s, from 100 million rows, with 2 GiB. A page of a report may take a minute, and all rows as CSV 10 minutes " +
+			"with 2 GiB.",
+		Remedy: "Ask for keys that are kept together, whole days or months, a shorter time, or fewer measures. " +
+			"The same question again takes as much.",
 	},
 	{
 		Code: PreviewBusy, Status: http.StatusTooManyRequests,

@@ -13,13 +13,16 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
-// Limits of CSV. It has all rows, so it may take longer than a page.
+// CSVTimeout is how long CSV may take from its request to its last row. It has all rows, so it may take longer than a
+// page.
+var CSVTimeout = analytics.WholeAnswer.Time
+
+// Limits of CSV.
 const (
-	CSVTimeout = insight.StreamTime
 	// csvWriteTimeout is how long a client may leave what was sent unread.
 	csvWriteTimeout = 30 * time.Second
 	csvBufferBytes  = 64 << 10

@@ -192,7 +192,7 @@ func TestCSVRefuses(t *testing.T) {
 	}
 	s.refused(t, revenue, "text/csv", "x", http.StatusBadRequest, "invalid_position")
 	l.broken = fmt.Errorf("ClickHouse: %w", context.DeadlineExceeded)
-	s.refused(t, revenue, "text/csv", "", http.StatusServiceUnavailable, "ask for a shorter time (from, to)")
+	s.refused(t, revenue, "text/csv", "", http.StatusUnprocessableEntity, "ask for a shorter time (from, to)")
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -137,12 +137,15 @@ func (r *report) answerCSV(c echo.Context, query analytics.ReportQuery) error {
 
 // reportProblem is the problem for an error of a report.
 func reportProblem(err error) error {
+	var much *analytics.TooMuchError
 	switch {
 	case errors.Is(err, analytics.ErrCursor):
 		return badCursor()
+	case errors.As(err, &much):
+		return &problem.Problem{Code: problem.QuestionTooLarge, Detail: much.Error(), Reason: much.Err}
 	case errors.Is(err, context.DeadlineExceeded), clickhouse.IsTooMuch(err):
 		return &problem.Problem{
-			Code: problem.Unavailable, Reason: err,
+			Code: problem.QuestionTooLarge, Reason: err,
 			Detail: "The report needs more time or memory than it may take: ask for a shorter time (from, to).",
 		}
 	}

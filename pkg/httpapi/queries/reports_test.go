@@ -366,19 +366,25 @@ func TestReportsRefuse(t *testing.T) {
 func TestReportsSayWhatTheClientCanDo(t *testing.T) {
 	l := &ledger{}
 	s := newReportSite(t, l)
-	for want, broken := range map[string]error{
-		"ClickHouse does not answer as it should": &clickhouse.Error{Remedy: "secret", Err: errors.New("inside")},
-		"are not what this version needs":         &clickhouse.SchemaError{},
-		"ClickHouse or its tables are not what":   &clickhouse.VersionError{},
-		"tables are not what this version needs":  &clickhouse.Error{Code: 60, Remedy: "secret", Err: errors.New("inside")},
-		"ask for a shorter time (from, to)":       fmt.Errorf("ClickHouse: %w", context.DeadlineExceeded),
-		"more time or memory than it may take":    &clickhouse.Error{Code: 241, Remedy: "secret", Err: errors.New("inside")},
+	noMemory := &clickhouse.Error{Code: 241, Remedy: "secret", Err: errors.New("inside")}
+	for _, c := range []struct {
+		broken error
+		status int
+		want   string
+	}{
+		{&clickhouse.Error{Remedy: "secret", Err: errors.New("inside")}, 503, "ClickHouse does not answer as it should"},
+		{&clickhouse.SchemaError{}, 503, "are not what this version needs"},
+		{&clickhouse.VersionError{}, 503, "ClickHouse or its tables are not what"},
+		{&clickhouse.Error{Code: 60, Remedy: "secret", Err: errors.New("inside")}, 503, "are not what this version needs"},
+		{fmt.Errorf("ClickHouse: %w", context.DeadlineExceeded), 422, "ask for a shorter time (from, to)"},
+		{noMemory, 422, "more time or memory than it may take"},
+		{&analytics.TooMuchError{Limits: analytics.WholeAnswer, Err: noMemory}, 422, "the 10m0s or the 2048 MiB of memory"},
 	} {
-		l.broken = broken
-		answer, body := s.get(t, "/v1/reports/revenue?by=month", "", "")
-		if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, want) || strings.Contains(body,
-			"secret") || strings.Contains(body, "inside") {
-			t.Errorf("%v: %d %s, want %q", broken, answer.StatusCode, body, want)
+		l.broken = c.broken
+		answer, body := s.get(t, "/v1/reports/revenue?by=month", "text/csv", "")
+		if answer.StatusCode != c.status || !strings.Contains(body, c.want) || strings.Contains(body, "secret") ||
+			strings.Contains(body, "inside") {
+			t.Errorf("%v: %d %s, want %d %q", c.broken, answer.StatusCode, body, c.status, c.want)
 		}
 	}
 }

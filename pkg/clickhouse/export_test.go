@@ -1,0 +1,4 @@
+package clickhouse
+
+// OpenWithReadTimeout is Open with another read timeout.
+var OpenWithReadTimeout = open
