@@ -90,8 +90,34 @@ func TestRetriesAreBounded(t *testing.T) {
 		n.Add(1)
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}, WithAttempts(3))
-	if _, err := c.Availability(context.Background(), "A1"); err == nil || n.Load() != 3 {
-		t.Errorf("%d tries, %v", n.Load(), err)
+	for what, ask := range map[string]func() error{
+		"availability": func() error { _, err := c.Availability(t.Context(), "A1"); return err },
+		"CSV":          func() error { _, err := c.OrdersCSV(t.Context(), OrderFilter{}, io.Discard); return err },
+		"progress":     func() error { return c.FollowReplay(t.Context(), "r", func(*Replay) {}) },
+	} {
+		n.Store(0)
+		if err := ask(); err == nil || n.Load() != 3 {
+			t.Errorf("%s: %d tries, %v", what, n.Load(), err)
+		}
+	}
+}
+
+// A stream of progress may break any number of times, as long as each brings something.
+func TestProgressThatComesResetsTheRetries(t *testing.T) {
+	var n atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		switch n.Add(1) {
+		case 2, 4:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 6:
+			_, _ = io.WriteString(w, "data: {}\n\nevent: end\ndata: {}\n\n")
+		default:
+			_, _ = io.WriteString(w, "data: {}\n\n")
+		}
+	}, WithAttempts(3))
+	changes := 0
+	if err := c.FollowReplay(t.Context(), "r", func(*Replay) { changes++ }); err != nil || n.Load() != 6 || changes != 5 {
+		t.Errorf("%d tries, %d changes: %v", n.Load(), changes, err)
 	}
 }
 

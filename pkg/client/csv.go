@@ -46,27 +46,23 @@ func (c *Client) StockMovementsCSV(
 // has a part of it.
 func (c *Client) copyCSV(ctx context.Context, r request, out io.Writer, options []CallOption) (rows int, err error) {
 	r.apply(options)
-	for attempt := 1; ; attempt++ {
-		response, err := c.openCSV(ctx, &r)
-		if err == nil {
-			return receiveCSV(response, out)
-		}
-		if attempt >= c.attempts || !retryable(ctx, err) {
-			return 0, err
-		}
-		if err := pause(ctx, attempt, err); err != nil {
-			return 0, err
-		}
+	r.accept = "text/csv"
+	request, err := c.httpRequest(ctx, &r)
+	if err != nil {
+		return 0, err
 	}
+	var response *http.Response
+	err = c.retried(ctx, func(func()) (err error) {
+		response, err = c.openCSV(fresh(request)) //nolint:bodyclose // receiveCSV closes it
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return receiveCSV(response, out)
 }
 
-func (c *Client) openCSV(ctx context.Context, r *request) (*http.Response, error) {
-	request, err := c.newRequest(ctx, r.method, r.path, r.query, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	r.set(request.Header)
-	request.Header.Set("Accept", "text/csv")
+func (c *Client) openCSV(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
 	if err != nil || response.StatusCode < http.StatusMultipleChoices {
 		return response, err

@@ -88,24 +88,16 @@ var errStreamEnded = errors.New("the stream of progress ended early")
 // FollowReplay calls changed with a replay now, whenever it changes, and each second while it is being filled or
 // verified, until it is idle. A stream that breaks is opened again.
 func (c *Client) FollowReplay(ctx context.Context, replayID string, changed func(*Replay)) error {
-	for attempt := 1; ; attempt++ {
+	return c.retried(ctx, func(works func()) error {
 		idle, err := c.followOnce(ctx, replayID, func(r *Replay) {
-			attempt = 1 // it works again
+			works()
 			changed(r)
 		})
-		if err == nil && idle {
-			return nil
+		if err == nil && !idle {
+			return errStreamEnded
 		}
-		if err == nil {
-			err = errStreamEnded
-		}
-		if attempt >= c.attempts || !retryable(ctx, err) {
-			return err
-		}
-		if err := pause(ctx, attempt, err); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 // followOnce reads one stream.

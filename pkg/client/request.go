@@ -92,35 +92,46 @@ func (c *Client) newRequest(
 
 // send sends a request until it has an answer that no retry could change. Every request is safe to repeat: it only
 // reads, it is a PUT, or it has an idempotency key.
-func send[T any](ctx context.Context, c *Client, r *request) (*Answer[T], error) {
-	var encoded []byte
+func send[T any](ctx context.Context, c *Client, r *request) (answer *Answer[T], err error) {
+	request, err := c.httpRequest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	err = c.retried(ctx, func(func()) (err error) {
+		answer, err = exchange[T](c.http, fresh(request))
+		return err
+	})
+	return answer, err
+}
+
+// httpRequest makes the request as HTTP has it.
+func (c *Client) httpRequest(ctx context.Context, r *request) (*http.Request, error) {
+	var body io.Reader
 	if r.body != nil {
-		var err error
-		if encoded, err = json.Marshal(r.body); err != nil {
+		encoded, err := json.Marshal(r.body)
+		if err != nil {
 			return nil, fmt.Errorf("encode body: %w", err)
 		}
+		body = bytes.NewReader(encoded)
 	}
-	for attempt := 1; ; attempt++ {
-		var body io.Reader
-		if r.body != nil {
-			body = bytes.NewReader(encoded)
-		}
-		request, err := c.newRequest(ctx, r.method, r.path, r.query, mediaJSON, body)
-		if err != nil {
-			return nil, err
-		}
-		r.set(request.Header)
-		if r.accept != "" {
-			request.Header.Set("Accept", r.accept)
-		}
-		answer, err := exchange[T](c.http, request)
-		if err == nil || attempt >= c.attempts || !retryable(ctx, err) {
-			return answer, err
-		}
-		if err := pause(ctx, attempt, err); err != nil {
-			return nil, err
-		}
+	request, err := c.newRequest(ctx, r.method, r.path, r.query, mediaJSON, body)
+	if err != nil {
+		return nil, err
 	}
+	r.set(request.Header)
+	if r.accept != "" {
+		request.Header.Set("Accept", r.accept)
+	}
+	return request, nil
+}
+
+// fresh is the same request with a body that nobody has read yet.
+func fresh(request *http.Request) *http.Request {
+	again := request.WithContext(request.Context())
+	if request.GetBody != nil {
+		again.Body, _ = request.GetBody() // that of a bytes.Reader has no error
+	}
+	return again
 }
 
 // exchange sends a request once and reads its answer.

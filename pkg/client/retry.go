@@ -17,6 +17,20 @@ const (
 	MaxBackoff      = 3 * time.Second
 )
 
+// retried calls once until it succeeds, no retry could change its error, or c.attempts have failed in a row. once calls
+// works when it gets something: what failed before no longer counts.
+func (c *Client) retried(ctx context.Context, once func(works func()) error) error {
+	for attempt := 1; ; attempt++ {
+		err := once(func() { attempt = 1 })
+		if err == nil || attempt >= c.attempts || !retryable(ctx, err) {
+			return err
+		}
+		if err := pause(ctx, attempt, err); err != nil {
+			return err
+		}
+	}
+}
+
 // retryable tells whether the same request may get another answer later.
 func retryable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
