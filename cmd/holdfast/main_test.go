@@ -260,6 +260,24 @@ func TestOrderGet(t *testing.T) {
 	holdfastFails(t, "order_not_found", "order", "get", id, "--url", missing)
 }
 
+// An order is found by its number, too.
+func TestOrderGetByNumber(t *testing.T) {
+	found := `{"order_id":"o-1","number":1034,"status":"reserved","currency":"GBP","total":"5.10"}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		items := ""
+		if r.URL.RequestURI() == "/v1/orders?number=1034" {
+			items = found
+		}
+		_, _ = w.Write([]byte(`{"items":[` + items + `]}`))
+	}))
+	t.Cleanup(server.Close)
+	out, err := holdfast(t, "order", "get", "1034", "--url", server.URL)
+	if err != nil || !strings.HasPrefix(out, "order    o-1\nnumber   1034\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	holdfastFails(t, "no order has the number 1035", "order", "get", "1035", "--url", server.URL)
+}
+
 // Everything that the API has of an order is shown.
 func TestOrderGetShowsItsLife(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
@@ -346,15 +364,15 @@ func TestOrderList(t *testing.T) {
 		if r.URL.RequestURI() != "/v1/orders?customer_id=c-1&limit=1&status=reserved" {
 			t.Errorf("asked for %s", r.URL.RequestURI())
 		}
-		_, _ = w.Write([]byte(`{"items":[{"order_id":"o-1","status":"reserved","payment_status":"pending",` +
+		_, _ = w.Write([]byte(`{"items":[{"order_id":"o-1","number":1034,"status":"reserved","payment_status":"pending",` +
 			`"customer_id":"c-1","total":"5.10","currency":"GBP",` +
 			`"timeline":[{"occurred_at":"2026-01-02T03:04:05Z"}]}],"next_cursor":"xyz"}`))
 	}))
 	t.Cleanup(server.Close)
 	out, err := holdfast(t, "order", "list",
 		"--customer", "c-1", "--status", "reserved", "--limit", "1", "--url", server.URL)
-	want := "ORDER  STATUS    PAYMENT  CUSTOMER     TOTAL  PLACED\n" +
-		"o-1    reserved  pending  c-1       5.10 GBP  2026-01-02\n" +
+	want := "NUMBER  ORDER  STATUS    PAYMENT  CUSTOMER     TOTAL  PLACED\n" +
+		"  1034  o-1    reserved  pending  c-1       5.10 GBP  2026-01-02\n" +
 		"more: --cursor xyz\n"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, out, want)

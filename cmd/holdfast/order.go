@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -19,19 +22,39 @@ func newOrderCommand() *cobra.Command {
 
 func newGetOrderCommand(api *apiFlags) *cobra.Command {
 	return api.addAfter(&cobra.Command{
-		Use:   "get ORDER_ID",
+		Use:   "get ORDER_ID|NUMBER",
 		Short: "Show an order and its timeline",
-		Args:  cobra.ExactArgs(1),
+		Example: `  holdfast order get 95f4b358-eb1f-81d6-adb5-ecb0547b000e
+  holdfast order get 1034`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := api.client().Order(cmd.Context(), args[0], api.queryOptions()...)
+			order, err := getOrder(cmd.Context(), api, args[0])
 			if err != nil {
 				return explainRefusal(cmd, err)
 			}
-			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
-				return writeOrder(w, &answer.Value)
-			})
+			return api.print(cmd.OutOrStdout(), order, func(w io.Writer) error { return writeOrder(w, order) })
 		},
 	})
+}
+
+// getOrder reads an order by its ID, or by its number: no ID is a number.
+func getOrder(ctx context.Context, api *apiFlags, name string) (*client.Order, error) {
+	number, err := strconv.ParseInt(name, 10, 64)
+	if err != nil || number < 1 {
+		answer, err := api.client().Order(ctx, name, api.queryOptions()...)
+		if err != nil {
+			return nil, err
+		}
+		return &answer.Value, nil
+	}
+	answer, err := api.client().Orders(ctx, client.OrderFilter{Number: number}, api.queryOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Value.Items) == 0 {
+		return nil, fmt.Errorf("no order has the number %d, or the view has not seen it yet", number)
+	}
+	return &answer.Value.Items[0], nil
 }
 
 // orderStatuses are those that a list can be filtered by, in the order in which an order has them.

@@ -11,15 +11,15 @@ import (
 
 func writeOrders(w io.Writer, page *client.OrderPage) error {
 	t := newTable(w)
-	fmt.Fprintln(t, "ORDER\tSTATUS\tPAYMENT\tCUSTOMER\tTOTAL\tPLACED")
+	fmt.Fprintln(t, "NUMBER\tORDER\tSTATUS\tPAYMENT\tCUSTOMER\tTOTAL\tPLACED")
 	for i := range page.Items {
 		o := &page.Items[i]
 		placed := ""
 		if len(o.Timeline) > 0 {
 			placed = o.Timeline[0].OccurredAt.UTC().Format("2006-01-02")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s %s\t%s\n",
-			o.OrderID, o.Status, o.PaymentStatus, o.CustomerID, o.Total, o.Currency, placed)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s %s\t%s\n",
+			o.Number, o.OrderID, o.Status, o.PaymentStatus, o.CustomerID, o.Total, o.Currency, placed)
 	}
 	if err := t.Flush(); err != nil || page.NextCursor == "" {
 		return err
@@ -76,6 +76,7 @@ func writeOrder(w io.Writer, o *client.Order) error {
 	allocation := append([]string{string(o.Allocation.Policy)}, o.Allocation.Locations...)
 	err := writeFields(w,
 		field{"order", o.OrderID},
+		field{"number", nonZero(fmt.Sprint(o.Number))},
 		field{"kind", string(o.Kind)},
 		field{"version", fmt.Sprint(o.Version)},
 		field{"status", string(o.Status)},

@@ -752,7 +752,10 @@ type Order struct {
 	Goodwill Money           `json:"goodwill,omitempty,omitzero"`
 	Kind     OrderKind       `json:"kind"`
 	Lines    []OrderLineView `json:"lines"`
-	OrderID  string          `json:"order_id"`
+
+	// Number A short number for people, of this order alone and for ever: P·n + p for the n-th order that begins in partition p of P in the log (ADR 29)
+	Number  int64  `json:"number"`
+	OrderID string `json:"order_id"`
 
 	// PaymentDeadline The last one set; an order that waits for its payment ends then
 	PaymentDeadline time.Time `json:"payment_deadline,omitempty,omitzero"`
@@ -1641,6 +1644,9 @@ type LocationQuery = string
 
 // MinPosition defines model for MinPosition.
 type MinPosition = string
+
+// NumberQuery defines model for NumberQuery.
+type NumberQuery = int64
 
 // OrderID defines model for OrderID.
 type OrderID = string

@@ -150,6 +150,9 @@ func TestRequestsAreAsSpecified(t *testing.T) {
 		`GET /v1/orders?customer_id=c+1&limit=2   `: func() error {
 			return errorOf(c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}))
 		},
+		`GET /v1/orders?number=1034   `: func() error {
+			return errorOf(c.Orders(ctx, OrderFilter{Number: 1034}))
+		},
 		`POST /v1/orders/o/returns k  {}`: func() error {
 			return errorOf(c.RequestReturn(ctx, "o", RequestReturn{}))
 		},

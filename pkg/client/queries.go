@@ -35,7 +35,9 @@ func (c *Client) Order(ctx context.Context, orderID string, options ...CallOptio
 type OrderFilter struct {
 	CustomerID string
 	Status     OrderStatus
-	Limit      int
+	// Number selects the order with that number; 0: any.
+	Number int64
+	Limit  int
 	// Cursor is NextCursor of the page before.
 	Cursor string
 }
@@ -51,6 +53,9 @@ func (f OrderFilter) request() request {
 		"status":      string(f.Status),
 		"cursor":      f.Cursor,
 	})
+	if f.Number != 0 {
+		values.Set("number", strconv.FormatInt(f.Number, 10))
+	}
 	return request{method: http.MethodGet, path: path("orders"), query: values}
 }
 

@@ -92,7 +92,7 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		o.Status != "completed" || o.FulfilmentStatus != "fulfilled" {
 		t.Errorf("shipped: %+v", o)
 	}
-	if rows, _, err := s.List(f.Ctx, "", "completed", "", 5); err != nil || len(rows) != 1 {
+	if rows, _, err := s.List(f.Ctx, orderview.Filter{Status: "completed"}, "", 5); err != nil || len(rows) != 1 {
 		t.Errorf("the index of completed orders has %d, %v", len(rows), err)
 	}
 }

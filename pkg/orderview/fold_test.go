@@ -22,7 +22,7 @@ func folded(t *testing.T, events ...*eventv1.OrderEvent) *Order {
 	for i, ev := range all {
 		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: uint64(i + 1)}
 	}
-	body, _, err := render(all)
+	body, _, err := render(12, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestTheTimelineSaysWhoAsked(t *testing.T) {
 	held.Meta = &eventv1.Meta{Version: 2, Principal: &eventv1.Principal{Name: "bob", Verified: true}}
 	resumed := schematest.OrderEvent(&eventv1.OrderResumed{})
 	resumed.Meta = &eventv1.Meta{Version: 3}
-	body, _, err := render([]*eventv1.OrderEvent{placed, held, resumed})
+	body, _, err := render(12, []*eventv1.OrderEvent{placed, held, resumed})
 	var o struct{ Timeline []map[string]json.RawMessage }
 	if err != nil || json.Unmarshal(body, &o) != nil || len(o.Timeline) != 3 {
 		t.Fatalf("%v %s", err, body)
@@ -68,7 +68,7 @@ func TestTheTimelineSaysWhoAsked(t *testing.T) {
 }
 
 func TestACreditNoteHasNothingToFulfil(t *testing.T) {
-	body, _, err := render([]*eventv1.OrderEvent{
+	body, _, err := render(12, []*eventv1.OrderEvent{
 		{OrderId: "c-1", Meta: &eventv1.Meta{Version: 1}, Change: &eventv1.OrderEvent_CreditNoteImported{
 			CreditNoteImported: &eventv1.CreditNoteImported{
 				Currency: "GBP",
@@ -104,7 +104,7 @@ func TestADocumentThatWaitsForStock(t *testing.T) {
 		for k, ev := range events[:i+1] {
 			ev.OrderId, ev.Meta = "d", &eventv1.Meta{Version: uint64(k + 1)}
 		}
-		body, _, err := render(events[:i+1])
+		body, _, err := render(12, events[:i+1])
 		var o Order
 		if err == nil {
 			err = json.Unmarshal(body, &o)

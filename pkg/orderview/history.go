@@ -66,9 +66,16 @@ func eachChunk(history []byte, fn func(summary, events []byte) error) error {
 	return nil
 }
 
-// eventsOf decodes all events of a history.
-func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
-	err = eachChunk(history, func(_, stored []byte) error {
+// readHistory decodes the order's number and all its events.
+func readHistory(history []byte) (number uint64, events []*eventv1.OrderEvent, err error) {
+	err = eachChunk(history, func(encoded, stored []byte) error {
+		if number == 0 {
+			var s summary
+			if err := s.decode(encoded); err != nil {
+				return err
+			}
+			number = s.number
+		}
 		for len(stored) > 0 {
 			value, next, err := cutWithLength(stored)
 			if err != nil {
@@ -85,7 +92,7 @@ func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
 	if err == nil && len(events) == 0 {
 		err = errShortHistory
 	}
-	return events, err
+	return number, events, err
 }
 
 func appendWithLength(dst, b []byte) []byte {

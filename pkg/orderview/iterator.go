@@ -86,11 +86,11 @@ func (n *newestFirst) order(id string) (*Order, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read order %s: %w", id, err)
 	}
-	events, err := eventsOf(v)
+	number, events, err := readHistory(v)
 	if err = errors.Join(err, closer.Close()); err != nil {
 		return nil, fmt.Errorf("read order %s: %w", id, err)
 	}
-	return orderOf(events), nil
+	return orderOf(number, events), nil
 }
 
 func (n *newestFirst) error() error {

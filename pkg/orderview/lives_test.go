@@ -50,8 +50,8 @@ func TestTheViewAgreesWithTheRules(t *testing.T) {
 // shownAs checks that the last event changes what is shown if it is visible, and nothing of it otherwise. version is
 // the one that the write side has answered.
 func shownAs(t interface{ Fatalf(string, ...any) }, log []*eventv1.OrderEvent, visible bool, version uint64) {
-	before, _, err := render(log[:len(log)-1])
-	after, shown, err2 := render(log)
+	before, _, err := render(12, log[:len(log)-1])
+	after, shown, err2 := render(12, log)
 	if err != nil || err2 != nil {
 		t.Fatalf("%v %v", err, err2)
 	}
@@ -90,7 +90,7 @@ func TestClientsAreShownWhatTheRulesSayTheySee(t *testing.T) {
 }
 
 func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
-	b, version, err := render(log)
+	b, version, err := render(12, log)
 	var v Order
 	if err != nil || json.Unmarshal(b, &v) != nil {
 		t.Fatalf("%v: %s", err, b)

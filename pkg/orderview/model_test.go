@@ -19,7 +19,9 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-var partition = eventlog.TopicPartition{Topic: eventlog.TopicOrders}
+var partition = eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 3}
+
+const partitions = 4
 
 // fataler is what rapid's and testing's T and B have in common.
 type fataler interface {
@@ -33,9 +35,12 @@ func openStore(t fataler, fs vfs.FS) *Store {
 		t.Fatal(err)
 	}
 	v := &storeView{
-		db: db, log: slog.New(slog.DiscardHandler), caughtUp: func() bool { return true },
+		db: db, partitions: partitions, log: slog.New(slog.DiscardHandler), caughtUp: func() bool { return true },
 	}
 	if v.offsets, err = localstore.ReadOffsets(db, []eventlog.TopicPartition{partition}); err != nil {
+		t.Fatal(err)
+	}
+	if v.counts, err = readCounts(db.DB, v.offsets.Next); err != nil {
 		t.Fatal(err)
 	}
 	v.newBatch()
@@ -88,10 +93,13 @@ type model struct {
 	events   map[string][]*eventv1.OrderEvent
 	status   map[string]string
 	customer map[string]string
+	number   map[string]uint64
 }
 
 func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
-	m := &model{map[string][]*eventv1.OrderEvent{}, map[string]string{}, map[string]string{}}
+	m := &model{
+		map[string][]*eventv1.OrderEvent{}, map[string]string{}, map[string]string{}, map[string]uint64{},
+	}
 	var recs []eventlog.Record
 	offset := int64(0)
 	for range rapid.IntRange(1, 60).Draw(t, "events") {
@@ -100,6 +108,7 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 		if len(m.events[id]) == 0 {
 			m.customer[id] = rapid.SampledFrom([]string{"c-1", "c-2"}).Draw(t, "customer")
 			m.status[id] = "placed"
+			m.number[id] = uint64(partitions*(len(m.number)+1)) + 3
 			ev = schematest.OrderEvent(&eventv1.OrderPlaced{
 				CustomerId: m.customer[id], Currency: "GBP", Lines: lines, TotalMicros: 2_000_000,
 			})
@@ -173,13 +182,17 @@ func (m *model) check(t *rapid.T, s *Store) {
 	var all []string
 	for id, events := range m.events {
 		all = append(all, id)
-		want, version, err := render(events)
+		want, version, err := render(m.number[id], events)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, shown, ok, err := s.Order(id)
 		if err != nil || !ok || shown != version || string(got) != string(want) {
 			t.Fatalf("%s is %s, want %s (%v %v %d)", id, got, want, ok, err, shown)
+		}
+		byNumber, _, err := s.List(t.Context(), Filter{Number: m.number[id]}, "", 1)
+		if err != nil || len(byNumber) != 1 || string(byNumber[0]) != string(want) {
+			t.Fatalf("number %d is %s, want %s (%v)", m.number[id], byNumber, want, err)
 		}
 	}
 	for _, customer := range []string{"", "c-1", "c-2"} {
@@ -204,7 +217,7 @@ func (m *model) check(t *rapid.T, s *Store) {
 // listAll pages through a list, and returns the IDs.
 func listAll(t *rapid.T, s *Store, customer, status string, page int) (ids []string) {
 	for after := ""; ; {
-		rows, next, err := s.List(context.Background(), customer, status, after, page)
+		rows, next, err := s.List(context.Background(), Filter{CustomerID: customer, Status: status}, after, page)
 		if err != nil {
 			t.Fatal(err)
 		}

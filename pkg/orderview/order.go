@@ -10,6 +10,7 @@ import (
 // Order is an order, or a past document, as GET /v1/orders/{id} shows it.
 type Order struct {
 	ID               string       `json:"order_id"`
+	Number           uint64       `json:"number"`  // of the place where the order begins in the log
 	Kind             string       `json:"kind"`    // order, imported_order, credit_note
 	Version          uint64       `json:"version"` // of the last entry of Timeline
 	Status           string       `json:"status"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -26,11 +27,11 @@ func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err 
 	if err != nil {
 		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
 	}
-	events, err := eventsOf(v)
+	number, events, err := readHistory(v)
 	if err = errors.Join(err, closer.Close()); err != nil {
 		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
 	}
-	jsonBody, version, err = render(events)
+	jsonBody, version, err = render(number, events)
 	return jsonBody, version, err == nil, err
 }
 
@@ -48,16 +49,30 @@ func (s *Store) named(id string) (string, error) {
 	return string(it.Key()[1:]), it.Close()
 }
 
-// List returns up to limit orders, newest first: of a customer, of a status, of both, or of all. after is the cursor
-// that the page before returned as next; "" is the first page. next is "" on the last page.
+// Filter selects orders: those that have all that is set.
+type Filter struct {
+	CustomerID, Status string
+	Number             uint64 // 0: any
+}
+
+// List returns up to limit orders of a filter, newest first. after is the cursor that the page before returned as next;
+// "" is the first page. next is "" on the last page.
 func (s *Store) List(
-	ctx context.Context, customerID, status, after string, limit int,
+	ctx context.Context, f Filter, after string, limit int,
 ) (rows [][]byte, next string, err error) {
+	if f.Number != 0 {
+		err = s.eachNumbered(f, func(o *Order) error {
+			body, err := json.Marshal(o)
+			rows = append(rows, body)
+			return err
+		})
+		return rows, "", err
+	}
 	var from []byte
 	if after != "" {
 		from = append([]byte(after), 0)
 	}
-	it, err := newestFrom(s.view.db.DB, customerID, status, from)
+	it, err := newestFrom(s.view.db.DB, f.CustomerID, f.Status, from)
 	if err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
@@ -68,12 +83,12 @@ func (s *Store) List(
 			return nil, "", err
 		}
 		id := orderIDOf(cursor)
-		if customerID != "" && status != "" { // the index by customer has all statuses
+		if f.CustomerID != "" && f.Status != "" { // the index by customer has all statuses
 			summary, err := readSummary(s.view.db.DB, id)
 			if err != nil {
 				return nil, "", err
 			}
-			if summary.status != status {
+			if summary.status != f.Status {
 				continue
 			}
 		}
@@ -92,10 +107,13 @@ func (s *Store) List(
 	return rows, "", it.error()
 }
 
-// Each calls row for each order, newest first: of a customer, of a status, of both, or of all. They are as they were at
-// one moment, however long it takes. It ends with the first error of row.
-func (s *Store) Each(ctx context.Context, customerID, status string, row func(*Order) error) (err error) {
-	it, err := newestFrom(s.view.db.DB, customerID, status, nil)
+// Each calls row for each order of a filter, newest first. They are as they were at one moment, however long it takes.
+// It ends with the first error of row.
+func (s *Store) Each(ctx context.Context, f Filter, row func(*Order) error) (err error) {
+	if f.Number != 0 {
+		return s.eachNumbered(f, row)
+	}
+	it, err := newestFrom(s.view.db.DB, f.CustomerID, f.Status, nil)
 	if err != nil {
 		return fmt.Errorf("list orders: %w", err)
 	}
@@ -108,7 +126,7 @@ func (s *Store) Each(ctx context.Context, customerID, status string, row func(*O
 		if err != nil {
 			return err
 		}
-		if status != "" && o.Status != status { // the index by customer has all statuses
+		if f.Status != "" && o.Status != f.Status { // the index by customer has all statuses
 			continue
 		}
 		if err := row(o); err != nil {
@@ -116,4 +134,25 @@ func (s *Store) Each(ctx context.Context, customerID, status string, row func(*O
 		}
 	}
 	return it.error()
+}
+
+// eachNumbered calls row for the order with the filter's number, if the filter has it.
+func (s *Store) eachNumbered(f Filter, row func(*Order) error) error {
+	id, err := s.numbered(f.Number)
+	if err != nil || id == "" {
+		return err
+	}
+	v, closer, err := s.view.db.Get(historyKey(id))
+	if err != nil {
+		return fmt.Errorf("read order %s: %w", id, err)
+	}
+	number, events, err := readHistory(v)
+	if err = errors.Join(err, closer.Close()); err != nil {
+		return fmt.Errorf("read order %s: %w", id, err)
+	}
+	o := orderOf(number, events)
+	if f.CustomerID != "" && o.CustomerID != f.CustomerID || f.Status != "" && o.Status != f.Status {
+		return nil
+	}
+	return row(o)
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // render writes an order as GET /v1/orders/{id} answers it, with its version.
-func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err error) {
-	o := orderOf(events)
+func render(number uint64, events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err error) {
+	o := orderOf(number, events)
 	b, err := json.Marshal(o)
 	if err != nil {
 		return nil, 0, fmt.Errorf("render order %s: %w", o.ID, err)
@@ -19,8 +19,8 @@ func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err 
 }
 
 // orderOf folds an order's events, oldest first.
-func orderOf(events []*eventv1.OrderEvent) *Order {
-	o := &Order{}
+func orderOf(number uint64, events []*eventv1.OrderEvent) *Order {
+	o := &Order{Number: number}
 	for _, ev := range events {
 		o.apply(ev)
 	}

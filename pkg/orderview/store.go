@@ -51,7 +51,9 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the order view: %w", err), db.Close())
 	}
-	v := &storeView{client: cfg.Client, log: cfg.Logger, db: db, offsets: offsets}
+	v := &storeView{
+		client: cfg.Client, partitions: cfg.Layout.PartitionCount, log: cfg.Logger, db: db, offsets: offsets,
+	}
 	runtime, err := projector.New(projector.Config{
 		Name: "orders", Partitions: partitions,
 		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,

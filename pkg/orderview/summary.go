@@ -19,6 +19,7 @@ type summary struct {
 	unshipped int64 // units still to ship
 	customer  string
 	version   uint64
+	number    uint64
 
 	// indexed is the status under which the index on disk has the order, indexedCustomer the customer. Both are empty
 	// for an order that is not in the store.
@@ -115,13 +116,14 @@ func readSummary(db *pebble.DB, id string) (*summary, error) {
 	return s, errors.Join(err, closer.Close())
 }
 
-// summaryBytes is the size of an encoded summary up to the status.
+// summaryBytes is the size of an encoded summary up to the number.
 const summaryBytes = 24
 
 func (s *summary) encode(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(s.placedAt))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.unshipped))
 	b = binary.BigEndian.AppendUint64(b, s.version)
+	b = binary.AppendUvarint(b, s.number)
 	return append(append(append(b, s.status...), 0), s.customer...)
 }
 
@@ -132,7 +134,11 @@ func (s *summary) decode(v []byte) error {
 	s.placedAt = int64(binary.BigEndian.Uint64(v))
 	s.unshipped = int64(binary.BigEndian.Uint64(v[8:]))
 	s.version = binary.BigEndian.Uint64(v[16:])
-	s.status, s.customer, _ = strings.Cut(string(v[summaryBytes:]), "\x00")
+	var w int
+	if s.number, w = binary.Uvarint(v[summaryBytes:]); w <= 0 {
+		return errShortHistory
+	}
+	s.status, s.customer, _ = strings.Cut(string(v[summaryBytes+w:]), "\x00")
 	s.indexed, s.indexedCustomer = s.status, s.customer
 	return nil
 }

@@ -17,10 +17,12 @@ import (
 
 // storeView is the store as the runtime drives it: order events to histories and indexes on disk.
 type storeView struct {
-	client  *eventlog.Client
-	log     *slog.Logger
-	db      *localstore.DB
-	offsets *localstore.Offsets // up to where the store on disk is
+	client *eventlog.Client
+	// partitions is how many there are of orders.events, for the numbers of orders.
+	partitions int32
+	log        *slog.Logger
+	db         *localstore.DB
+	offsets    *localstore.Offsets // up to where the store on disk is
 	// caughtUp reports whether the view has been at the log's end. Until then the store may have an event already,
 	// because the log is read again from the last flush; so an order's first event is looked up, too.
 	caughtUp func() bool
@@ -29,6 +31,7 @@ type storeView struct {
 	batch     *pebble.Batch
 	summaries map[string]*summary // of the orders in the batch, by ID
 	chunk     chunk               // consecutive events of one order, not in the batch yet
+	counts    map[int32]uint64    // orders in the store and in the batch, by partition
 	buf       []byte              // reused
 }
 
@@ -36,6 +39,10 @@ type storeView struct {
 func (v *storeView) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
 	if err := v.offsets.DropIfAhead(ctx, v.client, v.log); err != nil {
 		return nil, err
+	}
+	var err error
+	if v.counts, err = readCounts(v.db.DB, v.offsets.Next); err != nil {
+		return nil, fmt.Errorf("read the order view: %w", err)
 	}
 	v.newBatch()
 	return v.offsets.Next.Clone(), nil
@@ -85,9 +92,29 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 		v.summaries[ev.OrderId] = s
 		v.chunk.orderID, v.chunk.summary = ev.OrderId, s
 	}
+	if ev.Meta.Version == 1 {
+		if err := v.count(rec.Partition, ev.OrderId, s); err != nil {
+			return err
+		}
+	}
 	s.version = ev.Meta.Version
 	s.apply(ev)
 	v.chunk.add(rec.Value)
+	return nil
+}
+
+// count gives an order its number, as its first event is read.
+func (v *storeView) count(partition int32, id string, s *summary) error {
+	v.counts[partition]++
+	p := place{partition, v.counts[partition]}
+	s.number = p.number(v.partitions)
+	v.buf = numberKey(v.buf[:0], p)
+	op := v.batch.SetDeferred(len(v.buf), len(id))
+	copy(op.Key, v.buf)
+	copy(op.Value, id)
+	if err := op.Finish(); err != nil {
+		return fmt.Errorf("write the order view: %w", err)
+	}
 	return nil
 }
 

@@ -119,7 +119,7 @@ func TestListsByCustomerAndStatus(t *testing.T) {
 	s, _ := f.open(t.TempDir())
 	count := func(customer, status string, page int) (n int) {
 		for after := ""; ; {
-			rows, next, err := s.List(f.Ctx, customer, status, after, page)
+			rows, next, err := s.List(f.Ctx, orderview.Filter{CustomerID: customer, Status: status}, after, page)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,8 +131,9 @@ func TestListsByCustomerAndStatus(t *testing.T) {
 	}
 	all := func(customer, status string) (n int) {
 		var before string
-		err := s.Each(f.Ctx, customer, status, func(o *orderview.Order) error {
-			rows, next, err := s.List(f.Ctx, customer, status, before, 1) // in the same order
+		filter := orderview.Filter{CustomerID: customer, Status: status}
+		err := s.Each(f.Ctx, filter, func(o *orderview.Order) error {
+			rows, next, err := s.List(f.Ctx, filter, before, 1) // in the same order
 			if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0]), `"order_id":"`+o.ID+`"`) ||
 				n > 0 && before == "" {
 				t.Errorf("%q %q: order %d is %s; the list has %s, %v", customer, status, n, o.ID, rows, err)

@@ -222,7 +222,16 @@ func (p *platform) answers(t *testing.T, skus []string) string {
 	}
 	for i, id := range p.orderIDs(t, position) {
 		if i%10 == 0 {
-			fmt.Fprintln(&all, p.get(t, "/v1/orders/"+id, position))
+			order := strings.TrimSpace(p.get(t, "/v1/orders/"+id, position))
+			fmt.Fprintln(&all, order)
+			var numbered struct{ Number int64 }
+			if err := json.Unmarshal([]byte(order), &numbered); err != nil {
+				t.Fatal(err)
+			}
+			found := p.get(t, fmt.Sprint("/v1/orders?number=", numbered.Number), position)
+			if strings.TrimSpace(found) != `{"items":[`+order+`]}` {
+				t.Errorf("number %d is %s, want %s", numbered.Number, found, order)
+			}
 		}
 	}
 	fmt.Fprintln(&all, p.get(t, "/v1/orders?limit=20", position))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -20,12 +21,12 @@ func clientsFault(t *testing.T, err error) {
 
 // FuzzListCursor: a cursor is refused, or it is what this list made of its place.
 func FuzzListCursor(f *testing.F) {
-	q := listQuery{customerID: "c-1", status: "reserved"}
+	q := listQuery{Filter: orderview.Filter{CustomerID: "c-1", Status: "reserved"}}
 	f.Add("c-1", "reserved", q.cursor("AAAAAAAAAAA"))
 	f.Add("c-1", "reserved", "")
 	f.Add("", "", listQuery{}.cursor("!")+"\n")
 	f.Fuzz(func(t *testing.T, customerID, status, cursor string) {
-		q := listQuery{customerID: customerID, status: status}
+		q := listQuery{Filter: orderview.Filter{CustomerID: customerID, Status: status}}
 		if err := q.resume(cursor); err != nil {
 			clientsFault(t, err)
 			return

@@ -45,8 +45,9 @@ func (o *orderAPI) get(c echo.Context) error {
 
 // listQuery is the filter and the place of a list.
 type listQuery struct {
-	customerID, status, after string
-	limit                     int
+	orderview.Filter
+	after string
+	limit int
 }
 
 func (o *orderAPI) list(c echo.Context) error {
@@ -64,7 +65,7 @@ func (o *orderAPI) list(c echo.Context) error {
 	if err := fresh(c, o.store, o.of); err != nil {
 		return err
 	}
-	rows, next, err := o.store.List(c.Request().Context(), q.customerID, q.status, q.after, q.limit)
+	rows, next, err := o.store.List(c.Request().Context(), q.Filter, q.after, q.limit)
 	if err != nil {
 		return fmt.Errorf("list orders: %w", err)
 	}
@@ -94,6 +95,7 @@ var orderColumns = []struct {
 	value func(*orderview.Order) string
 }{
 	{"order_id", func(o *orderview.Order) string { return o.ID }},
+	{"number", func(o *orderview.Order) string { return strconv.FormatUint(o.Number, 10) }},
 	{"kind", func(o *orderview.Order) string { return o.Kind }},
 	{"placed_at", func(o *orderview.Order) string { return o.Timeline[0].OccurredAt.UTC().Format(time.RFC3339Nano) }},
 	{"version", func(o *orderview.Order) string { return strconv.FormatUint(o.Version, 10) }},
@@ -148,7 +150,7 @@ func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
 		if err := stream.Begin(columns); err != nil {
 			return err
 		}
-		return o.store.Each(ctx, q.customerID, q.status, func(row *orderview.Order) error {
+		return o.store.Each(ctx, q.Filter, func(row *orderview.Order) error {
 			for i, column := range orderColumns {
 				values[i] = column.value(row)
 			}
@@ -161,16 +163,22 @@ func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
 	q := listQuery{limit: DefaultPage}
 	parameters := c.QueryParams()
 	for name, values := range parameters {
-		if !slices.Contains([]string{"customer_id", "status", "limit", "cursor"}, name) || len(values) > 1 {
-			return q, badParameter("The query takes customer_id, status, limit and cursor, each once.")
+		if !slices.Contains([]string{"customer_id", "status", "number", "limit", "cursor"}, name) || len(values) > 1 {
+			return q, badParameter("The query takes customer_id, status, number, limit and cursor, each once.")
 		}
 	}
-	q.customerID, q.status = parameters.Get("customer_id"), parameters.Get("status")
-	if limits.Longer(q.customerID, limits.MaxCustomerIDLength) {
+	q.CustomerID, q.Status = parameters.Get("customer_id"), parameters.Get("status")
+	if limits.Longer(q.CustomerID, limits.MaxCustomerIDLength) {
 		return q, badParameter("customer_id is too long.")
 	}
-	if parameters.Has("status") && !slices.Contains(orderStatuses, q.status) {
+	if parameters.Has("status") && !slices.Contains(orderStatuses, q.Status) {
 		return q, badParameter("status must be one of " + strings.Join(orderStatuses, ", ") + ".")
+	}
+	if parameters.Has("number") {
+		var err error
+		if q.Number, err = strconv.ParseUint(parameters.Get("number"), 10, 63); err != nil || q.Number == 0 {
+			return q, badParameter("number must be that of an order: a whole number from 1.")
+		}
 	}
 	if whole {
 		var faults []problem.FieldError
@@ -214,6 +222,9 @@ func (q *listQuery) resume(cursor string) error {
 // check begins with the version of what a place is: cursors from before are refused.
 func (q listQuery) check(place string) []byte {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "2 %q %q %q", q.customerID, q.status, place)
+	fmt.Fprintf(h, "2 %q %q %q", q.CustomerID, q.Status, place)
+	if q.Number != 0 {
+		fmt.Fprintf(h, " %d", q.Number)
+	}
 	return h.Sum(nil)
 }

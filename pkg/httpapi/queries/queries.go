@@ -46,12 +46,12 @@ type OrderStore interface {
 	View
 	// Order returns the answer's body for one order, ready to send, and its version.
 	Order(id string) (jsonBody []byte, version uint64, ok bool, err error)
-	// List returns up to limit orders, newest first; an empty customerID or status matches all. after is "", or a next
-	// that List returned for the same filter. It may be any bytes: the caller keeps it opaque to clients. next is "" at
+	// List returns up to limit orders of the filter, newest first. after is "", or a next that List returned for the
+	// same filter. It may be any bytes: the caller keeps it opaque to clients. next is "" at
 	// the end.
-	List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error)
-	// Each calls row for each order, newest first, as they were at one moment. It ends with the first error of row.
-	Each(ctx context.Context, customerID, status string, row func(*orderview.Order) error) error
+	List(ctx context.Context, f orderview.Filter, after string, limit int) (rows [][]byte, next string, err error)
+	// Each calls row for each order of the filter, newest first, as they were at one moment. It ends with the first error of row.
+	Each(ctx context.Context, f orderview.Filter, row func(*orderview.Order) error) error
 }
 
 // Limits of queries.

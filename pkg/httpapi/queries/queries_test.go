@@ -49,15 +49,20 @@ func (s *shelf) Order(id string) ([]byte, uint64, bool, error) {
 	return []byte(row), 4, ok, s.broken
 }
 
-func (s *shelf) List(_ context.Context, customerID, status, after string, limit int) ([][]byte, string, error) {
-	return [][]byte{fmt.Appendf(nil, "%q", customerID+"|"+status+"|"+after), fmt.Append(nil, limit)}, "next/1", nil
+func (s *shelf) List(_ context.Context, f orderview.Filter, after string, limit int) ([][]byte, string, error) {
+	filter := f.CustomerID + "|" + f.Status + "|" + after
+	if f.Number != 0 {
+		filter = fmt.Sprintf("%d|%s", f.Number, filter)
+	}
+	return [][]byte{fmt.Appendf(nil, "%q", filter), fmt.Append(nil, limit)}, "next/1", nil
 }
 
-func (s *shelf) Each(_ context.Context, customerID, status string, row func(*orderview.Order) error) error {
+func (s *shelf) Each(_ context.Context, f orderview.Filter, row func(*orderview.Order) error) error {
 	placed := time.Date(2026, 3, 1, 10, 0, 0, 5000, time.UTC)
 	for i := range 5_000 {
 		o := &orderview.Order{
-			ID: fmt.Sprint("o-", i), Kind: "order", Version: 4, Status: status, CustomerID: customerID,
+			ID: fmt.Sprint("o-", i), Number: uint64(12 + i), Kind: "order", Version: 4,
+			Status: f.Status, CustomerID: f.CustomerID,
 			Currency: "JPY", Total: "16",
 			Lines:    []orderview.Line{{SKU: "A1", Quantity: 3, Cancelled: 1}, {SKU: "A2", Quantity: 2}},
 			Timeline: []orderview.Entry{{OccurredAt: placed}},
@@ -96,10 +101,10 @@ func TestOrdersAsCSV(t *testing.T) {
 		return answer, string(body), err
 	}
 	answer, body, err := ask("?customer_id=%3Dc-1&status=placed")
-	const want = "order_id,kind,placed_at,version,status,payment_status,fulfilment_status,return_status,customer_id," +
+	const want = "order_id,number,kind,placed_at,version,status,payment_status,fulfilment_status,return_status,customer_id," +
 		"country,reference,lines,units,currency,subtotal,total,authorized,captured,voided,refunded,refund_due,goodwill," +
 		"payment_due,payment_deadline\n" +
-		"o-0,order,2026-03-01T10:00:00.000005Z,4,placed,,,,'=c-1,,,2,4,JPY,,16,,,,,,,,\no-1,order,"
+		"o-0,12,order,2026-03-01T10:00:00.000005Z,4,placed,,,,'=c-1,,,2,4,JPY,,16,,,,,,,,\no-1,13,order,"
 	if err != nil || !strings.HasPrefix(body, want) || strings.Count(body, "\n") != 5_001 ||
 		answer.Trailer.Get("Holdfast-Rows") != "5000" || answer.Header.Get("Holdfast-Position") != "o3.10~i7.88" ||
 		answer.Header.Get("Content-Disposition") != `attachment; filename="orders.csv"` {
@@ -181,6 +186,12 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/orders?limit=501", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?limit=", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?status=", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?number=", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?number=0", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?number=-12", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?number=9223372036854775808", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?number=12&number=13", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?number=12&status=placed", "", "", 200, `{"items":["12||placed|",50]`},
 		{get, "/v1/orders?colour=red", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?cursor=abcd", "", "", 400, `"invalid_cursor"`},
 		{get, "/healthz", "", "", 200, `{"status":"ok"}`},
@@ -211,15 +222,17 @@ func TestCursorsBelongToTheirFilter(t *testing.T) {
 	if !strings.Contains(second.Body, `["c-1||next/1",7]`) {
 		t.Errorf("second page %s", second.Body)
 	}
-	if foreign := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-2&cursor="+page.Next, ""); foreign.Status != 400 {
-		t.Errorf("a cursor of another filter got %d", foreign.Status)
+	for _, filter := range []string{"customer_id=c-2", "customer_id=c-1&number=12"} {
+		if foreign := s.Do(t, http.MethodGet, "/v1/orders?"+filter+"&cursor="+page.Next, ""); foreign.Status != 400 {
+			t.Errorf("a cursor of another filter got %d for %s", foreign.Status, filter)
+		}
 	}
 }
 
 // Found by FuzzListCursor: base64 passes line ends over.
 func TestACursorHasOneText(t *testing.T) {
 	s := newQuerySite(t, &shelf{})
-	cursor := listQuery{customerID: "c-1"}.cursor("place")
+	cursor := listQuery{Filter: orderview.Filter{CustomerID: "c-1"}}.cursor("place")
 	for _, other := range []string{cursor + "%0A", "%0D" + cursor, cursor[:3] + "%0A" + cursor[3:]} {
 		if r := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-1&cursor="+other, ""); r.Status != 400 ||
 			r.Problem(t).Code != "invalid_cursor" {
