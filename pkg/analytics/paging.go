@@ -62,7 +62,7 @@ type question struct {
 
 // read reads one page. It asks for one row more than the page has, to know whether there is another page.
 func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Report, error) {
-	out := &Report{Columns: ask.columns}
+	out, table := &Report{Columns: ask.columns}, ask.table()
 	var last []string
 	err := r.each(ctx, ask, q, readSettings, true, func(raw []string) (err error) {
 		if len(out.Rows) == q.Limit {
@@ -71,7 +71,7 @@ func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Repor
 		}
 		last = slices.Clone(raw)
 		out.Rows = append(out.Rows, raw)
-		return ask.formatMoney(raw)
+		return table.Format(raw)
 	})
 	if err != nil {
 		r.checked.Store(false)
@@ -83,11 +83,12 @@ func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Repor
 // stream sends all rows to a sink. What is in the way of the first one comes before Begin.
 func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink Sink) error {
 	q.After = ""
-	refused, err := r.whole.Stream(ctx, sink, ask.names(),
+	table := ask.table()
+	refused, err := r.whole.Stream(ctx, sink, table.Columns,
 		func(ctx context.Context, settings clickhouse.Settings, row func(values []string) error) error {
 			maps.Copy(settings, readSettings)
 			return r.each(ctx, ask, q, settings, false, func(values []string) error {
-				if err := ask.formatMoney(values); err != nil {
+				if err := table.Format(values); err != nil {
 					return err
 				}
 				return row(values)
@@ -105,25 +106,19 @@ func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink 
 	return nil
 }
 
-func (ask question) names() []string {
-	names := make([]string, len(ask.columns))
+// table says which columns are money.
+func (ask question) table() *money.Table {
+	table := &money.Table{}
 	for i, col := range ask.columns {
-		names[i] = col.Name
-	}
-	return names
-}
-
-// formatMoney puts the money of a row in its currency.
-func (ask question) formatMoney(values []string) (err error) {
-	currency := slices.IndexFunc(ask.columns, func(c ReportColumn) bool { return c.Name == "currency" })
-	for i, col := range ask.columns {
+		table.Columns = append(table.Columns, col.Name)
+		if col.Name == "currency" {
+			table.Currency = i
+		}
 		if col.micros {
-			if values[i], err = money.FormatText(values[currency], values[i]); err != nil {
-				return fmt.Errorf("report: %w", err)
-			}
+			table.Amounts = append(table.Amounts, i)
 		}
 	}
-	return nil
+	return table
 }
 
 // each runs the query of a report, and calls row with the values of each row as ClickHouse has them.

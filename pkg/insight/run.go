@@ -136,6 +136,7 @@ func (d *Definition) each(
 	all := maps.Clone(planSettings)
 	maps.Copy(all, settings)
 	columns := slices.Concat(d.Keys, d.Measures)
+	table := moneyOf(columns)
 	return conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
 		values := make([]string, len(columns)+len(page.sort))
 		targets := make([]any, len(values))
@@ -146,8 +147,8 @@ func (d *Definition) each(
 			return err
 		}
 		values, sorted := values[:len(columns):len(columns)], values[len(columns):]
-		if err := formatMoney(columns, values); err != nil {
-			return err
+		if err := table.Format(values); err != nil {
+			return fmt.Errorf("%w: use sums of amounts, not an average or a share", err)
 		}
 		return row(values, sorted)
 	})
@@ -162,19 +163,16 @@ func (c Column) text() string {
 	return fmt.Sprintf("ifNull(%s, '') AS %s_text", value, c.Name)
 }
 
-// formatMoney puts the money of a row in its currency.
-func formatMoney(columns []Column, values []string) error {
-	currency := slices.IndexFunc(columns, func(c Column) bool { return c.Name == currencyKey })
+// moneyOf says which columns are money.
+func moneyOf(columns []Column) *money.Table {
+	table := &money.Table{Columns: columnNames(columns)}
 	for i, c := range columns {
-		if c.Unit != Money || values[i] == "" { // a sum of nothing may have no value
-			continue
+		if c.Name == currencyKey {
+			table.Currency = i
 		}
-		text, err := money.FormatText(values[currency], values[i])
-		if err != nil {
-			return fmt.Errorf("%s is %s, and no whole number of millionths: use sums of amounts, not an average or a share",
-				c.Name, values[i])
+		if c.Unit == Money {
+			table.Amounts = append(table.Amounts, i)
 		}
-		values[i] = text
 	}
-	return nil
+	return table
 }

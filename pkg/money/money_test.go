@@ -200,3 +200,20 @@ func TestFormatTextOfSums(t *testing.T) {
 		}
 	}
 }
+
+func TestTheMoneyOfATable(t *testing.T) {
+	table := &Table{Columns: []string{"sku", "currency", "sold", "lines", "owed"}, Currency: 1, Amounts: []int{2, 4}}
+	for _, c := range []struct{ row, want string }{
+		{"A|EUR|1500000|3|-10000000000000000000", "A|EUR|1.50|3|-10000000000000.00"},
+		{"B|JPY|7000000|1|", "B|JPY|7|1|"}, // the sum of nothing has no value
+	} {
+		row := strings.Split(c.row, "|")
+		if err := table.Format(row); err != nil || strings.Join(row, "|") != c.want {
+			t.Errorf("%s is %v, %v; want %s", c.row, row, err, c.want)
+		}
+	}
+	err := table.Format([]string{"A", "EUR", "1", "1", "1.5"})
+	if err == nil || err.Error() != "owed is 1.5, and no whole number of millionths" {
+		t.Errorf("an average: %v", err)
+	}
+}
