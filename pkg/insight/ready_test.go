@@ -39,7 +39,8 @@ type step struct {
 // event is a row of the table events.
 type event struct {
 	step
-	change proto.Message
+	version int64
+	change  proto.Message
 }
 
 // history is a made-up shop: some orders a day of a few months, with returns, cancellations and amendments.
@@ -115,9 +116,46 @@ func (h *history) addRejection(dice *rand.Rand, id string, at time.Time) {
 			rejected.Short = append(rejected.Short, &eventv1.ShortLine{Sku: sku, Reason: reason})
 		}
 	}
-	h.events = append(h.events, event{step{id, "order_placed", at}, placed})
+	h.events = append(h.events, event{step{id, "order_placed", at}, 1, placed})
 	if dice.IntN(3) == 0 {
-		h.events = append(h.events, event{step{id, "order_rejected", at.Add(time.Hour)}, rejected})
+		h.events = append(h.events, event{step{id, "order_rejected", at.Add(time.Hour)}, 2, rejected})
+	}
+}
+
+// addPayments draws facts of payments of an order, and changes after which money is due. They need not fit together,
+// and what is told later may have happened before. About half of the amounts of a change are 0.
+func (h *history) addPayments(dice *rand.Rand, id, currency string, at time.Time) {
+	micros := func() int64 { return int64(dice.IntN(2) * dice.IntN(9_000_000)) }
+	h.events = append(h.events, event{step{id, "order_placed", at}, 1, &eventv1.OrderPlaced{Currency: currency}})
+	for version := range int64(dice.IntN(9)) {
+		typ, change := "", proto.Message(nil)
+		switch dice.IntN(9) {
+		case 0, 1:
+			typ, change = "payment_authorized", &eventv1.PaymentAuthorizedV2{
+				AmountMicros: 9_000_000 + micros(), MatchedMicros: micros(), VoidedMicros: micros(),
+			}
+		case 2, 3:
+			typ, change = "payment_captured", &eventv1.PaymentCapturedV2{
+				AmountMicros: 9_000_000 + micros(), UnmatchedMicros: micros(), UnvoidedMicros: micros(),
+				RefundDueMicros: micros(),
+			}
+		case 4:
+			typ, change = "payment_voided", &eventv1.PaymentVoidedV2{AmountMicros: micros()}
+		case 5:
+			typ, change = "payment_refunded", &eventv1.PaymentRefundedV2{
+				AmountMicros: 9_000_000 + micros(), GoodwillMicros: micros(), MatchedMicros: micros(),
+			}
+		case 6:
+			typ, change = "payment_refunded", &eventv1.PaymentRefunded{AmountMicros: micros()} // version 1
+		case 7:
+			typ, change = "lines_cancelled", &eventv1.LinesCancelled{
+				TotalMicros: micros(), VoidedMicros: micros(), RefundDueMicros: micros(),
+			}
+		case 8:
+			typ, change = "return_received", &eventv1.ReturnReceivedV2{VoidedMicros: micros(), RefundDueMicros: micros()}
+		}
+		told := at.Add(time.Duration(dice.IntN(5*24)) * time.Hour)
+		h.events = append(h.events, event{step{id, typ, told}, version + 2, change})
 	}
 }
 
@@ -175,6 +213,7 @@ func (h *history) insert(t *testing.T, conn *clickhouse.Conn) int64 {
 		column(h.events, "offset", "Int64", func(event) int64 { return next() }),
 		column(h.events, "topic", "String", func(event) string { return eventlog.TopicOrders }),
 		column(h.events, "aggregate_id", "String", func(e event) string { return e.order }),
+		column(h.events, "version", "Int64", func(e event) int64 { return e.version }),
 		column(h.events, "type", "String", func(e event) string { return e.typ }),
 		column(h.events, "occurred_at", "DateTime64(6, 'UTC')", func(e event) time.Time { return e.at }),
 		column(h.events, "body", "String", func(e event) string {
@@ -363,7 +402,11 @@ var byHand = map[string]func(h *history) []string{
 				placed[e.order] = p
 				continue
 			}
-			for _, short := range e.change.(*eventv1.OrderRejected).Short {
+			rejected, ok := e.change.(*eventv1.OrderRejected)
+			if !ok {
+				continue
+			}
+			for _, short := range rejected.Short {
 				for _, line := range placed[e.order].Lines {
 					if line.Sku == short.Sku && short.Reason == eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK {
 						f := g.of(line.Sku, e.at.Format(day), placed[e.order].Currency)
@@ -378,6 +421,7 @@ var byHand = map[string]func(h *history) []string{
 			return []string{f.count("orders"), whole(f.sums["units"]), money.FormatIn(keys[2], f.sums["amount"])}
 		})
 	},
+	"payments": moneyByDay,
 	"order_funnel": func(h *history) []string {
 		g := groups{}
 		seconds := map[string][]int64{} // by day and steps
@@ -469,6 +513,53 @@ func (h *history) lives() map[string]map[string]time.Time {
 	return lives
 }
 
+// moneyByDay follows what is due order by order, in the order of their events. A day has a row for each event of money,
+// and for each other change after which money is due or let go.
+func moneyByDay(h *history) []string {
+	g, due, currencies := groups{}, map[string]int64{}, map[string]string{}
+	for _, e := range h.events {
+		var voided, becameDue int64
+		moved := map[string]int64{}
+		switch c := e.change.(type) {
+		case *eventv1.OrderPlaced:
+			currencies[e.order] = c.Currency
+			continue
+		case *eventv1.PaymentAuthorizedV2:
+			moved["authorized"], voided = c.AmountMicros-c.MatchedMicros, c.VoidedMicros
+		case *eventv1.PaymentCapturedV2:
+			moved["captured"], moved["authorized"] = c.AmountMicros, c.UnmatchedMicros
+			voided, becameDue = -c.UnvoidedMicros, c.RefundDueMicros
+		case *eventv1.PaymentVoidedV2:
+			voided = c.AmountMicros
+		case *eventv1.PaymentRefundedV2:
+			moved["refunded"], moved["goodwill"] = c.AmountMicros, c.GoodwillMicros
+			becameDue = c.GoodwillMicros - c.AmountMicros
+		case *eventv1.PaymentRefunded:
+			moved["refunded"], becameDue = c.AmountMicros, -c.AmountMicros
+		case *eventv1.LinesCancelled:
+			voided, becameDue = c.VoidedMicros, c.RefundDueMicros
+		case *eventv1.ReturnReceivedV2:
+			voided, becameDue = c.VoidedMicros, c.RefundDueMicros
+		}
+		if !strings.HasPrefix(e.typ, "payment_") && voided == 0 && becameDue == 0 {
+			continue
+		}
+		before := due[e.order]
+		due[e.order] = max(0, before+becameDue)
+		moved["voided"], moved["refund_due"] = voided, due[e.order]-before
+		f := g.of(e.at.Format(day), e.at.Format(month), currencies[e.order])
+		for name, micros := range moved {
+			f.add(name, micros)
+		}
+	}
+	return g.lines(func(keys []string, f *figures) (out []string) {
+		for _, name := range []string{"authorized", "captured", "voided", "refunded", "goodwill", "refund_due"} {
+			out = append(out, money.FormatIn(keys[2], f.sums[name]))
+		}
+		return out
+	})
+}
+
 // recencyFrequencyMonetary scores customers from 1 to 5.
 func recencyFrequencyMonetary(h *history) []string {
 	last := map[string]time.Time{}
@@ -521,6 +612,11 @@ func recencyFrequencyMonetary(h *history) []string {
 func TestReadyInsightsAreComputedRight(t *testing.T) {
 	conn := database(t)
 	h := newHistory(700)
+	dice, begin := rand.New(rand.NewPCG(3, 4)), time.Date(2026, 1, 28, 0, 0, 0, 0, time.UTC)
+	for n := range 400 {
+		at := begin.Add(time.Duration(dice.IntN(40*24)) * time.Hour)
+		h.addPayments(dice, fmt.Sprint("paid-", n), []string{"EUR", "JPY", "KWD"}[dice.IntN(3)], at)
+	}
 	h.insert(t, conn)
 	for _, name := range slices.Sorted(maps.Keys(byHand)) {
 		d, err := insight.Read("../../schemas/insights/" + name + ".yaml")
