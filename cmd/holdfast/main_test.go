@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -223,6 +224,25 @@ func TestALookUpWaitsForWhatACommandHasWritten(t *testing.T) {
 	}
 }
 
+// A value may have any character; a key ends before the first =.
+func TestOrderPlaceSendsMetadata(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent struct{ Metadata map[string]string }
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil ||
+			!maps.Equal(sent.Metadata, map[string]string{"channel": "web", "note": "a=1, b=2"}) {
+			t.Errorf("%v %v", sent.Metadata, err)
+		}
+		_, _ = w.Write([]byte(`{"order_id":"o-1","version":1,"status":"reserved"}`))
+	}))
+	t.Cleanup(server.Close)
+	place := []string{"order", "place", "--customer", "c-1", "--currency", "GBP", "--line", "A1=2@1", "--url", server.URL}
+	if _, err := holdfast(t, append(place, "--metadata", "channel=web", "--metadata", "note=a=1, b=2")...); err != nil {
+		t.Error(err)
+	}
+	holdfastFails(t, `the metadata "web" is not KEY=VALUE`, append(place, "--metadata", "web")...)
+	holdfastFails(t, `the metadata has the key "a" twice`, append(place, "--metadata", "a=1", "--metadata", "a=2")...)
+}
+
 // A wrong -o is refused before the command is sent: after it, its caller would send it again, under another key.
 func TestNothingIsSentWithAWrongOutput(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -244,13 +264,15 @@ func TestOrderGet(t *testing.T) {
 	const id = "a2bc78c1-8641-5967-a8fd-6c4696bd9d2f"
 	url := api(t, "/v1/orders/"+id, http.StatusOK, `{"order_id":"`+id+`","version":1,"status":"reserved",`+
 		`"currency":"GBP","total":"5.10","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],`+
+		`"metadata":{"note":"two words","channel":"web"},`+
 		`"timeline":[{"type":"order_placed","version":1,`+
 		`"occurred_at":"2026-01-02T03:04:05Z","recorded_at":"2026-01-02T03:04:05Z"}]}`)
 	out, err := holdfast(t, "order", "get", id, "--url", url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"reserved", "5.10 GBP", "2.55", "order_placed", "2026-01-02T03:04:05Z"} {
+	for _, want := range []string{"reserved", "5.10 GBP", "2.55", "order_placed", "2026-01-02T03:04:05Z",
+		"metadata  channel=web\nmetadata  note=two words\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

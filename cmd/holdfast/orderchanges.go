@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/client"
@@ -43,13 +46,16 @@ func orderChanges(api *apiFlags) []*cobra.Command {
 
 func newPlaceCommand(api *apiFlags) *cobra.Command {
 	var order client.PlaceOrder
-	var lines []string
+	var lines, entries []string
 	var terms, policy string
 	allTerms, allPolicies := schema.PaymentTerms.All(), schema.AllocationPolicies.All()
 	c := newOrderChange(api, "place", "Place an order and wait until stock is reserved", 0,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
 			if order.Lines, err = pricedLines(lines); err != nil {
+				return nil, err
+			}
+			if order.Metadata, err = metadata(entries); err != nil {
 				return nil, err
 			}
 			order.PaymentTerms = client.PlaceOrderPaymentTerms(terms)
@@ -68,11 +74,29 @@ func newPlaceCommand(api *apiFlags) *cobra.Command {
 		"`POLICY` for the locations of each SKU: "+enumerate(allPolicies, "or"))
 	flags.StringArrayVar(&order.Allocation.Locations, "from-location", nil,
 		"a `LOCATION` to try first; repeat the flag for more, in this order")
+	flags.StringArrayVar(&entries, "metadata", nil,
+		"`KEY=VALUE` to keep with the order; repeat the flag for more")
 	flags.StringVar(&order.Total, "total", "",
 		"the `AMOUNT` that the customer was shown; an order with another total is refused")
 	completeFlag(c, "terms", allTerms...)
 	completeFlag(c, "allocation", allPolicies...)
 	return c
+}
+
+// metadata reads entries written as KEY=VALUE.
+func metadata(entries []string) (client.Metadata, error) {
+	m := client.Metadata{}
+	for _, entry := range entries {
+		key, value, ok := strings.Cut(entry, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("the metadata %q is not KEY=VALUE, as in channel=web", entry)
+		}
+		if _, twice := m[key]; twice {
+			return nil, fmt.Errorf("the metadata has the key %q twice", key)
+		}
+		m[key] = value
+	}
+	return m, nil
 }
 
 func newConfirmCommand(api *apiFlags) *cobra.Command {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,30 +75,33 @@ func writeOrder(w io.Writer, o *client.Order) error {
 		deadline = formatTime(o.PaymentDeadline) // it has no meaning later
 	}
 	allocation := append([]string{string(o.Allocation.Policy)}, o.Allocation.Locations...)
-	err := writeFields(w,
-		field{"order", o.OrderID},
-		field{"number", nonZero(fmt.Sprint(o.Number))},
-		field{"kind", string(o.Kind)},
-		field{"version", fmt.Sprint(o.Version)},
-		field{"status", string(o.Status)},
-		field{"payment", string(o.PaymentStatus)},
-		field{"fulfilment", string(o.FulfilmentStatus)},
-		field{"returns", string(o.ReturnStatus)},
-		field{"customer", o.CustomerID},
-		field{"country", o.Country},
-		field{"reference", o.Reference},
-		field{"allocation", strings.Join(allocation, " ")},
-		field{"total", o.Total + " " + o.Currency},
-		field{"authorized", o.Authorized},
-		field{"captured", o.Captured},
-		field{"voided", nonZero(o.Voided)},
-		field{"refunded", nonZero(o.Refunded)},
-		field{"goodwill", o.Goodwill},
-		field{"refund due", refundDue(o)},
-		field{"payment due", o.PaymentDue},
-		field{"pay until", deadline},
-	)
-	if err != nil {
+	fields := []field{
+		{"order", o.OrderID},
+		{"number", nonZero(fmt.Sprint(o.Number))},
+		{"kind", string(o.Kind)},
+		{"version", fmt.Sprint(o.Version)},
+		{"status", string(o.Status)},
+		{"payment", string(o.PaymentStatus)},
+		{"fulfilment", string(o.FulfilmentStatus)},
+		{"returns", string(o.ReturnStatus)},
+		{"customer", o.CustomerID},
+		{"country", o.Country},
+		{"reference", o.Reference},
+		{"allocation", strings.Join(allocation, " ")},
+		{"total", o.Total + " " + o.Currency},
+		{"authorized", o.Authorized},
+		{"captured", o.Captured},
+		{"voided", nonZero(o.Voided)},
+		{"refunded", nonZero(o.Refunded)},
+		{"goodwill", o.Goodwill},
+		{"refund due", refundDue(o)},
+		{"payment due", o.PaymentDue},
+		{"pay until", deadline},
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.Metadata)) {
+		fields = append(fields, field{"metadata", key + "=" + o.Metadata[key]})
+	}
+	if err := writeFields(w, fields...); err != nil {
 		return err
 	}
 	t := newTable(w)

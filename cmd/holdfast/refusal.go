@@ -95,7 +95,7 @@ func inputName(c *cobra.Command, fault client.ProblemField) string {
 	if len(members) == 1 {
 		return name
 	}
-	if i, err := strconv.Atoi(members[1]); err == nil {
+	if i, err := strconv.Atoi(members[1]); err == nil && name != "--metadata" {
 		name += " " + strconv.Itoa(i+1)
 		members = members[1:]
 	}

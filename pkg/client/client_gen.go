@@ -680,6 +680,10 @@ type LocationLevel struct {
 	SafetyStock    int64  `json:"safety_stock"`
 }
 
+// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
+// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
+type Metadata map[string]string
+
 // Money A plain decimal, at most 6 decimals, no exponent.
 type Money = string
 
@@ -752,6 +756,9 @@ type Order struct {
 	Goodwill Money           `json:"goodwill,omitempty,omitzero"`
 	Kind     OrderKind       `json:"kind"`
 	Lines    []OrderLineView `json:"lines"`
+
+	// Metadata Absent for none
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// Number A short number for people, of this order alone and for ever: P·n + p for the n-th order that begins in partition p of P in the log (ADR 29)
 	Number  int64  `json:"number"`
@@ -918,9 +925,13 @@ type PlaceOrder struct {
 	Country    string     `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
-	Currency     Currency               `json:"currency"`
-	CustomerID   string                 `json:"customer_id"`
-	Lines        []OrderLine            `json:"lines"`
+	Currency   Currency    `json:"currency"`
+	CustomerID string      `json:"customer_id"`
+	Lines      []OrderLine `json:"lines"`
+
+	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
+	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
+	Metadata     Metadata               `json:"metadata,omitempty,omitzero"`
 	PaymentTerms PlaceOrderPaymentTerms `json:"payment_terms,omitempty,omitzero"`
 	Reference    Reference              `json:"reference,omitempty,omitzero"`
 

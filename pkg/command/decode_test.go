@@ -2,7 +2,9 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -431,6 +433,64 @@ func TestProviderEventIDsAreFingerprinted(t *testing.T) {
 	} {
 		if Fingerprint(typ, testOrderID, with[0], nil, 0) == Fingerprint(typ, testOrderID, with[1], nil, 0) {
 			t.Errorf("%s has the same fingerprint with and without it", typ)
+		}
+	}
+}
+
+// Metadata is a part of the request, in whatever order it is written; without it, the fingerprint is as it was before
+// there was metadata (TestFingerprintsStay).
+func TestMetadataIsDecodedAndFingerprinted(t *testing.T) {
+	decode := func(metadata string) (order.Place, [16]byte) {
+		t.Helper()
+		body := strings.TrimSuffix(threeLines, "}") + metadata + "}"
+		cmd, err := Parse(Request{Type: PlaceOrder, Key: new("k"), Body: []byte(body), ReceivedAtMicros: 77}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd.Order.(order.Place), cmd.Fingerprint
+	}
+	_, without := decode(``)
+	if place, empty := decode(`,"metadata":{}`); empty != without || place.Metadata != nil {
+		t.Error("no metadata and none at all differ")
+	}
+	place, with := decode(`,"metadata":{"erp.id":"4711","channel":"web"}`)
+	if want := (order.Metadata{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}}); !slices.Equal(
+		place.Metadata, want) {
+		t.Errorf("%v", place.Metadata)
+	}
+	if _, same := decode(`,"metadata":{"channel":"web","erp.id":"4711"}`); same != with {
+		t.Error("the order of the entries makes another request")
+	}
+	for _, other := range []string{
+		`"channel":"web"`, `"channel":"web","erp.id":"4712"`, `"channel":"web","erp-id":"4711"`,
+	} {
+		if _, f := decode(`,"metadata":{` + other + `}`); f == with || f == without {
+			t.Errorf("%s is taken for another body", other)
+		}
+	}
+}
+
+func TestMetadataNamesItsFaults(t *testing.T) {
+	var many []string
+	for i := range limits.MaxMetadataEntries + 1 {
+		many = append(many, fmt.Sprintf(`"k%d":"v"`, i))
+	}
+	for metadata, want := range map[string]string{
+		`{"a b":"x"}`:                       "invalid_metadata /metadata",
+		`{"":"x"}`:                          "invalid_metadata /metadata",
+		`{"a":""}`:                          "invalid_metadata /metadata/a",
+		`{"a":"x\ny"}`:                      "invalid_metadata /metadata/a",
+		`{"a":7}`:                           "wrong_type /metadata/a",
+		`{"a":null}`:                        "wrong_type /metadata/a",
+		`{"a":{"b":"c"}}`:                   "wrong_type /metadata/a",
+		`{"a":"x","a":"y"}`:                 "duplicate_field /metadata/a",
+		`["a"]`:                             "wrong_type /metadata",
+		`{` + strings.Join(many, ",") + `}`: "invalid_metadata /metadata",
+	} {
+		body := strings.TrimSuffix(threeLines, "}") + `,"metadata":` + metadata + "}"
+		_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(body), 0, Options{})
+		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != want {
+			t.Errorf("%s: %v, want %s", metadata, err, want)
 		}
 	}
 }

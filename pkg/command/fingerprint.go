@@ -25,6 +25,8 @@ const (
 	tagTotal          = 15
 	tagPolicy         = 16
 	tagPolicyLocation = 17
+	tagMetadataKey    = 18
+	tagMetadataValue  = 19
 
 	tagLine         = 20 // begins a line
 	tagSKU          = 21
@@ -137,5 +139,12 @@ func (f *fingerprint) placeLines(lines []order.PlaceLine) {
 func (f *fingerprint) quantities(lines []order.LineQuantity) {
 	for _, line := range lines {
 		f.line(line.SKU, line.Quantity)
+	}
+}
+
+func (f *fingerprint) metadata(m order.Metadata) {
+	for _, e := range m {
+		f.text(tagMetadataKey, e.Key)
+		f.text(tagMetadataValue, e.Value)
 	}
 }

@@ -15,14 +15,15 @@ import (
 const PlaceOrder = "place_order"
 
 type placeBody struct {
-	CustomerID   string          `json:"customer_id"`
-	Currency     string          `json:"currency"`
-	Lines        []lineBody      `json:"lines"`
-	PaymentTerms *string         `json:"payment_terms"`
-	Country      string          `json:"country"`
-	Reference    string          `json:"reference"`
-	Total        *string         `json:"total"` // nil: the client does not check it
-	Allocation   *allocationBody `json:"allocation"`
+	CustomerID   string            `json:"customer_id"`
+	Currency     string            `json:"currency"`
+	Lines        []lineBody        `json:"lines"`
+	PaymentTerms *string           `json:"payment_terms"`
+	Country      string            `json:"country"`
+	Reference    string            `json:"reference"`
+	Total        *string           `json:"total"` // nil: the client does not check it
+	Allocation   *allocationBody   `json:"allocation"`
+	Metadata     map[string]string `json:"metadata"`
 }
 
 type allocationBody struct {
@@ -46,6 +47,7 @@ var placing = []*Command{
 					f.text(tagPolicyLocation, location)
 				}
 			}
+			f.metadata(cmd.Metadata)
 			f.placeLines(cmd.Lines)
 		}),
 }
@@ -60,6 +62,7 @@ func (d *decoding) place(b *placeBody) order.Place {
 		Lines:      d.placeLines(b.Lines),
 		Terms:      d.terms(b.PaymentTerms),
 		AtMicros:   d.receivedAtMicros,
+		Metadata:   d.metadata("/metadata", b.Metadata),
 	}
 	if b.Allocation != nil {
 		cmd.Allocation = d.allocation(b.Allocation)
@@ -101,6 +104,15 @@ func (d *decoding) allocation(b *allocationBody) *order.AllocationRule {
 		d.Fault(refusal.Code, refusal.Pointer, refusal.Detail)
 	}
 	return rule
+}
+
+func (d *decoding) metadata(pointer string, values map[string]string) order.Metadata {
+	m := order.NewMetadata(values)
+	var refusal *order.Error
+	if errors.As(m.Check(pointer), &refusal) {
+		d.Fault(refusal.Code, refusal.Pointer, refusal.Detail)
+	}
+	return m
 }
 
 // The names of the commands that record past documents.

@@ -43,6 +43,18 @@ const (
 	MaxActorLength = 100
 )
 
+// Limits of metadata. Those of entries, keys and values are Stripe's, so that what is kept there has its place here,
+// too.
+const (
+	MaxMetadataEntries = 50
+	// MaxMetadataKeyBytes bounds a key, which is ASCII.
+	MaxMetadataKeyBytes = 40
+	// MaxMetadataValueLength bounds a value, in characters.
+	MaxMetadataValueLength = 500
+	// MaxMetadataBytes bounds the keys and values of one map together: each is kept in the log for ever.
+	MaxMetadataBytes = 8 << 10
+)
+
 // Limits of IDs, in bytes.
 const (
 	MaxOrderIDBytes    = 128

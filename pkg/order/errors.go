@@ -23,6 +23,7 @@ const (
 	CodeInvalidTerms        = "invalid_terms"
 	CodeInvalidKind         = "invalid_kind"
 	CodeInvalidAllocation   = "invalid_allocation"
+	CodeInvalidMetadata     = "invalid_metadata"
 	CodeInvalidOrderID      = "invalid_order_id"
 	CodeInvalidFulfilmentID = "invalid_fulfilment_id"
 	CodeUnknownCurrency     = "unknown_currency"

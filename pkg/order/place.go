@@ -30,6 +30,7 @@ type Place struct {
 	TotalMicros *int64
 	// Allocation says where the goods come from; nil: from any location, in the order of their first use.
 	Allocation *AllocationRule
+	Metadata   Metadata
 }
 
 // PlaceLine is a line as it was ordered.
@@ -57,6 +58,7 @@ type OrderPlaced struct {
 	PaymentDeadlineMicros       int64
 	Country, Reference          string
 	Allocation                  *AllocationRule
+	Metadata                    Metadata
 }
 
 func (c Place) decide(o *Order) ([]Event, error) {
@@ -78,6 +80,9 @@ func (c Place) decide(o *Order) ([]Event, error) {
 			return nil, err
 		}
 	}
+	if err := c.Metadata.Check("/metadata"); err != nil {
+		return nil, err
+	}
 	switch c.Terms {
 	case 0:
 		c.Terms = Prepaid
@@ -91,7 +96,7 @@ func (c Place) decide(o *Order) ([]Event, error) {
 		CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
 		SubtotalMicros: subtotal, TotalMicros: total,
 		Terms: c.Terms, PaymentDeadlineMicros: c.PaymentDeadlineMicros,
-		Country: c.Country, Reference: c.Reference, Allocation: c.Allocation,
+		Country: c.Country, Reference: c.Reference, Allocation: c.Allocation, Metadata: c.Metadata,
 	}}, nil
 }
 

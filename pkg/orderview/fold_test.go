@@ -3,9 +3,16 @@ package orderview
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
+	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -45,6 +52,29 @@ func TestBackordersOfTheLastLinesFillLast(t *testing.T) {
 		o.Timeline[2].Lines[0].Quantity != 2 {
 		t.Fatalf("%+v", o)
 	}
+}
+
+// Whatever a client may keep with an order is shown as it came.
+func TestMetadataIsShownAsItCame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		kept := rapid.MapOfN(rapid.StringMatching(`[a-zA-Z0-9_.-]{1,40}`),
+			rapid.StringN(1, limits.MaxMetadataValueLength/10, -1), 0, 20).Draw(t, "metadata")
+		m := order.NewMetadata(kept)
+		if m.Check("/metadata") != nil {
+			t.Skip("beyond the limits")
+		}
+		placed := order.OrderPlaced{Currency: "GBP", Metadata: m}
+		value, _, err := codec.AppendOrder(nil, "o-1", &codec.Meta{Version: 1}, placed)
+		ev := &eventv1.OrderEvent{}
+		if err != nil || schema.ReadOrder(value, ev) != nil {
+			t.Fatal(err)
+		}
+		body, _, err := render(12, []*eventv1.OrderEvent{ev})
+		var shown struct{ Metadata map[string]string }
+		if err != nil || json.Unmarshal(body, &shown) != nil || !maps.Equal(shown.Metadata, kept) {
+			t.Fatalf("%v is shown as %s, %v", kept, body, err)
+		}
+	})
 }
 
 // Events of before there were principals, and those that no client asked for, name nobody.

@@ -34,6 +34,7 @@ type Order struct {
 	Unmatched        []Unmatched  `json:"unmatched,omitempty"`
 	PaymentDeadline  string       `json:"payment_deadline,omitempty"`
 	Allocation       *Allocation  `json:"allocation,omitempty"`
+	Metadata         Metadata     `json:"metadata,omitempty"`
 	Lines            []Line       `json:"lines"`
 	Fulfilments      []Fulfilment `json:"fulfilments,omitempty"`
 	Returns          []Return     `json:"returns,omitempty"`
@@ -55,6 +56,9 @@ type Allocation struct {
 	Policy    string   `json:"policy"`
 	Locations []string `json:"locations,omitempty"`
 }
+
+// Metadata is what a client keeps with the order, by name.
+type Metadata map[string]string
 
 // Line is a line of an order, in units.
 type Line struct {
@@ -157,12 +161,24 @@ func (o *Order) place(p *eventv1.OrderPlaced) {
 	if p.Allocation != nil {
 		o.Allocation = &Allocation{schema.AllocationPolicies.Word(p.Allocation.Policy), p.Allocation.Locations}
 	}
+	o.Metadata = metadataOf(p.Metadata)
 	for _, l := range p.Lines {
 		o.Lines = append(o.Lines, Line{
 			SKU: l.Sku, Quantity: l.Quantity,
 			UnitPrice: o.amount(l.UnitPriceMicros), Amount: o.amount(l.Quantity * l.UnitPriceMicros),
 		})
 	}
+}
+
+func metadataOf(entries []*eventv1.MetadataEntry) Metadata {
+	if len(entries) == 0 {
+		return nil
+	}
+	m := make(Metadata, len(entries))
+	for _, e := range entries {
+		m[e.Key] = e.Value
+	}
+	return m
 }
 
 // requestedDocument is a past document that was requested, as if it had been placed.

@@ -726,6 +726,14 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: "invalid_metadata", Status: http.StatusBadRequest,
+		Title: "The metadata is not valid",
+		Cause: "Metadata has more than 50 entries, or more than 8 KiB of keys and values; a key is not 1 to 40 of the " +
+			"characters a-z, A-Z, 0-9, `_`, `.` and `-`; or a value is empty, longer than 500 characters, or holds control " +
+			"characters.",
+		Remedy: fixRequest,
+	},
+	{
 		Code: "invalid_return_id", Status: http.StatusBadRequest,
 		Title:  "The return ID is not valid",
 		Cause:  "The return ID is empty, or longer than 64 bytes.",

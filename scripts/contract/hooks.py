@@ -23,6 +23,7 @@ NOT_IN_SCHEMA = [
     ("/amend", "invalid_quantity", "whether a line is new is known to the order"),
     ("/counts", "invalid_counted_at_version", "which versions there were is known to the item"),
     ("", "amount_overflow", "a sum is too large"),
+    ("", "invalid_metadata", "keys and values are too long together"),
     ("", "invalid_occurred_at", "what is the future depends on the clock"),
     ("", "invalid_cursor", "only the server makes cursors"),
     ("", "invalid_position", "the entries of a position have an order"),

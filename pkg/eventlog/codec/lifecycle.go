@@ -14,6 +14,7 @@ func setLifecycle(e *eventv1.OrderEvent, ev order.Event) string {
 			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
 			PaymentTerms: eventv1.PaymentTerms(c.Terms), PaymentDeadlineMicros: c.PaymentDeadlineMicros,
 			Country: c.Country, Reference: c.Reference, Allocation: ToOrderRule(c.Allocation),
+			Metadata: toMetadata(c.Metadata),
 		}}
 		return "holdfast.order_placed.v1"
 	case order.OrderReserved:
@@ -72,6 +73,7 @@ func readLifecycle(e *eventv1.OrderEvent) order.Event {
 			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
 			Terms: order.PaymentTerms(p.PaymentTerms), PaymentDeadlineMicros: p.PaymentDeadlineMicros,
 			Country: p.Country, Reference: p.Reference, Allocation: fromOrderRule(p.Allocation),
+			Metadata: fromMetadata(p.Metadata),
 		}
 	case *eventv1.OrderEvent_OrderReserved:
 		return order.OrderReserved{}

@@ -44,6 +44,16 @@ func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
 	})
 }
 
+func toMetadata(m order.Metadata) []*eventv1.MetadataEntry {
+	return messages(m, func(m *eventv1.MetadataEntry, e *order.MetadataEntry) { m.Key, m.Value = e.Key, e.Value })
+}
+
+func fromMetadata(entries []*eventv1.MetadataEntry) order.Metadata {
+	return values(entries, func(e *eventv1.MetadataEntry) order.MetadataEntry {
+		return order.MetadataEntry{Key: e.Key, Value: e.Value}
+	})
+}
+
 func toQuantities(lines []order.LineQuantity) []*eventv1.LineQuantity {
 	return messages(lines, func(m *eventv1.LineQuantity, l *order.LineQuantity) {
 		m.Sku, m.Quantity = l.SKU, l.Quantity

@@ -277,6 +277,60 @@ func (x *Meta) GetPrincipal() *Principal {
 	return nil
 }
 
+// MetadataEntry is a name and a value that a client keeps with something of its own. Entries are sorted by key, and no
+// two have the same: one map has one form in bytes. Nothing that Holdfast decides depends on them.
+type MetadataEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetadataEntry) Reset() {
+	*x = MetadataEntry{}
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetadataEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetadataEntry) ProtoMessage() {}
+
+func (x *MetadataEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetadataEntry.ProtoReflect.Descriptor instead.
+func (*MetadataEntry) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_common_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MetadataEntry) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *MetadataEntry) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 var File_holdfast_event_v1_common_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_common_proto_rawDesc = "" +
@@ -299,7 +353,10 @@ const file_holdfast_event_v1_common_proto_rawDesc = "" +
 	"generation\x12\x14\n" +
 	"\x05shard\x18\n" +
 	" \x01(\rR\x05shard\x12:\n" +
-	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipal*l\n" +
+	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipal\"7\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value*l\n" +
 	"\x05Cause\x12\x15\n" +
 	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCAUSE_COMMAND\x10\x01\x12\x0e\n" +
@@ -321,11 +378,12 @@ func file_holdfast_event_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_holdfast_event_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_holdfast_event_v1_common_proto_goTypes = []any{
-	(Cause)(0),        // 0: holdfast.event.v1.Cause
-	(*Principal)(nil), // 1: holdfast.event.v1.Principal
-	(*Meta)(nil),      // 2: holdfast.event.v1.Meta
+	(Cause)(0),            // 0: holdfast.event.v1.Cause
+	(*Principal)(nil),     // 1: holdfast.event.v1.Principal
+	(*Meta)(nil),          // 2: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil), // 3: holdfast.event.v1.MetadataEntry
 }
 var file_holdfast_event_v1_common_proto_depIdxs = []int32{
 	0, // 0: holdfast.event.v1.Meta.cause:type_name -> holdfast.event.v1.Cause
@@ -348,7 +406,7 @@ func file_holdfast_event_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_common_proto_rawDesc), len(file_holdfast_event_v1_common_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1027,7 +1027,9 @@ type OrderPlaced struct {
 	Country   string `protobuf:"bytes,8,opt,name=country,proto3" json:"country,omitempty"`
 	Reference string `protobuf:"bytes,9,opt,name=reference,proto3" json:"reference,omitempty"`
 	// How each SKU is spread over its locations; absent when the order does not say.
-	Allocation    *AllocationRule `protobuf:"bytes,10,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	Allocation *AllocationRule `protobuf:"bytes,10,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// What the client keeps with the order, sorted by key; may be empty.
+	Metadata      []*MetadataEntry `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1128,6 +1130,13 @@ func (x *OrderPlaced) GetReference() string {
 func (x *OrderPlaced) GetAllocation() *AllocationRule {
 	if x != nil {
 		return x.Allocation
+	}
+	return nil
+}
+
+func (x *OrderPlaced) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
 	}
 	return nil
 }
@@ -3896,7 +3905,7 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\"<\n" +
 	"\fLineQuantity\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xc3\x03\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\x81\x04\n" +
 	"\vOrderPlaced\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -3911,7 +3920,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
 	"allocation\x18\n" +
 	" \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
-	"allocation\"\x0f\n" +
+	"allocation\x12<\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\x0f\n" +
 	"\rOrderReserved\"U\n" +
 	"\x10OrderBackordered\x12A\n" +
 	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"O\n" +
@@ -4178,7 +4188,8 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*AmendmentDeclined)(nil),    // 48: holdfast.event.v1.AmendmentDeclined
 	(*Meta)(nil),                 // 49: holdfast.event.v1.Meta
 	(*AllocationRule)(nil),       // 50: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 51: holdfast.event.v1.RejectionReason
+	(*MetadataEntry)(nil),        // 51: holdfast.event.v1.MetadataEntry
+	(RejectionReason)(0),         // 52: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	49, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
@@ -4225,35 +4236,36 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	4,  // 41: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
 	0,  // 42: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
 	50, // 43: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	5,  // 44: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 45: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	51, // 46: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	10, // 47: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	1,  // 48: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	5,  // 49: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 50: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	5,  // 51: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 52: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 53: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 54: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	35, // 55: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	36, // 56: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	5,  // 57: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 58: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 59: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	4,  // 60: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	2,  // 61: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	42, // 62: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	5,  // 63: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	45, // 64: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	45, // 65: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	5,  // 66: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10, // 67: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	68, // [68:68] is the sub-list for method output_type
-	68, // [68:68] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	51, // 44: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	5,  // 45: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 46: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	52, // 47: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	10, // 48: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	1,  // 49: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	5,  // 50: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 51: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	5,  // 52: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 53: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 54: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 55: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	35, // 56: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	36, // 57: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	5,  // 58: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 59: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 60: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	4,  // 61: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	2,  // 62: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	42, // 63: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	5,  // 64: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	45, // 65: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	45, // 66: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	5,  // 67: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10, // 68: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }

@@ -1031,6 +1031,18 @@ func (m *OrderPlaced) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Metadata) > 0 {
+		for iNdEx := len(m.Metadata) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.Metadata[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x5a
+		}
+	}
 	if m.Allocation != nil {
 		size, err := m.Allocation.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -3505,8 +3517,13 @@ func (m *OrderPlaced) ResetVT() {
 			mm.ResetVT()
 		}
 		f0 := m.Lines[:0]
+		for _, mm := range m.Metadata {
+			mm.Reset()
+		}
+		f1 := m.Metadata[:0]
 		m.Reset()
 		m.Lines = f0
+		m.Metadata = f1
 	}
 }
 func (m *OrderPlaced) ReturnToVTPool() {
@@ -4141,6 +4158,12 @@ func (m *OrderPlaced) SizeVT() (n int) {
 	if m.Allocation != nil {
 		l = m.Allocation.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.Metadata) > 0 {
+		for _, e := range m.Metadata {
+			l = e.SizeVT()
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
 	}
 	n += len(m.unknownFields)
 	return n
@@ -7388,6 +7411,47 @@ func (m *OrderPlaced) UnmarshalVT(dAtA []byte) error {
 				m.Allocation = &AllocationRule{}
 			}
 			if err := m.Allocation.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Metadata", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if len(m.Metadata) == cap(m.Metadata) {
+				m.Metadata = append(m.Metadata, &MetadataEntry{})
+			} else {
+				m.Metadata = m.Metadata[:len(m.Metadata)+1]
+				if m.Metadata[len(m.Metadata)-1] == nil {
+					m.Metadata[len(m.Metadata)-1] = &MetadataEntry{}
+				}
+			}
+			if err := m.Metadata[len(m.Metadata)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
