@@ -20,6 +20,41 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		return
 	}
 	o.ID, o.Version = ev.OrderId, ev.Meta.Version
+	e := newEntry(ev)
+	if status := statusAfter(ev); status != "" {
+		o.Status = status
+	}
+	o.applyFulfilment(ev, e.OccurredAt)
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_ImportRequested, *eventv1.OrderEvent_OrderImported,
+		*eventv1.OrderEvent_CreditNoteImported:
+		o.applyPlacing(ev)
+	case *eventv1.OrderEvent_OrderRejected, *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired:
+		o.applyEnd(ev, &e)
+	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled,
+		*eventv1.OrderEvent_LinesShipped, *eventv1.OrderEvent_ShipmentReconciled, *eventv1.OrderEvent_LinesDelivered,
+		*eventv1.OrderEvent_LinesCancelled, *eventv1.OrderEvent_FulfilmentCreated,
+		*eventv1.OrderEvent_FulfilmentCancelled:
+		o.applyLines(ev, &e)
+	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended,
+		*eventv1.OrderEvent_AmendmentDeclined:
+		o.applyAmendment(ev, &e)
+	case *eventv1.OrderEvent_OrderHeld:
+		e.Reason = c.OrderHeld.Reason
+	case *eventv1.OrderEvent_OrderResumed:
+		if !c.OrderResumed.Confirmed || c.OrderResumed.PaymentDeadlineMicros > 0 {
+			o.setDeadline(c.OrderResumed.PaymentDeadlineMicros)
+		}
+	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceivedV2, *eventv1.OrderEvent_ReturnCancelled:
+		o.applyReturn(ev, &e)
+	default:
+		o.applyPayment(ev, &e)
+	}
+	o.Timeline = append(o.Timeline, e)
+}
+
+// newEntry is an event's entry in the timeline, without what its change says.
+func newEntry(ev *eventv1.OrderEvent) Entry {
 	e := Entry{
 		Type: TypeOf(ev), Version: ev.Meta.Version, Cause: schema.Causes.Word(ev.Meta.Cause),
 		OccurredAt: time.UnixMicro(ev.Meta.OccurredAtMicros).UTC(),
@@ -28,10 +63,12 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	if p := ev.Meta.Principal; p != nil {
 		e.Principal = &Principal{p.Name, p.Verified}
 	}
-	if status := statusAfter(ev); status != "" {
-		o.Status = status
-	}
-	o.applyFulfilment(ev, e.OccurredAt)
+	return e
+}
+
+// applyPlacing folds the event that an order or a document begins with. An import has two: what was asked for, and what
+// came of it.
+func (o *Order) applyPlacing(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
 		o.place(c.OrderPlaced)
@@ -50,10 +87,12 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_CreditNoteImported:
 		o.place(creditNote(c.CreditNoteImported))
 		o.Kind = "credit_note"
-	case *eventv1.OrderEvent_OrderBackordered:
-		e.Lines = o.backorder(c.OrderBackordered.Backordered)
-	case *eventv1.OrderEvent_OrderBackorderFilled:
-		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
+	}
+}
+
+// applyEnd folds the event that an order ends with before it has shipped whole.
+func (o *Order) applyEnd(ev *eventv1.OrderEvent, e *Entry) {
+	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderRejected:
 		o.Short = short(c.OrderRejected.Short)
 		o.due.cancellation += c.OrderRejected.RefundDueMicros
@@ -66,6 +105,16 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.voided += c.OrderExpired.VoidedMicros
 		o.due.cancellation += c.OrderExpired.RefundDueMicros
 		o.endLines(func(*Line) {}) // nothing is cancelled: an order that is reopened wants the same lines
+	}
+}
+
+// applyLines folds an event that some units of some lines go on with, or not.
+func (o *Order) applyLines(ev *eventv1.OrderEvent, e *Entry) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderBackordered:
+		e.Lines = o.backorder(c.OrderBackordered.Backordered)
+	case *eventv1.OrderEvent_OrderBackorderFilled:
+		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
 	case *eventv1.OrderEvent_LinesShipped:
 		e.Lines = o.ship(c.LinesShipped.Lines)
 		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
@@ -78,26 +127,12 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.FulfilmentID = c.LinesDelivered.FulfilmentId
 	case *eventv1.OrderEvent_LinesCancelled:
 		e.Lines, e.Reason = o.cancelLines(c.LinesCancelled), c.LinesCancelled.Reason
-	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended,
-		*eventv1.OrderEvent_AmendmentDeclined:
-		o.applyAmendment(ev, &e)
-	case *eventv1.OrderEvent_OrderHeld:
-		e.Reason = c.OrderHeld.Reason
-	case *eventv1.OrderEvent_OrderResumed:
-		if !c.OrderResumed.Confirmed || c.OrderResumed.PaymentDeadlineMicros > 0 {
-			o.setDeadline(c.OrderResumed.PaymentDeadlineMicros)
-		}
 	case *eventv1.OrderEvent_FulfilmentCreated:
 		e.FulfilmentID = c.FulfilmentCreated.FulfilmentId
 		e.Lines = lineQuantities(c.FulfilmentCreated.Lines)
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		e.FulfilmentID, e.Reason = c.FulfilmentCancelled.FulfilmentId, c.FulfilmentCancelled.Reason
-	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceivedV2, *eventv1.OrderEvent_ReturnCancelled:
-		o.applyReturn(ev, &e)
-	default:
-		o.applyPayment(ev, &e)
 	}
-	o.Timeline = append(o.Timeline, e)
 }
 
 // TypeOf is the API's name of an event: the same in all its versions.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -297,4 +298,28 @@ func BenchmarkFold(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkApply folds an order that is placed, paid, shipped, delivered and returned.
+func BenchmarkApply(b *testing.B) {
+	shipped := []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}
+	var life []*eventv1.OrderEvent
+	for _, change := range []proto.Message{
+		&eventv1.OrderPlaced{CustomerId: "c-1", Currency: "GBP", Lines: lines, TotalMicros: 2_000_000},
+		&eventv1.OrderReserved{}, &eventv1.PaymentAuthorizedV2{AmountMicros: 2_000_000}, &eventv1.OrderConfirmed{},
+		&eventv1.FulfilmentCreated{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV2{AmountMicros: 2_000_000},
+		&eventv1.LinesShipped{FulfilmentId: "f", Lines: shipped}, &eventv1.LinesDelivered{FulfilmentId: "f", Lines: shipped},
+		&eventv1.ReturnRequested{ReturnId: "r", Lines: shipped},
+	} {
+		ev := schematest.OrderEvent(change)
+		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: uint64(len(life) + 1)}
+		life = append(life, ev)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var o Order
+		for _, ev := range life {
+			o.apply(ev)
+		}
+	}
 }
