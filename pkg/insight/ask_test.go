@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
@@ -402,6 +403,49 @@ func TestQuestionsThatTakeTooMuch(t *testing.T) {
 	_, err = v.Ask(late, conn, insight.Question{By: []string{"month"}, Limit: 1}, nil, nil)
 	if !errors.As(err, &much) || much.Why != "" || !strings.Contains(err.Error(), "ask for fewer keys") {
 		t.Errorf("keys of a rollup: %v", err)
+	}
+	none := &wholeAnswer{}
+	err = v.Stream(late, conn, insight.Question{}, nil, nil, none)
+	if !errors.As(err, &much) || much.Limits != analytics.WholeAnswer || !strings.Contains(err.Error(), "than the 10m0s") ||
+		none.columns != nil {
+		t.Errorf("all rows: %v, after the heading %v", err, none.columns)
+	}
+}
+
+// wholeAnswer is an analytics.Sink.
+type wholeAnswer struct {
+	columns []string
+	rows    []string
+}
+
+func (w *wholeAnswer) Begin(columns []string) error {
+	w.columns = slices.Clone(columns)
+	return nil
+}
+
+func (w *wholeAnswer) Row(values []string) error {
+	w.rows = append(w.rows, strings.Join(values, "|"))
+	return nil
+}
+
+// A whole answer has the rows of all pages, whether it is kept or computed.
+func TestAWholeAnswerIsThatOfAllPages(t *testing.T) {
+	conn := database(t)
+	v := kept(t, conn, "revenue", newHistory(100).insert(t, conn))
+	for _, by := range [][]string{{"month", "currency"}, {"day", "sku", "customer_id", "currency"}} {
+		whole := &wholeAnswer{}
+		if err := v.Stream(t.Context(), conn, insight.Question{By: by, Limit: 7}, nil, nil, whole); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := v.Ask(t.Context(), conn, insight.Question{By: by, Limit: insight.MaxAnswerRows}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(whole.rows)
+		if !slices.Equal(whole.columns[:len(by)], by) || len(whole.rows) == 0 ||
+			!slices.Equal(whole.rows, answerTexts(answer)) {
+			t.Errorf("by %v: columns %v, %d rows, and %d in pages", by, whole.columns, len(whole.rows), len(answer.Rows))
+		}
 	}
 }
 
