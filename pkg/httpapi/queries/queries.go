@@ -50,7 +50,8 @@ type OrderStore interface {
 	// same filter. It may be any bytes: the caller keeps it opaque to clients. next is "" at
 	// the end.
 	List(ctx context.Context, f orderview.Filter, after string, limit int) (rows [][]byte, next string, err error)
-	// Each calls row for each order of the filter, newest first, as they were at one moment. It ends with the first error of row.
+	// Each calls row for each order of the filter, newest first, as they were at one moment. It ends with the first
+	// error of row.
 	Each(ctx context.Context, f orderview.Filter, row func(*orderview.Order) error) error
 }
 
