@@ -214,6 +214,7 @@ func writeSummary(w io.Writer, o *client.OrderSummary) error {
 	}
 	return writeFields(w,
 		field{"order", o.OrderID},
+		field{"number", nonZero(fmt.Sprint(o.Number))},
 		field{"version", fmt.Sprint(o.Version)},
 		field{"status", string(o.Status)},
 		field{"payment", string(o.PaymentStatus)},

@@ -865,7 +865,10 @@ type OrderSummary struct {
 
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
-	OrderID          string           `json:"order_id"`
+
+	// Number As in Order. Absent where a replica of an earlier release has answered
+	Number  int64  `json:"number,omitempty,omitzero"`
+	OrderID string `json:"order_id"`
 
 	// PaymentStatus not_required is that of an order that costs nothing.
 	PaymentStatus PaymentStatus `json:"payment_status"`

@@ -49,6 +49,9 @@ func Refusal(cmd *shard.Command, r *shard.Result) *problem.Problem {
 // AppendOrder appends the answer to a command on an order.
 func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
 	b = appendjson.String(append(b, `{"order_id":`...), o.ID)
+	if o.Number != 0 {
+		b = appendjson.Uint(b, "number", o.Number)
+	}
 	b = appendjson.Uint(b, "version", o.Version)
 	b = appendjson.String(append(b, `,"status":`...), o.Status)
 	b = appendjson.String(append(b, `,"payment_status":`...), o.PaymentStatus)

@@ -92,6 +92,7 @@ type Result struct {
 // OrderSummary is an order as a command left it.
 type OrderSummary struct {
 	ID               string
+	Number           uint64 // 0: a replica of an earlier release, which knows no numbers, has answered
 	Version          uint64
 	Status           string
 	PaymentStatus    string

@@ -44,7 +44,7 @@ func (d *decider) appendOrder(e *checkpoint.Entry, evs []order.Event, from *orig
 		if err := d.batch.add(tp, e.Order.ID, d.batch.appended(arena), ceType, &m, from.traceParent); err != nil {
 			return err
 		}
-		d.store.ApplyOrder(e, &m, ev)
+		d.store.ApplyOrder(tp.Partition, e, &m, ev)
 		from.causation = m.EventID
 	}
 	if at := checkpoint.DeadlineOf(&e.Order); at != deadline {

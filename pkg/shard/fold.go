@@ -179,7 +179,7 @@ func (f *fold) applyOrder(rec *eventlog.Record, c *checkpoint.Cursor) error {
 		return fmt.Errorf("order %s has version %d after %d", id, m.Version, e.Order.Version)
 	}
 	step := e.Order.ReservationVersion
-	f.store.ApplyOrder(e, &m, ev)
+	f.store.ApplyOrder(rec.Partition, e, &m, ev)
 	if e.Order.ReservationVersion != step && f.answeredThen(&e.Order, &m) {
 		e.Order.Settled = true
 	}

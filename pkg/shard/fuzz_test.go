@@ -18,7 +18,7 @@ func FuzzDecodeResult(f *testing.F) {
 	for _, r := range []Result{
 		{
 			Version: 2, Position: position, Repeated: true,
-			Order: &OrderSummary{ID: "o-1", Status: "reserved", TotalMicros: 5},
+			Order: &OrderSummary{ID: "o-1", Number: 15, Status: "reserved", TotalMicros: 5},
 		},
 		{Code: problem.InsufficientStock, Short: []order.ShortLine{{SKU: "A1", Requested: 2, Reason: 1}}},
 		{Version: 1, Stock: &StockSummary{SKU: "A1"}},

@@ -16,7 +16,7 @@ import (
 // event.
 func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 	o := &e.Order
-	res := Result{Version: o.VisibleVersion, Order: summarizeOrder(o)}
+	res := Result{Version: o.VisibleVersion, Order: summarizeOrder(e)}
 	switch c := cmd.Order.(type) {
 	case order.Ship:
 		res.Order.FulfilmentID = c.FulfilmentID
@@ -26,7 +26,7 @@ func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 		res.Order.FulfilmentID = c.FulfilmentID
 	case order.Amend:
 		if slices.Contains(o.DeclinedAmendments, version) {
-			return declinedResult(o, version)
+			return declinedResult(e, version)
 		}
 	}
 	if o.RefusedDocument() {
@@ -40,8 +40,9 @@ func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 }
 
 // declinedResult says why an amendment was declined. Only of the newest one it is known which lines were short.
-func declinedResult(o *order.Order, version uint64) Result {
-	res := Result{Version: o.VisibleVersion, Status: o.Lifecycle.String(), Order: summarizeOrder(o),
+func declinedResult(e *checkpoint.Entry, version uint64) Result {
+	o := &e.Order
+	res := Result{Version: o.VisibleVersion, Status: o.Lifecycle.String(), Order: summarizeOrder(e),
 		Code: problem.AmendmentDeclined, Detail: "the amendment was declined; the order stayed as it was"}
 	if len(o.Short) > 0 && o.DeclinedAmendments[len(o.DeclinedAmendments)-1] == version {
 		short := shortResult(o.Short)
@@ -61,9 +62,10 @@ func shortResult(short []order.ShortLine) Result {
 	return Result{Code: problem.InsufficientStock, Short: short, Detail: "not every line can be had; nothing was reserved"}
 }
 
-func summarizeOrder(o *order.Order) *OrderSummary {
+func summarizeOrder(e *checkpoint.Entry) *OrderSummary {
+	o := &e.Order
 	s := &OrderSummary{
-		ID: o.ID, Version: o.VisibleVersion, Status: o.Lifecycle.String(),
+		ID: o.ID, Number: e.Number, Version: o.VisibleVersion, Status: o.Lifecycle.String(),
 		PaymentStatus: o.PaymentStatus(), FulfilmentStatus: o.FulfilmentStatus(), ReturnStatus: o.ReturnStatus(),
 		Currency: o.Currency, TotalMicros: o.TotalMicros,
 	}

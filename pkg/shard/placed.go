@@ -240,7 +240,7 @@ func (d *decider) answerForOther(e *checkpoint.Entry, cmd *Command, fut *Future)
 // keyReusedFor is keyReused that names the order which the key has placed.
 func keyReusedFor(e *checkpoint.Entry, key string) Result {
 	res := keyReused(key)
-	res.Order = summarizeOrder(&e.Order)
+	res.Order = summarizeOrder(e)
 	return res
 }
 

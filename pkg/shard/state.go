@@ -70,8 +70,8 @@ func (s *shardState) restore(
 	dir := filepath.Join(s.dataDir, checkpoint.Folder(s.layout.Generation, s.shard))
 	for range 2 {
 		s.store, err = checkpoint.Open(dir, checkpoint.Config{
-			Partitions: s.layout.Partitions(s.shard), Foreign: s.foreign, MemoryBytes: s.memoryBytes,
-			Damaged: s.noteDamaged,
+			Partitions: s.layout.Partitions(s.shard), PartitionCount: s.layout.PartitionCount, Foreign: s.foreign,
+			MemoryBytes: s.memoryBytes, Damaged: s.noteDamaged,
 		})
 		if err != nil {
 			return 0, err

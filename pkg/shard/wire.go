@@ -144,7 +144,7 @@ func resultToWire(r Result) *peerv1.CommandResult {
 	}
 	if o := r.Order; o != nil {
 		out.Order = &peerv1.OrderSummary{
-			Id: o.ID, Version: o.Version, Status: o.Status, PaymentStatus: o.PaymentStatus,
+			Id: o.ID, Number: o.Number, Version: o.Version, Status: o.Status, PaymentStatus: o.PaymentStatus,
 			FulfilmentStatus: o.FulfilmentStatus, ReturnStatus: o.ReturnStatus, Currency: o.Currency,
 			TotalMicros: o.TotalMicros, FulfilmentId: o.FulfilmentID, ReturnId: o.ReturnID, Backordered: o.Backordered,
 		}
@@ -186,7 +186,7 @@ func resultFromWire(r *peerv1.CommandResult) (Result, error) {
 	}
 	if o := r.Order; o != nil {
 		out.Order = &OrderSummary{
-			ID: o.Id, Version: o.Version, Status: o.Status, PaymentStatus: o.PaymentStatus,
+			ID: o.Id, Number: o.Number, Version: o.Version, Status: o.Status, PaymentStatus: o.PaymentStatus,
 			FulfilmentStatus: o.FulfilmentStatus, ReturnStatus: o.ReturnStatus, Currency: o.Currency,
 			TotalMicros: o.TotalMicros, FulfilmentID: o.FulfilmentId, ReturnID: o.ReturnId, Backordered: o.Backordered,
 		}

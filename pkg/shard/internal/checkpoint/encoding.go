@@ -10,6 +10,7 @@ import (
 // encode appends an order with its reservations and its commands:
 //
 //	the order, length-prefixed
+//	its number
 //	the number of reservations, then each, length-prefixed
 //	for each command its fingerprint (16 bytes), its version, and its key, length-prefixed
 //
@@ -21,7 +22,7 @@ func (e *Entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 	}
 	*scratch = o
 	dst = append(binary.AppendUvarint(dst, uint64(len(o))), o...)
-	dst = binary.AppendUvarint(dst, uint64(len(e.Reservations.List)))
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, e.Number), uint64(len(e.Reservations.List)))
 	if dst, err = e.Reservations.encode(dst, scratch); err != nil {
 		return dst, err
 	}
@@ -45,6 +46,11 @@ func (e *Entry) decode(v []byte) error {
 		return err
 	}
 	e.indexed = indexOf(&e.Order)
+	var w int
+	if e.Number, w = binary.Uvarint(v); w <= 0 {
+		return errShortEntry
+	}
+	v = v[w:]
 	n, w := binary.Uvarint(v)
 	if w <= 0 {
 		return errShortEntry

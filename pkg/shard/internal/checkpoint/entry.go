@@ -9,7 +9,9 @@ import (
 // Entry is an order of this shard with its reservations of this shard's SKUs, and the commands that it has seen.
 // Whoever changes Order without an event calls Store.OrderChanged.
 type Entry struct {
-	Order        order.Order
+	Order order.Order
+	// Number is the order's, for people: that of the place where it begins in the log (ADR 29).
+	Number       uint64
 	Reservations Reservations
 	commands     []CommandRecord
 	encoded      int // length of the encoded value

@@ -10,7 +10,7 @@ import (
 // Format is part of the name of a checkpoint's folder. Raise it with each new field of schemas/holdfast/state, and when
 // the keys change: a replica of the former version may have folded events without the field. The new checkpoint is then
 // built from the log. A test holds it to the schema (testdata/format.golden).
-const Format = 8
+const Format = 9
 
 // folder is the name of a checkpoint's folder, by generation of the layout, shard and format: "g1-s0-f4".
 const folder = "g%d-s%d-f%d"
@@ -52,6 +52,7 @@ const (
 	keyUnsettled        = 'u' // order ID: orders whose newest step is not known to be answered
 	keyTouched          = 't' // order ID: orders at the log's end that reconciliation has not looked at yet
 	keyCursor           = 'p' // topic, partition → next offset and last event
+	keyBegun            = 'n' // partition of orders → how many orders begin there
 )
 
 // key is a key of the checkpoint: what kind of value it has, and whose. Only a command's key uses b, for the
@@ -68,6 +69,10 @@ func (k key) append(dst []byte) []byte {
 		dst = append(append(dst, 0), k.b...)
 	}
 	return dst
+}
+
+func begunKey(partition int32) key {
+	return key{kind: keyBegun, a: string(binary.BigEndian.AppendUint32(nil, uint32(partition)))}
 }
 
 func cursorKey(tp eventlog.TopicPartition) key {

@@ -25,6 +25,8 @@ func Delete(dir string) error {
 type Config struct {
 	// Partitions are those of the shard.
 	Partitions []eventlog.TopicPartition
+	// PartitionCount is how many each topic has, for the numbers of orders.
+	PartitionCount int32
 	// Foreign reports whether another shard writes an order.
 	Foreign func(orderID string) bool
 	// MemoryBytes are about what the checkpoint may take of memory, beside what is fixed; 0: as much as it can use.
@@ -62,7 +64,8 @@ func Open(dir string, cfg Config) (*Store, error) {
 		orders:       newCache[string](func(e *Entry) int { return e.encoded }),
 		commands:     newCache[commandKey](func(c *CommandRecord) int { return len(c.key) }),
 		cursors:      map[eventlog.TopicPartition]*Cursor{},
-		changes:      &Changes{}, spare: &Changes{}, saved: make(chan saved, 1),
+		begun:        map[int32]uint64{}, partitionCount: cfg.PartitionCount,
+		changes: &Changes{}, spare: &Changes{}, saved: make(chan saved, 1),
 	}
 	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(s.changesBytes))
 	s.resetDirty()
@@ -75,6 +78,12 @@ func Open(dir string, cfg Config) (*Store, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.cursors[tp] = c
+		if tp.Topic != eventlog.TopicOrders {
+			continue
+		}
+		if s.begun[tp.Partition], err = s.loadBegun(tp.Partition); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -125,6 +134,17 @@ func (s *Store) loadCursor(tp eventlog.TopicPartition) (*Cursor, error) {
 		return nil
 	})
 	return c, err
+}
+
+func (s *Store) loadBegun(partition int32) (n uint64, err error) {
+	err = s.load(begunKey(partition), func(v []byte) error {
+		if len(v) != 8 {
+			return fmt.Errorf("a count of orders has %d bytes, not 8", len(v))
+		}
+		n = binary.BigEndian.Uint64(v)
+		return nil
+	})
+	return n, err
 }
 
 // EachDeadline calls fn with every saved order that expires unless it is paid, and when.

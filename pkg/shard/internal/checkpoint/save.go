@@ -72,6 +72,9 @@ func (s *Store) Prepare() (*Changes, error) {
 		arena := append(s.changes.arena, c.Fingerprint[:]...)
 		s.changes.put(key{keyCommand, k.sku, k.idempotencyKey}, binary.BigEndian.AppendUint64(arena, c.Version))
 	}
+	for partition, n := range s.begun { // not in Write: the next batch may count on meanwhile
+		s.changes.put(begunKey(partition), binary.BigEndian.AppendUint64(s.changes.arena, n))
+	}
 	s.changes.forgetTouched = s.forgetTouched
 	for id := range s.touched {
 		s.changes.put(key{kind: keyTouched, a: id}, s.changes.arena)

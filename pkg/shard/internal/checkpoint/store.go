@@ -55,6 +55,9 @@ type Store struct {
 	touched       map[string]struct{}
 	forgetTouched bool
 	cursors       map[eventlog.TopicPartition]*Cursor
+	// begun is how many orders begin in each partition, and partitionCount how many partitions a topic has.
+	begun          map[int32]uint64
+	partitionCount int32
 
 	keyBuf, scratch []byte
 
@@ -150,14 +153,16 @@ func (s *Store) StockCommand(sku, idempotencyKey string) (*CommandRecord, error)
 	return c, err
 }
 
-// ApplyOrder applies an event to an order, and remembers the key of its command.
-func (s *Store) ApplyOrder(e *Entry, m *codec.Meta, ev order.Event) {
+// ApplyOrder applies an event of a partition to an order, and remembers the key of its command.
+func (s *Store) ApplyOrder(partition int32, e *Entry, m *codec.Meta, ev order.Event) {
 	e.Order = order.Evolve(e.Order, ev, order.Facts{EventID: m.EventID, OccurredAtMicros: m.OccurredAtMicros})
 	if m.IdempotencyKey != "" {
 		e.remember(m)
 	}
 	if m.Version == 1 {
 		s.filter.add(e.Order.ID)
+		s.begun[partition]++
+		e.Number = uint64(s.partitionCount)*s.begun[partition] + uint64(partition)
 	}
 	s.OrderChanged(e)
 }

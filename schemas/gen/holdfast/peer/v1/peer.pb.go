@@ -567,6 +567,7 @@ type OrderSummary struct {
 	FulfilmentId     string                 `protobuf:"bytes,9,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
 	ReturnId         string                 `protobuf:"bytes,10,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
 	Backordered      bool                   `protobuf:"varint,11,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	Number           uint64                 `protobuf:"varint,12,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -676,6 +677,13 @@ func (x *OrderSummary) GetBackordered() bool {
 		return x.Backordered
 	}
 	return false
+}
+
+func (x *OrderSummary) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 // StockSummary is an item as a command left it.
@@ -1533,7 +1541,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
 	"not_placed\x18\x10 \x01(\bR\tnotPlacedB\n" +
 	"\n" +
-	"\b_on_hand\"\xec\x02\n" +
+	"\b_on_hand\"\x84\x03\n" +
 	"\fOrderSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x16\n" +
@@ -1546,7 +1554,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\rfulfilment_id\x18\t \x01(\tR\ffulfilmentId\x12\x1b\n" +
 	"\treturn_id\x18\n" +
 	" \x01(\tR\breturnId\x12 \n" +
-	"\vbackordered\x18\v \x01(\bR\vbackordered\"\x96\x02\n" +
+	"\vbackordered\x18\v \x01(\bR\vbackordered\x12\x16\n" +
+	"\x06number\x18\f \x01(\x04R\x06number\"\x96\x02\n" +
 	"\fStockSummary\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x18\n" +
