@@ -18,6 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "schemas" / "openapi.yaml"
 # Refusals (400) of requests that a JSON schema cannot tell from others: what a path ends with, the code, and why.
 NOT_IN_SCHEMA = [
     ("/transfers", "same_location", "two members are equal"),
+    ("/payments", "invalid_amount", "the currency, and so its minor unit, is the order's"),
     ("/amend", "invalid_lines", "two lines are about the same, or the order has no such line"),
     ("/amend", "invalid_price", "whether a line is new is known to the order"),
     ("/amend", "invalid_quantity", "whether a line is new is known to the order"),
