@@ -383,7 +383,7 @@ func TestCommandsNameTheActor(t *testing.T) {
 
 func TestOrderList(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.RequestURI() != "/v1/orders?customer_id=c-1&limit=1&status=reserved" {
+		if r.URL.RequestURI() != "/v1/orders?customer_id=c-1&limit=1&metadata%5Berp.id%5D=a%3Db&status=reserved" {
 			t.Errorf("asked for %s", r.URL.RequestURI())
 		}
 		_, _ = w.Write([]byte(`{"items":[{"order_id":"o-1","number":1034,"status":"reserved","payment_status":"pending",` +
@@ -392,7 +392,7 @@ func TestOrderList(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	out, err := holdfast(t, "order", "list",
-		"--customer", "c-1", "--status", "reserved", "--limit", "1", "--url", server.URL)
+		"--customer", "c-1", "--status", "reserved", "--metadata", "erp.id=a=b", "--limit", "1", "--url", server.URL)
 	want := "NUMBER  ORDER  STATUS    PAYMENT  CUSTOMER     TOTAL  PLACED\n" +
 		"  1034  o-1    reserved  pending  c-1       5.10 GBP  2026-01-02\n" +
 		"more: --cursor xyz\n"

@@ -72,12 +72,17 @@ var orderStatuses = []string{
 func newListOrdersCommand(api *apiFlags) *cobra.Command {
 	var filter client.OrderFilter
 	var status string
+	var entries []string
 	var all bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List orders, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if filter.Metadata, err = metadata(entries); err != nil {
+				return err
+			}
 			filter.Status = client.OrderStatus(status)
 			if all {
 				if !cmd.Flags().Changed("limit") {
@@ -100,6 +105,8 @@ func newListOrdersCommand(api *apiFlags) *cobra.Command {
 	}
 	c.Flags().StringVar(&filter.CustomerID, "customer", "", "only orders of this customer `ID`")
 	c.Flags().StringVar(&status, "status", "", "only orders with this `STATUS`: "+enumerate(orderStatuses, "or"))
+	c.Flags().StringArrayVar(&entries, "metadata", nil,
+		"only orders that have this `KEY=VALUE`; repeat the flag for more")
 	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many to list, at most 500")
 	c.Flags().StringVar(&filter.Cursor, "cursor", "", "the next page: the `CURSOR` that the page before ends with")
 	c.Flags().BoolVar(&all, "csv", false, "all orders as CSV, however many there are; an error says that it broke off")

@@ -1656,6 +1656,10 @@ type Limit = int
 // LocationQuery defines model for LocationQuery.
 type LocationQuery = string
 
+// MetadataQuery What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
+// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
+type MetadataQuery = Metadata
+
 // MinPosition defines model for MinPosition.
 type MinPosition = string
 

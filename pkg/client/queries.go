@@ -37,7 +37,9 @@ type OrderFilter struct {
 	Status     OrderStatus
 	// Number selects the order with that number; 0: any.
 	Number int64
-	Limit  int
+	// Metadata selects the orders that have all these entries.
+	Metadata Metadata
+	Limit    int
 	// Cursor is NextCursor of the page before.
 	Cursor string
 }
@@ -55,6 +57,9 @@ func (f OrderFilter) request() request {
 	})
 	if f.Number != 0 {
 		values.Set("number", strconv.FormatInt(f.Number, 10))
+	}
+	for key, value := range f.Metadata {
+		values.Set("metadata["+key+"]", value)
 	}
 	return request{method: http.MethodGet, path: path("orders"), query: values}
 }

@@ -8,7 +8,9 @@ package limits
 
 import (
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -88,4 +90,23 @@ const MaxFuture = 24 * time.Hour
 // Quantities says which quantities are taken, for the text of a refusal: "1 to 1000000000 units".
 func Quantities(least int) string {
 	return strconv.Itoa(least) + " to " + strconv.Itoa(MaxQuantity) + " units"
+}
+
+// ValidMetadataKey reports whether a key of metadata has 1 to MaxMetadataKeyBytes of a-z, A-Z, 0-9, _, . and -.
+func ValidMetadataKey(key string) bool {
+	for i := range len(key) {
+		switch c := key[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return key != "" && len(key) <= MaxMetadataKeyBytes
+}
+
+// ValidMetadataValue reports whether a value of metadata is UTF-8 of 1 to MaxMetadataValueLength characters, without
+// control characters.
+func ValidMetadataValue(value string) bool {
+	return value != "" && !Longer(value, MaxMetadataValueLength) && utf8.ValidString(value) &&
+		!strings.ContainsFunc(value, unicode.IsControl)
 }

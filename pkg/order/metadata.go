@@ -4,9 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/pkg/limits"
 )
@@ -42,14 +39,14 @@ func (m Metadata) Check(pointer string) error {
 	}
 	size := 0
 	for i, e := range m {
-		if !validMetadataKey(e.Key) {
+		if !limits.ValidMetadataKey(e.Key) {
 			return refuse(CodeInvalidMetadata, pointer,
 				"has a key that is not 1 to "+strconv.Itoa(limits.MaxMetadataKeyBytes)+" of a-z, A-Z, 0-9, _, . and -")
 		}
 		if i > 0 && m[i-1].Key >= e.Key {
 			return refuse(CodeInvalidMetadata, pointer, "has a key twice, or keys that are not sorted")
 		}
-		if e.Value == "" || limits.Longer(e.Value, limits.MaxMetadataValueLength) || !printable(e.Value) {
+		if !limits.ValidMetadataValue(e.Value) {
 			return refuse(CodeInvalidMetadata, pointer+"/"+e.Key, "must be 1 to "+
 				strconv.Itoa(limits.MaxMetadataValueLength)+" characters, without control characters")
 		}
@@ -60,20 +57,4 @@ func (m Metadata) Check(pointer string) error {
 			strconv.Itoa(limits.MaxMetadataBytes)+" are taken")
 	}
 	return nil
-}
-
-func validMetadataKey(key string) bool {
-	for i := range len(key) {
-		switch c := key[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
-		default:
-			return false
-		}
-	}
-	return key != "" && len(key) <= limits.MaxMetadataKeyBytes
-}
-
-// printable reports whether s is UTF-8 without control characters.
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

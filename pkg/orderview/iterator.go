@@ -4,18 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// newestFirst iterates over orders from the newest to the oldest. Orders of a customer or of a status come from one
-// index; all orders come from the index by status, through the ranges of all statuses at once. A cursor is the place
+// newestFirst iterates over orders from the newest to the oldest. Orders of a filter come from one of its
+// indexes; all orders come from the index by status, through the ranges of all statuses at once. A cursor is the place
 // of an order in that sequence: its inverted time and its ID.
 type newestFirst struct {
 	// snapshot makes an order that changes its status meanwhile appear once.
 	snapshot *pebble.Snapshot
 	ranges   []indexRange
 	current  int // index of the range with the newest order; -1: all are at their ends
+	// also are the prefixes of the other indexes that must have an order: all have it under the same cursor.
+	also [][]byte
 }
 
 type indexRange struct {
@@ -23,21 +26,18 @@ type indexRange struct {
 	prefixLen int // of the keys, before the cursor
 }
 
-// newestFrom iterates over orders of a customer, of a status, or over all, from a cursor on (nil: from the newest).
-func newestFrom(db *pebble.DB, customerID, status string, from []byte) (_ *newestFirst, err error) {
+// newestFrom iterates over the orders of a filter but for its number, from a cursor on (nil: from the newest).
+func newestFrom(db *pebble.DB, f Filter, from []byte) (_ *newestFirst, err error) {
 	n := &newestFirst{snapshot: db.NewSnapshot()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	var prefixes [][]byte
-	switch {
-	case customerID != "":
-		prefixes = append(prefixes, indexPrefix(nil, keyCustomer, customerID))
-	case status != "":
-		prefixes = append(prefixes, indexPrefix(nil, keyStatus, status))
-	default:
+	prefixes := f.prefixes()
+	if len(prefixes) > 0 {
+		prefixes, n.also = prefixes[:1], prefixes[1:]
+	} else {
 		for _, s := range statuses {
 			prefixes = append(prefixes, indexPrefix(nil, keyStatus, s))
 		}
@@ -78,6 +78,23 @@ func (n *newestFirst) next() []byte {
 	n.ranges[n.current].Next()
 	n.choose()
 	return n.cursor()
+}
+
+// selected reports whether the other indexes of the filter have the order of a cursor.
+func (n *newestFirst) selected(cursor []byte) (bool, error) {
+	for _, prefix := range n.also {
+		_, closer, err := n.snapshot.Get(slices.Concat(prefix, cursor))
+		if errors.Is(err, pebble.ErrNotFound) {
+			return false, nil
+		}
+		if err == nil {
+			err = closer.Close()
+		}
+		if err != nil {
+			return false, fmt.Errorf("read order %s: %w", orderIDOf(cursor), err)
+		}
+	}
+	return true, nil
 }
 
 // order is an order as it was when the iteration began.

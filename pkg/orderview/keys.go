@@ -8,13 +8,14 @@ import (
 
 // storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
 // the log.
-const storeFormat = 3
+const storeFormat = 4
 
 // Keys begin with a letter for their kind. Times in them are inverted, so that the newest order comes first.
 const (
 	keyHistory  = 'e' // order ID → history
 	keyCustomer = 'c' // customer ID \0 inverted time, order ID
 	keyStatus   = 's' // status \0 inverted time, order ID
+	keyMetadata = 'm' // key of an entry, =, its value \0 inverted time, order ID
 	keyNumber   = 'n' // partition, place in it → order ID
 	// localstore.KeyOffset is that of the offsets.
 )
@@ -28,6 +29,9 @@ func indexPrefix(dst []byte, kind byte, value string) []byte {
 func indexKey(dst []byte, kind byte, value string, at int64, id string) []byte {
 	return append(binary.BigEndian.AppendUint64(indexPrefix(dst, kind, value), uint64(math.MaxInt64-at)), id...)
 }
+
+// metadataValue is an entry of metadata in its index. A key has no =, and a value no control character.
+func metadataValue(key, value string) string { return key + "=" + value }
 
 // orderIDOf is the order ID in a list's cursor, which is what follows an index key's prefix.
 func orderIDOf(cursor []byte) string { return string(cursor[8:]) }

@@ -112,6 +112,7 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			m.number[id] = uint64(partitions*(len(m.number)+1)) + 3
 			ev = schematest.OrderEvent(&eventv1.OrderPlaced{
 				CustomerId: m.customer[id], Currency: "GBP", Lines: lines, TotalMicros: 2_000_000,
+				Metadata: drawMetadata(t),
 			})
 		} else {
 			c := rapid.SampledFrom(changes).Draw(t, "change")
@@ -196,29 +197,62 @@ func (m *model) check(t *rapid.T, s *Store) {
 			t.Fatalf("number %d is %s, want %s (%v)", m.number[id], byNumber, want, err)
 		}
 	}
+	filters := []Filter{{Metadata: Metadata{"a": "1", "b": "2"}, CustomerID: "c-1", Status: "placed"},
+		{Metadata: Metadata{"a": "3"}}, {Metadata: Metadata{"c": "1"}}}
+	for _, a := range []string{"", "1", "2"} {
+		for _, b := range []string{"1", "2"} {
+			filter := Filter{Metadata: Metadata{"b": b}}
+			if a != "" {
+				filter.Metadata["a"] = a
+			}
+			filters = append(filters, filter)
+		}
+	}
 	for _, customer := range []string{"", "c-1", "c-2"} {
 		for _, status := range []string{"", "placed", "reserved", "confirmed", "cancelled", "completed"} {
-			var want []string
-			for _, id := range all {
-				if (customer == "" || m.customer[id] == customer) && (status == "" || m.status[id] == status) {
-					want = append(want, id)
-				}
+			filters = append(filters, Filter{CustomerID: customer, Status: status})
+		}
+	}
+	for _, filter := range filters {
+		var want []string
+		for _, id := range all {
+			o := orderOf(m.number[id], m.events[id])
+			o.CustomerID, o.Status = m.customer[id], m.status[id]
+			// That it was placed with: orders of this test become documents, which have none.
+			o.Metadata = metadataOf(m.events[id][0].GetOrderPlaced().Metadata)
+			if filter.selects(o) {
+				want = append(want, id)
 			}
-			// Newest first.
-			slices.SortFunc(want, func(a, b string) int {
-				return int(m.events[b][0].Meta.OccurredAtMicros - m.events[a][0].Meta.OccurredAtMicros)
-			})
-			if got := listAll(t, s, customer, status, rapid.IntRange(1, 5).Draw(t, "page")); !slices.Equal(got, want) {
-				t.Fatalf("orders of %q with status %q: %v, want %v", customer, status, got, want)
-			}
+		}
+		// Newest first.
+		slices.SortFunc(want, func(a, b string) int {
+			return int(m.events[b][0].Meta.OccurredAtMicros - m.events[a][0].Meta.OccurredAtMicros)
+		})
+		if got := listAll(t, s, filter, rapid.IntRange(1, 5).Draw(t, "page")); !slices.Equal(got, want) {
+			t.Fatalf("orders of %+v: %v, want %v", filter, got, want)
+		}
+		var each []string
+		err := s.Each(t.Context(), filter, func(o *Order) error { each = append(each, o.ID); return nil })
+		if err != nil || !slices.Equal(each, want) {
+			t.Fatalf("each order of %+v: %v %v, want %v", filter, each, err, want)
 		}
 	}
 }
 
+// drawMetadata are none, one or two entries.
+func drawMetadata(t *rapid.T) (entries []*eventv1.MetadataEntry) {
+	for _, key := range []string{"a", "b"} {
+		if value := rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, key); value != "" {
+			entries = append(entries, &eventv1.MetadataEntry{Key: key, Value: value})
+		}
+	}
+	return entries
+}
+
 // listAll pages through a list, and returns the IDs.
-func listAll(t *rapid.T, s *Store, customer, status string, page int) (ids []string) {
+func listAll(t *rapid.T, s *Store, filter Filter, page int) (ids []string) {
 	for after := ""; ; {
-		rows, next, err := s.List(context.Background(), Filter{CustomerID: customer, Status: status}, after, page)
+		rows, next, err := s.List(context.Background(), filter, after, page)
 		if err != nil {
 			t.Fatal(err)
 		}

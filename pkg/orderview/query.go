@@ -53,6 +53,31 @@ func (s *Store) named(id string) (string, error) {
 type Filter struct {
 	CustomerID, Status string
 	Number             uint64 // 0: any
+	Metadata           Metadata
+}
+
+// prefixes are those of the indexes that have the orders of the filter; none: it selects all, or by number alone.
+func (f *Filter) prefixes() (all [][]byte) {
+	if f.CustomerID != "" {
+		all = append(all, indexPrefix(nil, keyCustomer, f.CustomerID))
+	}
+	for key, value := range f.Metadata {
+		all = append(all, indexPrefix(nil, keyMetadata, metadataValue(key, value)))
+	}
+	if f.Status != "" {
+		all = append(all, indexPrefix(nil, keyStatus, f.Status))
+	}
+	return all
+}
+
+// selects reports whether the filter, but for its number, selects an order.
+func (f *Filter) selects(o *Order) bool {
+	for key, value := range f.Metadata {
+		if o.Metadata[key] != value {
+			return false
+		}
+	}
+	return (f.CustomerID == "" || o.CustomerID == f.CustomerID) && (f.Status == "" || o.Status == f.Status)
 }
 
 // List returns up to limit orders of a filter, newest first. after is the cursor that the page before returned as next;
@@ -72,7 +97,7 @@ func (s *Store) List(
 	if after != "" {
 		from = append([]byte(after), 0)
 	}
-	it, err := newestFrom(s.view.db.DB, f.CustomerID, f.Status, from)
+	it, err := newestFrom(s.view.db.DB, f, from)
 	if err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
@@ -83,14 +108,10 @@ func (s *Store) List(
 			return nil, "", err
 		}
 		id := orderIDOf(cursor)
-		if f.CustomerID != "" && f.Status != "" { // the index by customer has all statuses
-			summary, err := readSummary(s.view.db.DB, id)
-			if err != nil {
-				return nil, "", err
-			}
-			if summary.status != f.Status {
-				continue
-			}
+		if selected, err := it.selected(cursor); err != nil {
+			return nil, "", err
+		} else if !selected {
+			continue
 		}
 		if len(rows) == limit {
 			return rows, string(last), nil
@@ -113,7 +134,7 @@ func (s *Store) Each(ctx context.Context, f Filter, row func(*Order) error) (err
 	if f.Number != 0 {
 		return s.eachNumbered(f, row)
 	}
-	it, err := newestFrom(s.view.db.DB, f.CustomerID, f.Status, nil)
+	it, err := newestFrom(s.view.db.DB, f, nil)
 	if err != nil {
 		return fmt.Errorf("list orders: %w", err)
 	}
@@ -122,12 +143,14 @@ func (s *Store) Each(ctx context.Context, f Filter, row func(*Order) error) (err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if selected, err := it.selected(cursor); err != nil {
+			return err
+		} else if !selected {
+			continue
+		}
 		o, err := it.order(orderIDOf(cursor))
 		if err != nil {
 			return err
-		}
-		if f.Status != "" && o.Status != f.Status { // the index by customer has all statuses
-			continue
 		}
 		if err := row(o); err != nil {
 			return err
@@ -151,7 +174,7 @@ func (s *Store) eachNumbered(f Filter, row func(*Order) error) error {
 		return fmt.Errorf("read order %s: %w", id, err)
 	}
 	o := orderOf(number, events)
-	if f.CustomerID != "" && o.CustomerID != f.CustomerID || f.Status != "" && o.Status != f.Status {
+	if !f.selects(o) {
 		return nil
 	}
 	return row(o)

@@ -20,6 +20,8 @@ type summary struct {
 	customer  string
 	version   uint64
 	number    uint64
+	// metadata are the entries of an order that is not in the store, as their index has them: they never change.
+	metadata []string
 
 	// indexed is the status under which the index on disk has the order, indexedCustomer the customer. Both are empty
 	// for an order that is not in the store.
@@ -31,6 +33,9 @@ func (s *summary) apply(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
 		s.customer, s.unshipped = c.OrderPlaced.CustomerId, units(c.OrderPlaced.Lines)
+		for _, e := range c.OrderPlaced.Metadata {
+			s.metadata = append(s.metadata, metadataValue(e.Key, e.Value))
+		}
 	case *eventv1.OrderEvent_OrderImported:
 		s.customer = c.OrderImported.CustomerId
 	case *eventv1.OrderEvent_CreditNoteImported:
@@ -89,6 +94,10 @@ func (s *summary) writeIndexes(b *pebble.Batch, id string, buf []byte) ([]byte, 
 	}
 	if s.indexed == "" || s.customer != s.indexedCustomer {
 		buf = indexKey(buf[:0], keyCustomer, s.customer, s.placedAt, id)
+		err = errors.Join(err, b.Set(buf, nil, nil))
+	}
+	for _, entry := range s.metadata {
+		buf = indexKey(buf[:0], keyMetadata, entry, s.placedAt, id)
 		err = errors.Join(err, b.Set(buf, nil, nil))
 	}
 	buf = indexKey(buf[:0], keyStatus, s.status, s.placedAt, id)

@@ -163,9 +163,22 @@ func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
 	q := listQuery{limit: DefaultPage}
 	parameters := c.QueryParams()
 	for name, values := range parameters {
-		if !slices.Contains([]string{"customer_id", "status", "number", "limit", "cursor"}, name) || len(values) > 1 {
-			return q, badParameter("The query takes customer_id, status, number, limit and cursor, each once.")
+		if key, ok := metadataKey(name); ok && len(values) == 1 {
+			if !limits.ValidMetadataKey(key) || !limits.ValidMetadataValue(values[0]) {
+				return q, badParameter("metadata[KEY]=VALUE has a key or a value that no metadata has.")
+			}
+			if q.Metadata == nil {
+				q.Metadata = orderview.Metadata{}
+			}
+			q.Metadata[key] = values[0]
+			continue
 		}
+		if !slices.Contains([]string{"customer_id", "status", "number", "limit", "cursor"}, name) || len(values) > 1 {
+			return q, badParameter("The query takes customer_id, status, number, metadata[KEY], limit and cursor, each once.")
+		}
+	}
+	if len(q.Metadata) > limits.MaxMetadataEntries {
+		return q, badParameter("metadata has at most " + strconv.Itoa(limits.MaxMetadataEntries) + " entries.")
 	}
 	q.CustomerID, q.Status = parameters.Get("customer_id"), parameters.Get("status")
 	if limits.Longer(q.CustomerID, limits.MaxCustomerIDLength) {
@@ -197,6 +210,14 @@ func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
 	return q, q.resume(parameters.Get("cursor"))
 }
 
+// metadataKey is the key in the name of a parameter such as metadata[channel], as OpenAPI's style deepObject has it.
+func metadataKey(name string) (key string, ok bool) {
+	if key, ok = strings.CutPrefix(name, "metadata["); ok {
+		key, ok = strings.CutSuffix(key, "]")
+	}
+	return key, ok
+}
+
 func badParameter(detail string) error {
 	return &problem.Problem{Code: problem.InvalidParameter, Detail: detail}
 }
@@ -225,6 +246,9 @@ func (q listQuery) check(place string) []byte {
 	fmt.Fprintf(h, "2 %q %q %q", q.CustomerID, q.Status, place)
 	if q.Number != 0 {
 		fmt.Fprintf(h, " %d", q.Number)
+	}
+	if len(q.Metadata) > 0 {
+		fmt.Fprintf(h, " %q", q.Metadata) // sorted by key
 	}
 	return h.Sum(nil)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/replay"
 )
@@ -51,6 +52,9 @@ func (s *shelf) Order(id string) ([]byte, uint64, bool, error) {
 
 func (s *shelf) List(_ context.Context, f orderview.Filter, after string, limit int) ([][]byte, string, error) {
 	filter := f.CustomerID + "|" + f.Status + "|" + after
+	if f.Metadata != nil {
+		filter = fmt.Sprint(f.Metadata, "|", filter)
+	}
 	if f.Number != 0 {
 		filter = fmt.Sprintf("%d|%s", f.Number, filter)
 	}
@@ -187,6 +191,15 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/orders?limit=", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?status=", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?number=", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?metadata%5Berp.id%5D=4711&metadata[channel]=a=b", "", "", 200,
+			`{"items":["map[channel:a=b erp.id:4711]|||",50]`},
+		{get, "/v1/orders?metadata[channel]=", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?metadata[]=web", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?metadata[channel]=%00", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?metadata[channel]=a&metadata[channel]=b", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?metadata=web", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?metadata[k=web", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?" + manyEntries(), "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?number=0", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?number=-12", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?number=9223372036854775808", "", "", 400, `"invalid_parameter"`},
@@ -259,4 +272,13 @@ func TestHeadAnswersWhereGetDoes(t *testing.T) {
 			t.Errorf("%s: Content-Length %q, want %s", path, head.Header.Get("Content-Length"), length)
 		}
 	}
+}
+
+// manyEntries are one more than an order can have.
+func manyEntries() string {
+	var query []string
+	for i := range limits.MaxMetadataEntries + 1 {
+		query = append(query, fmt.Sprintf("metadata[k%d]=v", i))
+	}
+	return strings.Join(query, "&")
 }
