@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,13 @@ const tablesHead = "# Tables in ClickHouse\n\n" +
 	"Amounts are millionths: add them up as\n" +
 	"`sum(toInt128(amount_micros))`. This page is made from the migrations: `go test ./pkg/analytics -update`.\n"
 
+// metadataExample is another question for events.
+const metadataExample = `-- Orders by what a client keeps with them, here under the key channel; '' for those without it.
+SELECT mapFromArrays(entries.key, entries.value)['channel'] AS channel, count() AS orders
+FROM (SELECT JSONExtract(body, 'order_placed', 'metadata', 'Array(Tuple(key String, value String))') AS entries
+    FROM events FINAL WHERE type = 'order_placed')
+GROUP BY channel ORDER BY orders DESC`
+
 // tableExamples has a question for each table.
 var tableExamples = map[string]string{
 	"events": `-- Payments that failed, by reason: a field that has no column of its own.
@@ -179,6 +187,9 @@ func TestThePageOfTablesIsUpToDate(t *testing.T) {
 			fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, typ, col.Comment)
 		}
 		fmt.Fprintf(b, "\n```sql\n%s\n```\n", tableExamples[table.Name])
+		if table.Name == "events" {
+			fmt.Fprintf(b, "\n```sql\n%s\n```\n", metadataExample)
+		}
 	}
 	sameAs(t, "../../docs/tables.md", b.Bytes())
 }
@@ -188,11 +199,25 @@ func TestTheExamplesOfTablesWork(t *testing.T) {
 	f := newFixture(t)
 	f.placed("o-1", "FR", january, 3, 1_000_000)
 	f.confirmed("o-1", february)
+	f.order("o-2", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
+	}}})
 	f.append(f.received(1))
 	_, stop := f.mirror()
 	defer stop()
 	if _, err := analytics.NewReports(f.conn).Await(f.ctx, f.end()); err != nil {
 		t.Fatal(err)
+	}
+	channels := map[string]uint64{}
+	err := f.conn.Each(f.ctx, metadataExample, nil, nil, func(rows clickhouse.Rows) error {
+		var channel string
+		var orders uint64
+		err := rows.Scan(&channel, &orders)
+		channels[channel] = orders
+		return err
+	})
+	if err != nil || !maps.Equal(channels, map[string]uint64{"": 1, "web": 1}) {
+		t.Errorf("orders by channel: %v, %v", channels, err)
 	}
 	m, err := analytics.Migrations()
 	if err != nil {
