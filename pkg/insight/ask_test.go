@@ -406,8 +406,8 @@ func TestQuestionsThatTakeTooMuch(t *testing.T) {
 	}
 	none := &wholeAnswer{}
 	err = v.Stream(late, conn, insight.Question{}, nil, nil, none)
-	if !errors.As(err, &much) || much.Limits != analytics.WholeAnswer || !strings.Contains(err.Error(), "than the 10m0s") ||
-		none.columns != nil {
+	if !errors.As(err, &much) || much.Limits != analytics.WholeAnswer ||
+		!strings.Contains(err.Error(), "than the 10m0s") || none.columns != nil {
 		t.Errorf("all rows: %v, after the heading %v", err, none.columns)
 	}
 }

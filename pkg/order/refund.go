@@ -113,8 +113,8 @@ type giveBack struct {
 	over, nothing string
 }
 
-// giveBack is the amount that goes back, and what is told beyond it (ORD-66). Both are 0 where the order has the payment
-// already; known are the events of that.
+// giveBack is the amount that goes back, and what is told beyond it (ORD-66). Both are 0 where the order has the
+// payment already; known are the events of that.
 func (o *Order) giveBack(g giveBack) (amount, unmatched int64, known []Event, err error) {
 	if !o.acceptsPayments() {
 		return 0, 0, nil, o.illegal(g.name)

@@ -53,7 +53,8 @@ func TestAnswersHaveTheNumbersOfTheLog(t *testing.T) {
 			key := fmt.Sprintf("told-%d-%d", round, i)
 			tell(ok(t, do(t, n, command.PlaceOrder, "", key, orderBody("on_account", skus[i%4], skus[0]))))
 			tell(do(t, n, command.PlaceOrder, "", "unknown-"+key, orderBody("on_account", skus[i%4], "nobody-has-it")))
-			tell(ok(t, do(t, n, command.PlaceOrder, "", fmt.Sprintf("told-0-%d", i), orderBody("on_account", skus[i%4], skus[0]))))
+			again := fmt.Sprintf("told-0-%d", i)
+			tell(ok(t, do(t, n, command.PlaceOrder, "", again, orderBody("on_account", skus[i%4], skus[0]))))
 		}
 		p.stop(n)
 		n = p.start(dir, shard.Hooks{})

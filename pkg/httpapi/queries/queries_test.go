@@ -106,8 +106,8 @@ func TestOrdersAsCSV(t *testing.T) {
 	}
 	answer, body, err := ask("?customer_id=%3Dc-1&status=placed")
 	const want = "order_id,number,kind,placed_at,version,status,payment_status,fulfilment_status,return_status," +
-		"customer_id,country,reference,lines,units,currency,subtotal,total,authorized,captured,voided,refunded,refund_due,goodwill," +
-		"payment_due,payment_deadline\n" +
+		"customer_id,country,reference,lines,units,currency,subtotal,total,authorized,captured,voided,refunded," +
+		"refund_due,goodwill,payment_due,payment_deadline\n" +
 		"o-0,12,order,2026-03-01T10:00:00.000005Z,4,placed,,,,'=c-1,,,2,4,JPY,,16,,,,,,,,\no-1,13,order,"
 	if err != nil || !strings.HasPrefix(body, want) || strings.Count(body, "\n") != 5_001 ||
 		answer.Trailer.Get("Holdfast-Rows") != "5000" || answer.Header.Get("Holdfast-Position") != "o3.10~i7.88" ||
