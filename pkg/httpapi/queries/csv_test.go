@@ -82,7 +82,7 @@ func TestCSVHasAllRowsInFlatMemory(t *testing.T) {
 		answer.Trailer.Get("Holdfast-Rows") != "300000" {
 		t.Errorf("%d lines, the last one %q, trailer %v: %v", lines, last, answer.Trailer, scanner.Err())
 	}
-	if most > before+4<<20 {
+	if most > before+10<<20 { // a third of the answer: buffers of the connection are larger on a busy machine
 		t.Errorf("took %d bytes more than before", most-before)
 	}
 }
