@@ -133,7 +133,7 @@ const tablesHead = "# Tables in ClickHouse\n\n" +
 	"`sum(toInt128(amount_micros))`. This page is made from the migrations: `go test ./pkg/analytics -update`.\n"
 
 // metadataExample is another question for events.
-const metadataExample = `-- Orders by what a client keeps with them, here under the key channel; '' for those without it.
+const metadataExample = `-- Orders by what a client keeps with them, here under the key channel; '' is without.
 SELECT mapFromArrays(entries.key, entries.value)['channel'] AS channel, count() AS orders
 FROM (SELECT JSONExtract(body, 'order_placed', 'metadata', 'Array(Tuple(key String, value String))') AS entries
     FROM events FINAL WHERE type = 'order_placed')
