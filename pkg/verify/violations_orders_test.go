@@ -73,6 +73,9 @@ var orderViolations = []violation{
 			Action: eventv1.PaymentAction_PAYMENT_ACTION_FAILED, Reference: "pi", ProviderEventId: "evt",
 		}))
 	}},
+	{"an ID of the provider for what is no payment", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentIdentified{Action: 99, ProviderEventId: "evt"}))
+	}},
 	{"an ID of the provider for two payments", verify.Money, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi"}))
 		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentFailed{ProviderEventId: "evt"}))
