@@ -99,13 +99,9 @@ func (n *newestFirst) selected(cursor []byte) (bool, error) {
 
 // order is an order as it was when the iteration began.
 func (n *newestFirst) order(id string) (*Order, error) {
-	v, closer, err := n.snapshot.Get(historyKey(id))
+	number, events, err := readEvents(n.snapshot, id)
 	if err != nil {
-		return nil, fmt.Errorf("read order %s: %w", id, err)
-	}
-	number, events, err := readHistory(v)
-	if err = errors.Join(err, closer.Close()); err != nil {
-		return nil, fmt.Errorf("read order %s: %w", id, err)
+		return nil, err
 	}
 	return orderOf(number, events), nil
 }

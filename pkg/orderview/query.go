@@ -11,28 +11,38 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/orderid"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // Order returns an order as JSON, folded from its events, and its version.
 func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err error) {
-	v, closer, err := s.view.db.Get(historyKey(id))
+	number, events, err := readEvents(s.view.db, id)
 	if errors.Is(err, pebble.ErrNotFound) && orderid.IsByKey(id) {
 		if id, err = s.named(id); err == nil {
-			v, closer, err = s.view.db.Get(historyKey(id))
+			number, events, err = readEvents(s.view.db, id)
 		}
 	}
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, 0, false, nil
 	}
 	if err != nil {
-		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
-	}
-	number, events, err := readHistory(v)
-	if err = errors.Join(err, closer.Close()); err != nil {
-		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
+		return nil, 0, false, err
 	}
 	jsonBody, version, err = render(number, events)
 	return jsonBody, version, err == nil, err
+}
+
+// readEvents reads the number and the events of an order. The error is pebble.ErrNotFound where there is none.
+func readEvents(db pebble.Reader, id string) (number uint64, events []*eventv1.OrderEvent, err error) {
+	v, closer, err := db.Get(historyKey(id))
+	if err == nil {
+		number, events, err = readHistory(v)
+		err = errors.Join(err, closer.Close())
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("read order %s: %w", id, err)
+	}
+	return number, events, nil
 }
 
 // named is the ID of the order that the ID of a key alone stands for. The error is pebble.ErrNotFound where there is
@@ -41,10 +51,11 @@ func (s *Store) named(id string) (string, error) {
 	prefix := historyKey(orderid.KeyOf(id))
 	it, err := s.view.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: upperBound(prefix)})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("read order %s: %w", id, err)
 	}
 	if !it.First() {
-		return "", errors.Join(cmp.Or(it.Error(), pebble.ErrNotFound), it.Close())
+		err := errors.Join(cmp.Or(it.Error(), pebble.ErrNotFound), it.Close())
+		return "", fmt.Errorf("read order %s: %w", id, err)
 	}
 	return string(it.Key()[1:]), it.Close()
 }
@@ -165,13 +176,9 @@ func (s *Store) eachNumbered(f Filter, row func(*Order) error) error {
 	if err != nil || id == "" {
 		return err
 	}
-	v, closer, err := s.view.db.Get(historyKey(id))
+	number, events, err := readEvents(s.view.db, id)
 	if err != nil {
-		return fmt.Errorf("read order %s: %w", id, err)
-	}
-	number, events, err := readHistory(v)
-	if err = errors.Join(err, closer.Close()); err != nil {
-		return fmt.Errorf("read order %s: %w", id, err)
+		return err
 	}
 	o := orderOf(number, events)
 	if !f.selects(o) {
