@@ -23,9 +23,7 @@ type place struct {
 	n         uint64
 }
 
-func (p place) number(partitions int32) uint64 { return uint64(partitions)*p.n + uint64(p.partition) }
-
-// placeOf is the place of a number; n is 0 for numbers that no order can have.
+// placeOf is the inverse of orderid.Number: the place of a number; n is 0 for numbers that no order can have.
 func placeOf(number uint64, partitions int32) place {
 	return place{int32(number % uint64(partitions)), number / uint64(partitions)}
 }

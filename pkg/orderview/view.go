@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/localstore"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -107,7 +108,7 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 func (v *storeView) count(partition int32, id string, s *summary) error {
 	v.counts[partition]++
 	p := place{partition, v.counts[partition]}
-	s.number = p.number(v.partitions)
+	s.number = orderid.Number(v.partitions, p.partition, p.n)
 	v.buf = numberKey(v.buf[:0], p)
 	op := v.batch.SetDeferred(len(v.buf), len(id))
 	copy(op.Key, v.buf)

@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 // Cursor is how far a partition has been applied.
@@ -162,7 +163,7 @@ func (s *Store) ApplyOrder(partition int32, e *Entry, m *codec.Meta, ev order.Ev
 	if m.Version == 1 {
 		s.filter.add(e.Order.ID)
 		s.begun[partition]++
-		e.Number = uint64(s.partitionCount)*s.begun[partition] + uint64(partition)
+		e.Number = orderid.Number(s.partitionCount, partition, s.begun[partition])
 	}
 	s.OrderChanged(e)
 }
