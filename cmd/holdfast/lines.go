@@ -8,18 +8,28 @@ import (
 	"github.com/holdfast/holdfast/pkg/client"
 )
 
-// quantities reads lines written as SKU=QUANTITY.
+// quantities reads lines written as SKU=QUANTITY[#LINE].
 func quantities(lines []string) ([]client.LineQuantity, error) {
 	out := make([]client.LineQuantity, 0, len(lines))
 	for _, line := range lines {
-		sku, number, ok := cutLast(line, "=")
-		quantity, err := strconv.ParseInt(number, 10, 64)
-		if !ok || sku == "" || err != nil {
-			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY, as in A1=2", line)
+		sku, values, _ := cutLast(line, "=")
+		quantity, lineNumber, err := numbered(values)
+		if sku == "" || err != nil {
+			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY[#LINE], as in A1=2 or A1=2#3", line)
 		}
-		out = append(out, client.LineQuantity{SKU: sku, Quantity: quantity})
+		out = append(out, client.LineQuantity{SKU: sku, Quantity: quantity, Line: lineNumber})
 	}
 	return out, nil
+}
+
+// numbered reads QUANTITY[#LINE]. The line is 0 where there is none.
+func numbered(s string) (quantity, line int64, err error) {
+	number, lineNumber, hasLine := strings.Cut(s, "#")
+	if quantity, err = strconv.ParseInt(number, 10, 64); err != nil || !hasLine {
+		return quantity, 0, err
+	}
+	line, err = strconv.ParseInt(lineNumber, 10, 64)
+	return quantity, line, err
 }
 
 // pricedLines reads lines written as SKU=QUANTITY@PRICE.
@@ -31,6 +41,9 @@ func pricedLines(lines []string) ([]client.OrderLine, error) {
 			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY@PRICE, as in A1=2@2.55", line)
 		}
 		quantity, err := quantities([]string{item})
+		if err == nil && quantity[0].Line != 0 {
+			err = fmt.Errorf("the line %q has a number: a new order numbers its lines in their order, from 1", line)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -78,20 +91,21 @@ func number(what, s string) (int64, error) {
 	return n, nil
 }
 
-// returnedLines reads lines written as SKU=QUANTITY@CONDITION.
+// returnedLines reads lines written as SKU=QUANTITY[#LINE]@CONDITION.
 func returnedLines(lines []string) ([]client.ReturnedLine, error) {
 	out := make([]client.ReturnedLine, 0, len(lines))
 	for _, line := range lines {
 		item, condition, ok := cutLast(line, "@")
 		if !ok {
-			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY@CONDITION, as in A1=2@resellable", line)
+			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY[#LINE]@CONDITION, as in A1=2@resellable", line)
 		}
 		quantity, err := quantities([]string{item})
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, client.ReturnedLine{
-			SKU: quantity[0].SKU, Quantity: quantity[0].Quantity, Condition: client.ReturnedLineCondition(condition),
+			SKU: quantity[0].SKU, Quantity: quantity[0].Quantity, Line: quantity[0].Line,
+			Condition: client.ReturnedLineCondition(condition),
 		})
 	}
 	return out, nil

@@ -12,7 +12,7 @@ import (
 
 // Texts of flags that several commands have.
 const (
-	linesUsage   = "a line, as `SKU=QUANTITY`; repeat the flag for more lines"
+	linesUsage   = "a line, as `SKU=QUANTITY[#LINE]`: A1=2, or A1=2#3 of line 3; repeat it for more"
 	captureUsage = "capture the payment of what ships"
 	paidUsage    = "with --capture: the payment provider's `REFERENCE` for it"
 	// capturedUsage and uncoveredUsage are for both commands that ship.

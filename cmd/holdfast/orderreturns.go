@@ -45,7 +45,7 @@ func newReceiveReturnCommand(api *apiFlags) *cobra.Command {
 			return c.api.ReceiveReturn(c.ctx, c.args[0], c.args[1], receipt, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil,
-		"a line, as `SKU=QUANTITY@CONDITION`: A1=2@resellable or A1=1@damaged; repeat the flag for more lines")
+		"a `LINE`, as SKU=QUANTITY[#NUMBER]@CONDITION: A1=2@resellable, or A1=1#3@damaged of line 3; repeat it for more")
 	c.Flags().StringVar(&location, "location", "",
 		"`LOCATION` that received them (default: where they were shipped from)")
 	return c

@@ -73,9 +73,13 @@ func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 		return documentRow("order_imported", "completed", 1, c.OrderImported), true
 	case *eventv1.OrderEvent_CreditNoteImported:
 		return documentRow("credit_note_imported", "completed", -1, c.CreditNoteImported), true
-	case *eventv1.OrderEvent_LinesCancelled:
-		p := c.LinesCancelled
-		row = linesRow("lines_cancelled", -1, p.Lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
+	case *eventv1.OrderEvent_LinesCancelledV2:
+		p := c.LinesCancelledV2
+		lines := make([]*eventv1.OrderLine, len(p.Lines))
+		for i, l := range p.Lines {
+			lines[i] = &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+		}
+		row = linesRow("lines_cancelled", -1, lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
 		// The amounts are those of the lines that remain.
 		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros
 		return row, true
@@ -84,8 +88,8 @@ func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 		row = linesRow("order_amended", 1, linesOfAmendment(p.Lines), orderRow{amountMicros: p.VoidedMicros})
 		row.lines, row.subtotalMicros, row.totalMicros = uint32(len(p.Lines)), p.SubtotalMicros, p.TotalMicros
 		return row, true
-	case *eventv1.OrderEvent_ReturnReceivedV2:
-		p := c.ReturnReceivedV2
+	case *eventv1.OrderEvent_ReturnReceivedV3:
+		p := c.ReturnReceivedV3
 		lines := make([]*eventv1.OrderLine, len(p.Lines))
 		for i, l := range p.Lines {
 			lines[i] = &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
@@ -178,24 +182,24 @@ func statusRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 // deliveryRowOf decodes the changes of fulfilments and returns. ok is false for another change.
 func deliveryRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_FulfilmentCreated:
-		f := c.FulfilmentCreated
+	case *eventv1.OrderEvent_FulfilmentCreatedV2:
+		f := c.FulfilmentCreatedV2
 		return quantityRow("fulfilment_created", f.Lines, orderRow{reference: f.FulfilmentId}), true
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		f := c.FulfilmentCancelled
 		return orderRow{typ: "fulfilment_cancelled", reference: f.FulfilmentId, reason: f.Reason}, true
-	case *eventv1.OrderEvent_LinesShipped:
-		p := c.LinesShipped
+	case *eventv1.OrderEvent_LinesShippedV2:
+		p := c.LinesShippedV2
 		return quantityRow("lines_shipped", p.Lines, orderRow{reference: p.TrackingReference}), true
-	case *eventv1.OrderEvent_LinesDelivered:
-		return quantityRow("lines_delivered", c.LinesDelivered.Lines, orderRow{}), true
-	case *eventv1.OrderEvent_ShipmentReconciled:
-		return quantityRow("shipment_reconciled", c.ShipmentReconciled.Lines, orderRow{}), true
-	case *eventv1.OrderEvent_ReturnRequested:
-		p := c.ReturnRequested
+	case *eventv1.OrderEvent_LinesDeliveredV2:
+		return quantityRow("lines_delivered", c.LinesDeliveredV2.Lines, orderRow{}), true
+	case *eventv1.OrderEvent_ShipmentReconciledV2:
+		return quantityRow("shipment_reconciled", c.ShipmentReconciledV2.Lines, orderRow{}), true
+	case *eventv1.OrderEvent_ReturnRequestedV2:
+		p := c.ReturnRequestedV2
 		return quantityRow("return_requested", p.Lines, orderRow{reference: p.ReturnId, reason: p.Reason}), true
-	case *eventv1.OrderEvent_ReturnCancelled:
-		p := c.ReturnCancelled
+	case *eventv1.OrderEvent_ReturnCancelledV2:
+		p := c.ReturnCancelledV2
 		return quantityRow("return_cancelled", p.Lines, orderRow{reference: p.ReturnId, reason: p.Reason}), true
 	}
 	return orderRow{}, false

@@ -54,8 +54,8 @@ func (f *fixture) cancelled(id string, at time.Time) {
 }
 
 func (f *fixture) linesCancelled(id string, at time.Time, quantity, micros int64) {
-	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
-		Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelledV2{LinesCancelledV2: &eventv1.LinesCancelledV2{
+		Lines: []*eventv1.CancelledLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
 	}}})
 }
 

@@ -528,9 +528,12 @@ type FulfilmentView struct {
 	DeliveredAt  time.Time `json:"delivered_at,omitempty,omitzero"`
 	FulfilmentID string    `json:"fulfilment_id"`
 	Lines        []struct {
-		Delivered int64  `json:"delivered"`
-		Quantity  int64  `json:"quantity"`
-		SKU       string `json:"sku"`
+		Delivered int64 `json:"delivered"`
+
+		// Line Of the order; absent in shipments from before lines had numbers
+		Line     int64  `json:"line,omitempty,omitzero"`
+		Quantity int64  `json:"quantity"`
+		SKU      string `json:"sku"`
 	} `json:"lines"`
 
 	// Reason Why it was cancelled
@@ -656,9 +659,16 @@ type InsightRow map[string]*json.RawMessage
 // Level defines model for Level.
 type Level = int64
 
+// LineNumber The line's place in the order, from 1, which it keeps. Without it, the SKU's lines are meant in their order, with
+// units that are in stock before backordered ones; to cancel, its last lines first.
+type LineNumber = int64
+
 // LineQuantity defines model for LineQuantity.
 type LineQuantity struct {
-	Quantity Quantity `json:"quantity"`
+	// Line The line's place in the order, from 1, which it keeps. Without it, the SKU's lines are meant in their order, with
+	// units that are in stock before backordered ones; to cancel, its last lines first.
+	Line     LineNumber `json:"line,omitempty,omitzero"`
+	Quantity Quantity   `json:"quantity"`
 
 	// SKU Without control characters, and without spaces at its ends.
 	SKU SKU `json:"sku"`
@@ -831,6 +841,9 @@ type OrderLineView struct {
 	// Cancelled Absent for 0
 	Cancelled int64 `json:"cancelled,omitempty,omitzero"`
 	Delivered int64 `json:"delivered"`
+
+	// Line Its number: its place in the order, from 1
+	Line int64 `json:"line"`
 
 	// Quantity As ordered or amended, with what is cancelled
 	Quantity int64 `json:"quantity"`
@@ -1327,7 +1340,10 @@ type ReturnStatus string
 type ReturnView struct {
 	Lines []struct {
 		// Damaged A part of what was received; absent for 0
-		Damaged  int64  `json:"damaged,omitempty,omitzero"`
+		Damaged int64 `json:"damaged,omitempty,omitzero"`
+
+		// Line Of the order; absent in returns from before lines had numbers
+		Line     int64  `json:"line,omitempty,omitzero"`
 		Quantity int64  `json:"quantity"`
 		Received int64  `json:"received"`
 		SKU      string `json:"sku"`
@@ -1343,7 +1359,11 @@ type ReturnViewStatus string
 // ReturnedLine defines model for ReturnedLine.
 type ReturnedLine struct {
 	Condition ReturnedLineCondition `json:"condition"`
-	Quantity  Quantity              `json:"quantity"`
+
+	// Line The line's place in the order, from 1, which it keeps. Without it, the SKU's lines are meant in their order, with
+	// units that are in stock before backordered ones; to cancel, its last lines first.
+	Line     LineNumber `json:"line,omitempty,omitzero"`
+	Quantity Quantity   `json:"quantity"`
 
 	// SKU Without control characters, and without spaces at its ends.
 	SKU SKU `json:"sku"`
@@ -1564,6 +1584,9 @@ type TimelineEntry struct {
 	Cause        TimelineEntryCause `json:"cause"`
 	FulfilmentID string             `json:"fulfilment_id,omitempty,omitzero"`
 	Lines        []struct {
+		// Line Of the order; absent where stock speaks of a SKU, and in events from before lines had numbers
+		Line int64 `json:"line,omitempty,omitzero"`
+
 		// Quantity Of an amendment, what the line then is
 		Quantity int64  `json:"quantity"`
 		SKU      string `json:"sku"`

@@ -118,6 +118,7 @@ type lineBody struct {
 // quantityBody is a line that names units of an order's SKU.
 type quantityBody struct {
 	SKU      string `json:"sku"`
+	Line     *int64 `json:"line"` // its number from 1; nil: any line of the SKU
 	Quantity int64  `json:"quantity"`
 }
 
@@ -144,7 +145,7 @@ func (d *decoding) quantities(lines []quantityBody) []order.LineQuantity {
 	out := make([]order.LineQuantity, len(lines))
 	for i, line := range lines {
 		d.checkLine(i, line.SKU, line.Quantity)
-		out[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity}
+		out[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity, Line: d.lineNumber(i, line.Line)}
 	}
 	return out
 }
@@ -180,6 +181,18 @@ func (d *decoding) checkLine(i int, sku string, quantity int64) {
 	if !input.ValidQuantity(quantity) {
 		d.Quantity(linePointer(i)+"/quantity", quantity)
 	}
+}
+
+// lineNumber is the number of a line that line i of a body names; 0: it names none.
+func (d *decoding) lineNumber(i int, number *int64) int32 {
+	if number == nil {
+		return 0
+	}
+	if *number < 1 || *number > limits.MaxLines {
+		d.Fault(order.CodeInvalidLines, linePointer(i)+"/line", "must be from 1 to "+strconv.Itoa(limits.MaxLines))
+		return 0
+	}
+	return int32(*number)
 }
 
 func linePointer(i int) string { return "/lines/" + strconv.Itoa(i) }

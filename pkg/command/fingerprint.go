@@ -139,6 +139,7 @@ func (f *fingerprint) placeLines(lines []order.PlaceLine) {
 func (f *fingerprint) quantities(lines []order.LineQuantity) {
 	for _, line := range lines {
 		f.line(line.SKU, line.Quantity)
+		f.number(tagLineNumber, int64(line.Line))
 	}
 }
 

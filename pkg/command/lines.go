@@ -1,11 +1,6 @@
 package command
 
-import (
-	"strconv"
-
-	"github.com/holdfast/holdfast/pkg/limits"
-	"github.com/holdfast/holdfast/pkg/order"
-)
+import "github.com/holdfast/holdfast/pkg/order"
 
 // The names of the commands that change an order's lines.
 const (
@@ -63,12 +58,8 @@ var lines = []*Command{
 func (d *decoding) amendLine(i int, b *amendLineBody) order.AmendLine {
 	pointer := linePointer(i)
 	d.checkLine(i, b.SKU, 1) // the SKU alone: a quantity may be 0 here
-	line := order.AmendLine{SKU: b.SKU, Quantity: d.Level(pointer+"/quantity", b.Quantity)}
-	if b.Line != nil {
-		if *b.Line < 1 || *b.Line > limits.MaxLines {
-			d.Fault(order.CodeInvalidLines, pointer+"/line", "must be from 1 to "+strconv.Itoa(limits.MaxLines))
-		}
-		line.Line = int32(min(*b.Line, limits.MaxLines))
+	line := order.AmendLine{
+		SKU: b.SKU, Quantity: d.Level(pointer+"/quantity", b.Quantity), Line: d.lineNumber(i, b.Line),
 	}
 	if b.UnitPrice != nil {
 		micros := d.Amount(pointer+"/unit_price", *b.UnitPrice, order.CodeInvalidPrice)

@@ -23,6 +23,7 @@ type requestReturnBody struct {
 
 type returnedBody struct {
 	SKU       string `json:"sku"`
+	Line      *int64 `json:"line"` // its number from 1; nil: any line of the SKU
 	Quantity  int64  `json:"quantity"`
 	Condition string `json:"condition"`
 }
@@ -63,6 +64,7 @@ var returns = []*Command{
 			for _, line := range cmd.Lines {
 				f.line(line.SKU, line.Quantity)
 				f.number(tagCondition, int64(line.Condition))
+				f.number(tagLineNumber, int64(line.Line))
 			}
 		}),
 	onOrder(changed(CancelReturn, returnsPath+"/:return_id/cancel"),
@@ -86,7 +88,9 @@ func (d *decoding) returnedLines(lines []returnedBody) []order.ReturnedLine {
 		d.checkLine(i, line.SKU, line.Quantity)
 		condition := input.Word(&d.Body, linePointer(i)+"/condition", line.Condition, order.CodeInvalidCondition,
 			schema.Conditions.All, schema.Conditions.Parse)
-		out[i] = order.ReturnedLine{SKU: line.SKU, Quantity: line.Quantity, Condition: order.Condition(condition)}
+		out[i] = order.ReturnedLine{
+			SKU: line.SKU, Quantity: line.Quantity, Condition: order.Condition(condition), Line: d.lineNumber(i, line.Line),
+		}
 	}
 	return out
 }

@@ -148,11 +148,11 @@ func (h *history) addPayments(dice *rand.Rand, id, currency string, at time.Time
 		case 6:
 			typ, change = "payment_refunded", &eventv1.PaymentRefunded{AmountMicros: micros()} // version 1
 		case 7:
-			typ, change = "lines_cancelled", &eventv1.LinesCancelled{
+			typ, change = "lines_cancelled", &eventv1.LinesCancelledV2{
 				TotalMicros: micros(), VoidedMicros: micros(), RefundDueMicros: micros(),
 			}
 		case 8:
-			typ, change = "return_received", &eventv1.ReturnReceivedV2{VoidedMicros: micros(), RefundDueMicros: micros()}
+			typ, change = "return_received", &eventv1.ReturnReceivedV3{VoidedMicros: micros(), RefundDueMicros: micros()}
 		}
 		told := at.Add(time.Duration(dice.IntN(5*24)) * time.Hour)
 		h.events = append(h.events, event{step{id, typ, told}, version + 2, change})
@@ -536,9 +536,9 @@ func moneyByDay(h *history) []string {
 			becameDue = c.GoodwillMicros - c.AmountMicros
 		case *eventv1.PaymentRefunded:
 			moved["refunded"], becameDue = c.AmountMicros, -c.AmountMicros
-		case *eventv1.LinesCancelled:
+		case *eventv1.LinesCancelledV2:
 			voided, becameDue = c.VoidedMicros, c.RefundDueMicros
-		case *eventv1.ReturnReceivedV2:
+		case *eventv1.ReturnReceivedV3:
 			voided, becameDue = c.VoidedMicros, c.RefundDueMicros
 		}
 		if !strings.HasPrefix(e.typ, "payment_") && voided == 0 && becameDue == 0 {

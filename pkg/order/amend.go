@@ -22,8 +22,7 @@ const MaxAmendments = 1_000
 //	        needs a price. Another line keeps its own price if none is given, and must keep it once some of the line has
 //	        shipped or was cancelled (invalid_price). Lines that do not change are ignored; if none is left, nothing is
 //	        written.
-//	ORD-53  No line falls below what has shipped and was cancelled of it, and no SKU below what is being packed
-//	        (over_amendment). Something is left to ship (nothing_would_be_left).
+//	ORD-53  No line falls below what has shipped and was cancelled of it, and is being packed (over_amendment). Something is left to ship (nothing_would_be_left).
 //	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
 //	        voided, and what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
 //	ORD-55  The total does not rise once money has gone back or is due to (already_refunded). Where that happens while
@@ -149,9 +148,8 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 // lineNamed is the place of the line that an amendment names, from 1; 0 for a new one (ORD-51).
 func (o *Order) lineNamed(i int, a AmendLine) (int32, error) {
 	if a.Line != 0 {
-		if a.Line < 0 || int(a.Line) > len(o.Lines) || o.Lines[a.Line-1].SKU != a.SKU {
-			return 0, refuse(CodeUnknownLine, linePointer(i, "line"),
-				"the order has no such line of this SKU; lines count from 1")
+		if !o.hasLine(a.Line, a.SKU) {
+			return 0, unknownLine(i)
 		}
 		return a.Line, nil
 	}
@@ -197,9 +195,9 @@ func (o *Order) checkAmended(lines []AmendedLine) error {
 			return refuse(CodeOverAmendment, "/lines", l.SKU+" would be less than what has shipped or was cancelled of it")
 		}
 	}
-	packing, left := o.packing(), after.left()
+	left, packing := after.left(), o.packing()
 	for _, l := range lines {
-		if k, ok := left.find(l.SKU); packing[l.SKU] > 0 && (!ok || left[k].left < packing[l.SKU]) {
+		if after.Lines[l.Line-1].left() < packing[l.Line] {
 			return refuse(CodeOverAmendment, "/lines", l.SKU+" would be less than what is set aside for a fulfilment")
 		}
 	}

@@ -308,7 +308,7 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 	given(t, twoSKUs(Prepaid), stockAnswers(granted), more).when(Expire{9_000}).
 		then(AmendmentDeclined{Reason: EndedReason}, OrderExpired{})
 	given(t, append(confirmed(), more)...).when(ReconcileShipment{Lines: line("b", 4)}).
-		then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{"reconciled-5", line("b", 4)})
+		then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{"reconciled-5", numbered("b", 4)})
 }
 
 func TestORD55MoneyGoesBackWhileStockIsAsked(t *testing.T) {

@@ -72,7 +72,7 @@ func (o *Order) backorderedOf(lines []AmendedLine, answers []StockAnswer) []Line
 			n = h.Backordered
 		}
 		if n = max(0, n+min(0, change.Quantity)); n > 0 {
-			waits = append(waits, LineQuantity{change.SKU, n})
+			waits = append(waits, LineQuantity{SKU: change.SKU, Quantity: n})
 		}
 	}
 	return waits
@@ -108,7 +108,7 @@ func (o *Order) declineAmendment(events ...Event) []Event {
 func changes(lines []AmendedLine) []LineQuantity {
 	all := make([]LineQuantity, len(lines))
 	for i, l := range lines {
-		all[i] = LineQuantity{l.SKU, l.Quantity - l.FormerQuantity}
+		all[i] = LineQuantity{SKU: l.SKU, Quantity: l.Quantity - l.FormerQuantity}
 	}
 	slices.SortStableFunc(all, func(a, b LineQuantity) int { return strings.Compare(a.SKU, b.SKU) })
 	merged := all[:0]

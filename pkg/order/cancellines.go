@@ -8,9 +8,8 @@ import (
 
 // CancelLines removes quantities that have not shipped from an order.
 //
-//	ORD-29  At most what has not shipped and is in no fulfilment is cancelled (over_cancellation), from the last line of
-//	        a SKU on, and what is backordered first; not all of an order of which nothing has shipped
-//	        (nothing_would_be_left). The total is that of what remains, as ORD-4 makes it. What is authorized beyond it
+//	ORD-29  At most what has not shipped and is in no fulfilment is cancelled (over_cancellation), and of each line what
+//	        is backordered first; not all of an order of which nothing has shipped (nothing_would_be_left). The total is that of what remains, as ORD-4 makes it. What is authorized beyond it
 //	        is voided, and what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
 type CancelLines struct {
 	Lines  []LineQuantity
@@ -19,10 +18,18 @@ type CancelLines struct {
 
 // LinesCancelled has the lines with their prices, what the order costs without them, and the money that this releases.
 type LinesCancelled struct {
-	Lines                         []PlaceLine
+	Lines                         []CancelledLine
 	Reason                        string
 	SubtotalMicros, TotalMicros   int64
 	VoidedMicros, RefundDueMicros int64
+}
+
+// CancelledLine is a part of a line that will not ship, at the price that it has.
+type CancelledLine struct {
+	Line            int32
+	SKU             string
+	Quantity        int64
+	UnitPriceMicros int64
 }
 
 func (c CancelLines) decide(o *Order) ([]Event, error) {
@@ -39,15 +46,14 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	if len(c.Lines) == 0 {
 		return nil, refuse(CodeInvalidLines, "/lines", "names the lines to cancel")
 	}
-	chosen, err := o.shippable().choose(c.Lines, choice{over: CodeOverCancellation})
+	chosen, err := o.shippable().choose(o, c.Lines, choice{over: CodeOverCancellation, cancel: true})
 	if err != nil {
 		return nil, err
 	}
-	cancelled, left := o.spreadCancelled(chosen)
-	if left == 0 && o.shippedUnits() == 0 {
+	if units(chosen) == units(o.left().quantities()) && o.shippedUnits() == 0 {
 		return nil, o.refuseHere(CodeNothingLeft, "nothing would be left of the order: cancel it as a whole")
 	}
-	ev := LinesCancelled{Lines: cancelled, Reason: c.Reason}
+	ev := LinesCancelled{Lines: o.cancelled(chosen), Reason: c.Reason}
 	if err := o.priceCancelled(&ev); err != nil {
 		return nil, err
 	}
@@ -58,20 +64,20 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	return events, nil
 }
 
-// spreadCancelled spreads what is cancelled over the lines of its SKUs, the last first. left is what then remains to
-// ship.
-func (o *Order) spreadCancelled(chosen []LineQuantity) (cancelled []PlaceLine, left int64) {
-	cancelling := bySKU(chosen)
-	for i := len(o.Lines) - 1; i >= 0; i-- {
-		l := &o.Lines[i]
-		n := cancelling.use(l.SKU, l.left())
-		left += l.left() - n
-		if n > 0 {
-			cancelled = append(cancelled, PlaceLine{SKU: l.SKU, Quantity: n, UnitPriceMicros: l.UnitPriceMicros})
-		}
+// cancelled gives lines their prices.
+func (o *Order) cancelled(lines []LineQuantity) []CancelledLine {
+	cancelled := make([]CancelledLine, len(lines))
+	for i, l := range lines {
+		cancelled[i] = CancelledLine{l.Line, l.SKU, l.Quantity, o.Lines[l.Line-1].UnitPriceMicros}
 	}
-	slices.Reverse(cancelled)
-	return cancelled, left
+	return cancelled
+}
+
+func units(lines []LineQuantity) (sum int64) {
+	for _, l := range lines {
+		sum += l.Quantity
+	}
+	return sum
 }
 
 // priceCancelled fills in what the order costs without the cancelled lines, and the money that this releases.
@@ -88,20 +94,14 @@ func (o *Order) priceCancelled(ev *LinesCancelled) error {
 	return nil
 }
 
-// Lines of the same SKU and price are reduced, the last first.
 func (e LinesCancelled) evolve(o *Order, _ Facts) {
 	o.Lines = slices.Clone(o.Lines)
 	for _, gone := range e.Lines {
-		left := gone.Quantity
-		for i := len(o.Lines) - 1; i >= 0 && left > 0; i-- {
-			l := &o.Lines[i]
-			if l.SKU != gone.SKU || l.UnitPriceMicros != gone.UnitPriceMicros {
-				continue
-			}
-			n := min(left, l.left())
-			l.Cancelled += n
-			left -= n
-			l.Backordered = max(0, l.Backordered-n)
+		unshipped := o.priced(gone.SKU, gone.UnitPriceMicros, (*Line).left)
+		for _, part := range unshipped.takeLast(LineQuantity{gone.SKU, gone.Quantity, gone.Line}, nil) {
+			l := &o.Lines[part.Line-1]
+			l.Cancelled += part.Quantity
+			l.Backordered = max(0, l.Backordered-part.Quantity)
 		}
 	}
 	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros

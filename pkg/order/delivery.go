@@ -33,7 +33,7 @@ func (c Deliver) decide(o *Order) ([]Event, error) {
 	lines := under.quantities()
 	if len(c.Lines) > 0 {
 		var err error
-		if lines, err = under.choose(c.Lines, choice{over: CodeOverDelivery}); err != nil {
+		if lines, err = under.choose(o, c.Lines, choice{over: CodeOverDelivery}); err != nil {
 			return nil, err
 		}
 	}
@@ -47,10 +47,9 @@ func (o *Order) acceptsDeliveries() bool {
 
 func (e LinesDelivered) evolve(o *Order, _ Facts) {
 	o.Lines = slices.Clone(o.Lines)
-	left := bySKU(e.Lines)
-	for i := range o.Lines {
-		line := &o.Lines[i]
-		line.Delivered += left.use(line.SKU, line.Shipped-line.Delivered)
+	underWay := o.remains(func(l *Line) int64 { return l.Shipped - l.Delivered })
+	for _, l := range underWay.takeAll(e.Lines) {
+		o.Lines[l.Line-1].Delivered += l.Quantity
 	}
 	if i := o.findFulfilment(e.FulfilmentID); i >= 0 {
 		o.Fulfilments = slices.Clone(o.Fulfilments)
@@ -59,29 +58,20 @@ func (e LinesDelivered) evolve(o *Order, _ Facts) {
 }
 
 // undelivered is what of a shipment has not arrived.
-func (f *Fulfilment) undelivered() remainingSKUs {
-	arrived := bySKU(f.Arrived)
-	var under remainingSKUs
-	for _, l := range f.Lines {
-		if n := l.Quantity - arrived[l.SKU]; n > 0 {
-			under = append(under, remaining{l.SKU, n, n})
-		}
+func (f *Fulfilment) undelivered() remainingLines {
+	under := make(remainingLines, len(f.Lines))
+	for i, l := range f.Lines {
+		under[i] = remaining{l.SKU, l.Line, l.Quantity, l.Quantity}
 	}
-	return under.sorted()
+	under.sorted().takeAll(f.Arrived)
+	return under.some()
 }
 
 // deliverLines notes what has arrived.
 func (f *Fulfilment) deliverLines(lines []LineQuantity) {
-	arrived := slices.Clone(f.Arrived)
-	for _, l := range lines {
-		if k := slices.IndexFunc(arrived, func(a LineQuantity) bool { return a.SKU == l.SKU }); k >= 0 {
-			arrived[k].Quantity += l.Quantity
-		} else {
-			arrived = append(arrived, l)
-		}
-	}
-	f.Arrived = arrived
-	if len(f.undelivered()) == 0 {
+	under := f.undelivered()
+	f.Arrived = added(append(slices.Clone(f.Arrived), under.takeAll(lines)...))
+	if len(under.some()) == 0 {
 		f.Arrived, f.Delivered = nil, true
 	}
 }

@@ -110,8 +110,7 @@ func (o *Order) cancelUncovered() ([]Event, error) {
 			events = append(events, FulfilmentCancelled{FulfilmentID: f.ID, Reason: PaymentExpiredReason})
 		}
 	}
-	left, _ := o.spreadCancelled(o.left().quantities())
-	rest := LinesCancelled{Lines: left, Reason: PaymentExpiredReason}
+	rest := LinesCancelled{Lines: o.cancelled(o.left().quantities()), Reason: PaymentExpiredReason}
 	if err := o.priceCancelled(&rest); err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (c CreateFulfilment) decide(o *Order) ([]Event, error) {
 }
 
 func (e FulfilmentCreated) evolve(o *Order, _ Facts) {
-	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines, Pending: true})
+	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: o.shippable().takeAll(e.Lines), Pending: true})
 }
 
 // ShipFulfilment records that a fulfilment left.
@@ -141,13 +141,13 @@ func (o *Order) findFulfilment(id string) int {
 	return slices.IndexFunc(o.Fulfilments, func(f Fulfilment) bool { return f.ID == id })
 }
 
-// packing is what the fulfilments that have not shipped have of each SKU.
-func (o *Order) packing() quantityBySKU {
-	packing := quantityBySKU{}
+// packing is what the fulfilments that have not shipped have of each line, by number.
+func (o *Order) packing() map[int32]int64 {
+	packing := map[int32]int64{}
 	for _, f := range o.Fulfilments {
 		if f.Pending {
 			for _, l := range f.Lines {
-				packing[l.SKU] += l.Quantity
+				packing[l.Line] += l.Quantity
 			}
 		}
 	}

@@ -41,9 +41,9 @@ func TestORD29CancelLines(t *testing.T) {
 	s.when(CancelLines{line("a", 1), tooLong}).refused("invalid_reason")
 	s.when(CancelLines{Lines: line("a", 0)}).refused(CodeInvalidQuantity)
 	s.when(CancelLines{Lines: line("a", 4)}).refused(CodeOverCancellation)
-	s.when(CancelLines{Lines: []LineQuantity{{"a", 3}, {"b", 4}}}).refused(CodeNothingLeft)
+	s.when(CancelLines{Lines: []LineQuantity{{"a", 3, 0}, {"b", 4, 0}}}).refused(CodeNothingLeft)
 	s.when(CancelLines{line("a", 2), "sold out"}).then(LinesCancelled{
-		Lines: []PlaceLine{{"a", 1, 1_115_000}, {"a", 1, 2_115_000}}, Reason: "sold out",
+		Lines: []CancelledLine{{1, "a", 1, 1_115_000}, {3, "a", 1, 2_115_000}}, Reason: "sold out",
 		SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: twoSKUsTotal - 9_120_000,
 	}).wants(true, Wanted{SKU: "a", Committed: 1}, Wanted{SKU: "b", Committed: 4})
 	l := s.order.Lines
@@ -53,7 +53,7 @@ func TestORD29CancelLines(t *testing.T) {
 	}
 	s.at(Confirmed, "authorized", "unfulfilled")
 	s.when(CapturePayment{AmountMicros: 9_120_000}).when(CancelLines{Lines: line("b", 4)}).then(LinesCancelled{
-		Lines: []PlaceLine{{"b", 4, 2_000_000}}, SubtotalMicros: 1_115_000, TotalMicros: 1_120_000,
+		Lines: []CancelledLine{{2, "b", 4, 2_000_000}}, SubtotalMicros: 1_115_000, TotalMicros: 1_120_000,
 		RefundDueMicros: 8_000_000,
 	})
 	s.when(Cancel{}).then(OrderCancelled{RefundDueMicros: 1_120_000})
@@ -64,7 +64,7 @@ func TestORD29CancelLines(t *testing.T) {
 
 	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(8_000_000, "", 0))
 	part.when(CancelLines{Lines: line("a", 3)}).then(LinesCancelled{
-		Lines:          []PlaceLine{{"a", 2, 1_115_000}, {"a", 1, 2_115_000}},
+		Lines:          []CancelledLine{{1, "a", 2, 1_115_000}, {3, "a", 1, 2_115_000}},
 		SubtotalMicros: 8_000_000, TotalMicros: 8_000_000}, OrderConfirmed{})
 	short := given(t, twoSKUs(OnAccount), backordered(2)).when(CancelLines{Lines: line("a", 1)})
 	if l := short.order.Lines; l[2].Cancelled != 1 || l[2].Backordered != 0 || l[0].Backordered != 1 {
@@ -78,7 +78,7 @@ func TestORD30ORD31ORD32Fulfilments(t *testing.T) {
 	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodeUnknownFulfilment)
 	s.when(CreateFulfilment{}).refused(CodeInvalidFulfilmentID)
 	s.when(CreateFulfilment{"f1", line("a", 4)}).refused(CodeOverShipment)
-	s.when(CreateFulfilment{"f1", line("a", 2)}).then(FulfilmentCreated{"f1", line("a", 2)}).
+	s.when(CreateFulfilment{"f1", line("a", 2)}).then(FulfilmentCreated{"f1", []LineQuantity{{"a", 2, 1}}}).
 		at(Confirmed, "authorized", "unfulfilled")
 	s.when(CreateFulfilment{"f1", line("a", 1)}).refused(CodeFulfilmentExists)
 	s.when(Ship{FulfilmentID: "f2", Lines: line("a", 2)}).refused(CodeOverShipment)
@@ -87,11 +87,11 @@ func TestORD30ORD31ORD32Fulfilments(t *testing.T) {
 	s.when(CancelFulfilment{"f1", tooLong}).refused("invalid_reason")
 	s.when(CancelFulfilment{"f1", "no box"}).then(FulfilmentCancelled{"f1", "no box"})
 	s.when(CancelFulfilment{"f1", ""}).refused(CodeUnknownFulfilment)
-	s.when(CreateFulfilment{FulfilmentID: "f3"}).then(FulfilmentCreated{"f3", []LineQuantity{{"a", 3}, {"b", 4}}})
+	s.when(CreateFulfilment{FulfilmentID: "f3"}).then(FulfilmentCreated{"f3", []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}})
 	s.when(CreateFulfilment{FulfilmentID: "f4"}).refused(CodeNothingToShip)
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: tooLong}).refused("invalid_tracking_reference")
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: "1Z9", Capture: true}).then(
-		LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 3}, {"b", 4}}, TrackingReference: "1Z9"},
+		LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}, TrackingReference: "1Z9"},
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f3"}).at(Completed, "captured", "fulfilled")
 	s.when(ShipFulfilment{FulfilmentID: "f3"}).refused(CodeIllegalTransition)
 	s.when(CancelFulfilment{FulfilmentID: "f3"}).refused(CodeFulfilmentShipped)

@@ -132,10 +132,11 @@ type Line struct {
 	Returned, Damaged int64
 }
 
-// LineQuantity is a quantity of a SKU.
+// LineQuantity is a quantity of a line. Line is its number, from 1; 0: the SKU is meant, whatever lines have it (ORD-69).
 type LineQuantity struct {
 	SKU      string
 	Quantity int64
+	Line     int32
 }
 
 // left is what is still to ship of a line, the backordered portion included.

@@ -140,18 +140,18 @@ func TestORD26CaptureWithTheShipment(t *testing.T) {
 	s := given(t, paid()...)
 	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true}).
 		// 1.115 to the even cent
-		then(LinesShipped{FulfilmentID: "f1", Lines: line("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000, Reference: "f1"})
+		then(LinesShipped{FulfilmentID: "f1", Lines: numbered("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000, Reference: "f1"})
 	s.when(VoidPayment{AmountMicros: 11_000_000})
 	late := "the customer pays at the door"
 	s.when(Ship{FulfilmentID: "f2", Lines: line("b", 3), Capture: true, UncoveredReason: late}).
 		// all that is authorized
-		then(LinesShipped{FulfilmentID: "f2", Lines: line("b", 3), UncoveredReason: late},
+		then(LinesShipped{FulfilmentID: "f2", Lines: numbered("b", 3), UncoveredReason: late},
 			PaymentCaptured{AmountMicros: 220_000, Reference: "f2"})
 	s.when(Ship{FulfilmentID: "f3", Capture: true, UncoveredReason: late}).
-		then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2}, {"b", 1}}, UncoveredReason: late})
+		then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 1, 1}, {"b", 1, 2}, {"a", 1, 3}}, UncoveredReason: late})
 
 	whole := given(t, paid()...).when(Ship{FulfilmentID: "f", Capture: true})
-	whole.then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 4}}},
+	whole.then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}},
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f"})
 	whole.at(Completed, "captured", "fulfilled")
 }
@@ -168,7 +168,7 @@ func TestORD64OnlyWhatIsCoveredShips(t *testing.T) {
 		t.Errorf("%v is allowed", s.order.allowed())
 	}
 	s.when(ShipFulfilment{FulfilmentID: "f0", UncoveredReason: reason}).
-		then(LinesShipped{FulfilmentID: "f0", Lines: line("b", 1), UncoveredReason: reason})
+		then(LinesShipped{FulfilmentID: "f0", Lines: numbered("b", 1), UncoveredReason: reason})
 	s.when(authorize(twoSKUsTotal, "again", 0))
 	s.when(Ship{FulfilmentID: "f", Capture: true, UncoveredReason: "of no use"}).at(Completed, "captured", "fulfilled")
 	if s.events[0].(LinesShipped).UncoveredReason != "" {
@@ -184,7 +184,7 @@ func TestORD64OnlyWhatIsCoveredShips(t *testing.T) {
 
 func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 	ship := Ship{FulfilmentID: "f", Lines: line("b", 1), Capture: true, PaymentReference: "c"}
-	shipped := LinesShipped{FulfilmentID: "f", Lines: line("b", 1)}
+	shipped := LinesShipped{FulfilmentID: "f", Lines: numbered("b", 1)}
 
 	s := given(t, paid()...).when(ship).then(shipped, PaymentCaptured{AmountMicros: 2_000_000, Reference: "c"})
 	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "c"}).then()
@@ -258,7 +258,7 @@ func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing
 	shipped := given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"},
 		CapturePayment{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"})...)
 	shipped.when(Ship{FulfilmentID: "f", Lines: line("b", 1), Capture: true, PaymentReference: "pi"}).
-		then(LinesShipped{FulfilmentID: "f", Lines: line("b", 1)})
+		then(LinesShipped{FulfilmentID: "f", Lines: numbered("b", 1)})
 }
 
 // Shipments that capture under one reference are told apart by the provider's ID, and so are they and the provider's
@@ -268,7 +268,7 @@ func TestORD67ShipmentsTellTheirCapturesApart(t *testing.T) {
 		return Ship{FulfilmentID: fulfilment, Lines: line("b", 1), Capture: true, PaymentReference: "pi", ProviderEventID: id}
 	}
 	shipped := func(fulfilment string) LinesShipped {
-		return LinesShipped{FulfilmentID: fulfilment, Lines: line("b", 1)}
+		return LinesShipped{FulfilmentID: fulfilment, Lines: numbered("b", 1)}
 	}
 	captured := func(id string) PaymentCaptured {
 		return PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: id}
@@ -339,11 +339,11 @@ func TestORD66AShipmentsCaptureIsMatchedWithAnEarlierRefund(t *testing.T) {
 	refund := RefundPayment{AmountMicros: 3_000_000, Reference: "re"}
 	s := given(t, append(paid(), refund, CreateFulfilment{"f2", line("b", 1)})...)
 	s.when(Ship{FulfilmentID: "f1", Lines: line("b", 1), Capture: true}).then(
-		LinesShipped{FulfilmentID: "f1", Lines: line("b", 1)},
+		LinesShipped{FulfilmentID: "f1", Lines: numbered("b", 1)},
 		PaymentCaptured{AmountMicros: 2_000_000, Reference: "f1"},
 		PaymentRefunded{AmountMicros: 2_000_000, Reference: "f1", GoodwillMicros: 2_000_000, MatchedMicros: 2_000_000})
 	s.when(ShipFulfilment{FulfilmentID: "f2", Capture: true}).then(
-		LinesShipped{FulfilmentID: "f2", Lines: line("b", 1)},
+		LinesShipped{FulfilmentID: "f2", Lines: numbered("b", 1)},
 		PaymentCaptured{AmountMicros: 2_000_000, Reference: "f2"},
 		PaymentRefunded{AmountMicros: 1_000_000, Reference: "f2", GoodwillMicros: 1_000_000, MatchedMicros: 1_000_000})
 	s.when(Ship{FulfilmentID: "f3", Capture: true}).at(Completed, "partially_refunded", "fulfilled")
@@ -358,7 +358,7 @@ func TestORD65AnEarlierRefundMayTakeTheCoverOfAShipment(t *testing.T) {
 	s := given(t, append(paid(), RefundPayment{AmountMicros: 10_000_000, Reference: "re"})...)
 	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true, DeadlineMicros: 9_000})
 	s.when(Ship{FulfilmentID: "f2", Lines: line("a", 1), Capture: true, DeadlineMicros: 9_000}).then(
-		LinesShipped{FulfilmentID: "f2", Lines: line("a", 1)},
+		LinesShipped{FulfilmentID: "f2", Lines: numbered("a", 1)},
 		PaymentCaptured{AmountMicros: 1_120_000, Reference: "f2"},
 		PaymentRefunded{AmountMicros: 1_120_000, Reference: "f2", GoodwillMicros: 1_110_000, MatchedMicros: 1_120_000},
 		CoverLost{10_000, 9_000})
@@ -455,7 +455,7 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 	hold := given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, Hold{})...)
 	hold.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).then(
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
-	hold.when(Deliver{FulfilmentID: "f"}).then(LinesDelivered{"f", line("a", 1)}).
+	hold.when(Deliver{FulfilmentID: "f"}).then(LinesDelivered{"f", numbered("a", 1)}).
 		at(OnHold, "captured", "partially_fulfilled")
 
 	for _, end := range [][]Command{append(paid(), Cancel{}),
@@ -497,7 +497,7 @@ func TestORD65LostCoverEndsTheOrderAtItsDeadline(t *testing.T) {
 	held.when(Expire{99_000}).then()
 	held.when(Resume{30_000}).then(OrderResumed{Confirmed: true, PaymentDeadlineMicros: 30_000})
 	held.when(Expire{29_999}).then().when(Expire{30_000}).at(Cancelled, "voided", "unfulfilled")
-	cheaper := given(t, append(paid(), voided, CancelLines{Lines: []LineQuantity{{"b", 2}}})...)
+	cheaper := given(t, append(paid(), voided, CancelLines{Lines: []LineQuantity{{"b", 2, 0}}})...)
 	cheaper.when(Expire{99_000}).then().when(Ship{FulfilmentID: "f"}).at(Completed, "authorized", "fulfilled")
 	pending := given(t, append(paid(), voided, amend(AmendLine{SKU: "b", Quantity: 5}))...)
 	pending.when(Expire{9_000}).then(AmendmentDeclined{Reason: EndedReason},
@@ -514,7 +514,7 @@ func TestORD65WhatHasShippedStays(t *testing.T) {
 	s.when(RefundPayment{AmountMicros: 5_000_000, DeadlineMicros: 9_000}).then(
 		PaymentRefunded{AmountMicros: 5_000_000, GoodwillMicros: 4_000_000}, CoverLost{1_000_000, 9_000})
 	s.when(Expire{9_000}).then(FulfilmentCancelled{"g", PaymentExpiredReason}, LinesCancelled{
-		Lines:  []PlaceLine{{"a", 2, 1_115_000}, {"b", 2, 2_000_000}, {"a", 1, 2_115_000}},
+		Lines:  []CancelledLine{{1, "a", 2, 1_115_000}, {2, "b", 2, 2_000_000}, {3, "a", 1, 2_115_000}},
 		Reason: PaymentExpiredReason, SubtotalMicros: 4_000_000, TotalMicros: 4_000_000, RefundDueMicros: 7_340_000,
 	})
 	s.at(Completed, "partially_refunded", "fulfilled")
@@ -530,14 +530,14 @@ func TestORD23Goodwill(t *testing.T) {
 	returned := append(delivered(), RequestReturn{ReturnID: "r"})
 	s := given(t, append(returned, RefundPayment{AmountMicros: 3_000_000})...)
 	s.then(PaymentRefunded{AmountMicros: 3_000_000, GoodwillMicros: 3_000_000})
-	s.when(back(ReturnedLine{"b", 1, Resellable})) // it takes nothing off what is due for it
+	s.when(back(ReturnedLine{"b", 1, Resellable, 0})) // it takes nothing off what is due for it
 	ends(s, 2_000_000)
 	s.when(RefundPayment{AmountMicros: 500_000, Goodwill: true}).
 		then(PaymentRefunded{AmountMicros: 500_000, GoodwillMicros: 500_000})
 	ends(s, 2_000_000)
 	s.when(RefundPayment{AmountMicros: 2_500_000}).then(PaymentRefunded{AmountMicros: 2_500_000, GoodwillMicros: 500_000})
 	ends(s, 0)
-	s.when(back(ReturnedLine{"b", 2, Resellable}, ReturnedLine{"a", 3, Resellable})) // no more than what is left
+	s.when(back(ReturnedLine{"b", 2, Resellable, 0}, ReturnedLine{"a", 3, Resellable, 0})) // no more than what is left
 	ends(s, twoSKUsTotal-6_000_000)
 
 	before := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"})...)

@@ -10,9 +10,9 @@ import (
 //
 //	ORD-41  At most what of the return is still to come (unknown_return, over_return), each line resellable or damaged
 //	        (invalid_condition). Nothing still to come: return_closed. Resellable goods go to available, damaged ones to
-//	        damaged. They come from the first delivered lines of their SKU, at their prices. They go to the location that
-//	        is named for them (invalid_location), or else to where they had left from (INV-18). What is paid beyond what
-//	        is kept then is due for refund, and what is authorized beyond it is voided (ORD-61).
+//	        damaged, at the prices of their lines. They go to the location that is named for them (invalid_location), or
+//	        else to where they had left from (INV-18). What is paid beyond what is kept then is due for refund, and what
+//	        is authorized beyond it is voided (ORD-61).
 type ReceiveReturn struct {
 	ReturnID string
 	Lines    []ReturnedLine
@@ -20,11 +20,12 @@ type ReceiveReturn struct {
 	Location string
 }
 
-// ReturnedLine is a quantity that came back in a condition.
+// ReturnedLine is a quantity of a line that came back in a condition. Line is 0 where the SKU is meant (ORD-69).
 type ReturnedLine struct {
 	SKU       string
 	Quantity  int64
 	Condition Condition
+	Line      int32
 }
 
 // Condition says whether returned goods can be sold again. A closed set; values equal those of the event schema.
@@ -36,13 +37,22 @@ const (
 	Damaged
 )
 
-// ReturnReceived has what came back, with its prices and by its condition.
+// ReturnReceived has what came back.
 type ReturnReceived struct {
-	ReturnID            string
-	Resellable, Damaged []PlaceLine
+	ReturnID string
+	Lines    []ReceivedLine
 	// RefundDueMicros is captured, and VoidedMicros authorized, beyond what the customer keeps.
 	RefundDueMicros, VoidedMicros int64
 	Location                      string
+}
+
+// ReceivedLine is a part of a line that came back, at the price that it had.
+type ReceivedLine struct {
+	Line            int32
+	SKU             string
+	Quantity        int64
+	UnitPriceMicros int64
+	Condition       Condition
 }
 
 // ReturnedTo is what came back of a SKU to a location that was named for it.
@@ -66,70 +76,60 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 		return nil, refuse(CodeInvalidLocation, "/location",
 			"a location is at most 64 characters, without control characters or outer spaces")
 	}
-	quantities := make([]LineQuantity, len(c.Lines))
-	for i, l := range c.Lines {
-		if l.Condition != Resellable && l.Condition != Damaged {
-			return nil, refuse(CodeInvalidCondition, linePointer(i, "condition"), "goods come back resellable or damaged")
-		}
-		quantities[i] = LineQuantity{l.SKU, l.Quantity}
-	}
-	if _, err := open.choose(quantities, choice{over: CodeOverReturn}); err != nil {
+	received := ReturnReceived{ReturnID: c.ReturnID, Location: c.Location}
+	if received.Lines, err = o.receivedLines(open, c.Lines); err != nil {
 		return nil, err
 	}
-	received := o.priceReturned(c)
 	after := Evolve(*o, received, Facts{})
 	received.VoidedMicros, received.RefundDueMicros = after.surplus(o.TotalMicros)
 	return []Event{received}, nil
 }
 
-// priceReturned gives what came back the prices of the lines that it came from, the first lines of a SKU first.
-func (o *Order) priceReturned(c ReceiveReturn) ReturnReceived {
-	received := ReturnReceived{ReturnID: c.ReturnID, Location: c.Location}
-	room := make([]int64, len(o.Lines))
-	for i := range o.Lines {
-		room[i] = o.Lines[i].Delivered - o.Lines[i].Returned
+// receivedLines chooses what came back from what is still to come.
+func (o *Order) receivedLines(open remainingLines, lines []ReturnedLine) ([]ReceivedLine, error) {
+	if len(lines) > limits.MaxLines {
+		return nil, refuse(CodeInvalidLines, "/lines", "there are at most 2000 lines")
 	}
-	for _, l := range c.Lines {
-		for i := range o.Lines {
-			n := min(l.Quantity, room[i])
-			if o.Lines[i].SKU != l.SKU || n == 0 {
-				continue
-			}
-			room[i] -= n
-			l.Quantity -= n
-			priced := PlaceLine{SKU: l.SKU, Quantity: n, UnitPriceMicros: o.Lines[i].UnitPriceMicros}
-			if l.Condition == Damaged {
-				received.Damaged = append(received.Damaged, priced)
-			} else {
-				received.Resellable = append(received.Resellable, priced)
-			}
+	received := make([]ReceivedLine, 0, len(lines))
+	var chosen []LineQuantity
+	for i, l := range lines {
+		if l.Condition != Resellable && l.Condition != Damaged {
+			return nil, refuse(CodeInvalidCondition, linePointer(i, "condition"), "goods come back resellable or damaged")
+		}
+		var err error
+		named := LineQuantity{l.SKU, l.Quantity, l.Line}
+		if chosen, err = open.chooseOne(o, i, named, choice{over: CodeOverReturn}, chosen[:0]); err != nil {
+			return nil, err
+		}
+		for _, part := range chosen {
+			received = append(received, ReceivedLine{
+				part.Line, part.SKU, part.Quantity, o.Lines[part.Line-1].UnitPriceMicros, l.Condition,
+			})
 		}
 	}
-	return received
+	return received, nil
 }
 
-// Lines of the same SKU and price get their goods back, the first line first.
 func (e ReturnReceived) evolve(o *Order, _ Facts) {
 	o.Lines = slices.Clone(o.Lines)
-	put := func(lines []PlaceLine, damaged bool) {
-		for _, back := range lines {
-			o.changeReturn(e.ReturnID, func(r *Return) { r.line(back.SKU).Received += back.Quantity })
-			o.returnTo(back, e.Location, damaged)
-			for i := range o.Lines {
-				l := &o.Lines[i]
-				if l.SKU != back.SKU || l.UnitPriceMicros != back.UnitPriceMicros {
-					continue
-				}
-				n := min(back.Quantity, l.Delivered-l.Returned)
-				back.Quantity -= n
-				if l.Returned += n; damaged {
-					l.Damaged += n
-				}
+	o.changeReturn(e.ReturnID, func(r *Return) {
+		open := r.open()
+		for _, back := range e.Lines {
+			for _, l := range open.take(LineQuantity{back.SKU, back.Quantity, back.Line}, nil) {
+				r.line(l.Line).Received += l.Quantity
+			}
+		}
+	})
+	for _, back := range e.Lines {
+		o.returnTo(back, e.Location)
+		delivered := o.priced(back.SKU, back.UnitPriceMicros, (*Line).returnable)
+		for _, part := range delivered.take(LineQuantity{back.SKU, back.Quantity, back.Line}, nil) {
+			l := &o.Lines[part.Line-1]
+			if l.Returned += part.Quantity; back.Condition == Damaged {
+				l.Damaged += part.Quantity
 			}
 		}
 	}
-	put(e.Resellable, false)
-	put(e.Damaged, true)
 	o.VoidedMicros += e.VoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
 	o.clearPaymentDue()
@@ -137,7 +137,7 @@ func (e ReturnReceived) evolve(o *Order, _ Facts) {
 }
 
 // returnTo notes what came back to a location that was named for it.
-func (o *Order) returnTo(back PlaceLine, location string, damaged bool) {
+func (o *Order) returnTo(back ReceivedLine, location string) {
 	if location == "" {
 		return
 	}
@@ -147,7 +147,7 @@ func (o *Order) returnTo(back PlaceLine, location string, damaged bool) {
 		k = len(to)
 		to = append(to, ReturnedTo{back.SKU, ReturnedAt{Location: location}})
 	}
-	if damaged {
+	if back.Condition == Damaged {
 		to[k].Damaged += back.Quantity
 	} else {
 		to[k].Restocked += back.Quantity

@@ -167,7 +167,7 @@ func (o *Order) backordersFilled(answers []StockAnswer) []Event {
 	var filled []LineQuantity
 	for i := range answers {
 		if less := o.Backordered(answers[i].SKU) - answers[i].Backordered; less > 0 {
-			filled = append(filled, LineQuantity{answers[i].SKU, less})
+			filled = append(filled, LineQuantity{SKU: answers[i].SKU, Quantity: less})
 		}
 	}
 	if len(filled) == 0 {
@@ -201,7 +201,7 @@ func (o *Order) reserve(answers []StockAnswer) []Event {
 	var backordered []LineQuantity
 	for _, h := range answers {
 		if h.Backordered > 0 {
-			backordered = append(backordered, LineQuantity{h.SKU, h.Backordered})
+			backordered = append(backordered, LineQuantity{SKU: h.SKU, Quantity: h.Backordered})
 		}
 	}
 	if len(backordered) > 0 {

@@ -19,10 +19,11 @@ type Return struct {
 	Lines []ReturnLine
 }
 
-// ReturnLine is a SKU of a return. Always Received ≤ Quantity.
+// ReturnLine is a line of the order in a return. Always Received ≤ Quantity.
 type ReturnLine struct {
 	SKU                string
 	Quantity, Received int64
+	Line               int32
 }
 
 // RequestReturn says what a customer will send back. No lines: all that has been delivered.
@@ -70,7 +71,7 @@ func (c RequestReturn) decide(o *Order) ([]Event, error) {
 	lines := left.quantities()
 	if len(c.Lines) > 0 {
 		var err error
-		if lines, err = left.choose(c.Lines, choice{over: CodeOverReturn}); err != nil {
+		if lines, err = left.choose(o, c.Lines, choice{over: CodeOverReturn}); err != nil {
 			return nil, err
 		}
 	}
@@ -78,9 +79,10 @@ func (c RequestReturn) decide(o *Order) ([]Event, error) {
 }
 
 func (e ReturnRequested) evolve(o *Order, _ Facts) {
+	lines := o.returnable().takeAll(e.Lines)
 	o.changeReturn(e.ReturnID, func(r *Return) {
-		for _, l := range e.Lines {
-			r.line(l.SKU).Quantity += l.Quantity
+		for _, l := range lines {
+			r.Lines = append(r.Lines, ReturnLine{SKU: l.SKU, Quantity: l.Quantity, Line: l.Line})
 		}
 	})
 }
@@ -113,8 +115,8 @@ func (c CancelReturn) decide(o *Order) ([]Event, error) {
 
 func (e ReturnCancelled) evolve(o *Order, _ Facts) {
 	o.changeReturn(e.ReturnID, func(r *Return) {
-		for _, l := range e.Lines {
-			r.line(l.SKU).Quantity -= l.Quantity
+		for _, l := range r.open().takeAll(e.Lines) {
+			r.line(l.Line).Quantity -= l.Quantity
 		}
 	})
 }
@@ -125,7 +127,7 @@ func (o *Order) findReturn(id string) int {
 }
 
 // openReturn is what of a return is still to come.
-func (o *Order) openReturn(id string) (remainingSKUs, error) {
+func (o *Order) openReturn(id string) (remainingLines, error) {
 	i := o.findReturn(id)
 	if i < 0 {
 		return nil, refuse(CodeUnknownReturn, "/return_id", "the order has no return of this ID")
@@ -138,34 +140,27 @@ func (o *Order) openReturn(id string) (remainingSKUs, error) {
 }
 
 // open is what is still to come.
-func (r *Return) open() remainingSKUs {
-	var open remainingSKUs
+func (r *Return) open() remainingLines {
+	open := make(remainingLines, 0, len(r.Lines))
 	for _, l := range r.Lines {
 		if n := l.Quantity - l.Received; n > 0 {
-			open = append(open, remaining{l.SKU, n, n})
+			open = append(open, remaining{l.SKU, l.Line, n, n})
 		}
 	}
 	return open.sorted()
 }
 
 // returnable is what has been delivered, has not come back, and is in no open return.
-func (o *Order) returnable() remainingSKUs {
-	var all remainingSKUs
-	for i := range o.Lines {
-		if n := o.Lines[i].Delivered - o.Lines[i].Returned; n > 0 {
-			all = append(all, remaining{o.Lines[i].SKU, n, n})
-		}
-	}
-	all = all.sorted()
+func (o *Order) returnable() remainingLines {
+	all := o.remains((*Line).returnable)
 	for i := range o.Returns {
-		for _, open := range o.Returns[i].open() {
-			if k, ok := all.find(open.sku); ok {
-				all[k].left -= open.left
-			}
-		}
+		all.takeAll(o.Returns[i].open().quantities())
 	}
-	return slices.DeleteFunc(all, func(u remaining) bool { return u.left <= 0 })
+	return all.some()
 }
+
+// returnable is what has been delivered and has not come back.
+func (l *Line) returnable() int64 { return l.Delivered - l.Returned }
 
 // changeReturn changes one return. One that does not exist is made.
 func (o *Order) changeReturn(id string, change func(*Return)) {
@@ -180,12 +175,8 @@ func (o *Order) changeReturn(id string, change func(*Return)) {
 	o.Returns = returns
 }
 
-// line is a SKU's line of the return, made if there is none.
-func (r *Return) line(sku string) *ReturnLine {
-	i := slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.SKU == sku })
-	if i < 0 {
-		i = len(r.Lines)
-		r.Lines = append(r.Lines, ReturnLine{SKU: sku})
-	}
+// line is the line of a number in the return, which has it.
+func (r *Return) line(number int32) *ReturnLine {
+	i := slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.Line == number })
 	return &r.Lines[i]
 }

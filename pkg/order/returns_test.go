@@ -8,7 +8,7 @@ import (
 // delivered is an order of a (2 at 1.115 and 1 at 2.115) and b (4 at 2.00), paid and delivered but for one b.
 func delivered() []Command {
 	return append(paid(), CapturePayment{AmountMicros: twoSKUsTotal},
-		Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{FulfilmentID: "f"})
+		Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3, 0}, {"b", 3, 0}}}, Deliver{FulfilmentID: "f"})
 }
 
 func back(lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{ReturnID: "r", Lines: lines} }
@@ -24,10 +24,10 @@ func TestORD40RequestReturn(t *testing.T) {
 	s.when(RequestReturn{ReturnID: "r", Reason: tooLong}).refused("invalid_reason")
 	s.when(RequestReturn{ReturnID: "r", Lines: line("b", 4)}).refused(CodeOverReturn) // one has not arrived
 	s.when(RequestReturn{ReturnID: "r", Lines: line("a", 0)}).refused(CodeInvalidQuantity)
-	s.when(RequestReturn{"r", line("b", 2), "too big"}).then(ReturnRequested{"r", line("b", 2), "too big"})
+	s.when(RequestReturn{"r", line("b", 2), "too big"}).then(ReturnRequested{"r", []LineQuantity{{"b", 2, 2}}, "too big"})
 	s.when(RequestReturn{ReturnID: "r"}).refused(CodeReturnExists)
 	s.when(RequestReturn{"q", line("b", 2), ""}).refused(CodeOverReturn)
-	s.when(RequestReturn{ReturnID: "q"}).then(ReturnRequested{"q", []LineQuantity{{"a", 3}, {"b", 1}}, ""})
+	s.when(RequestReturn{ReturnID: "q"}).then(ReturnRequested{"q", []LineQuantity{{"a", 2, 1}, {"b", 1, 2}, {"a", 1, 3}}, ""})
 	s.when(RequestReturn{ReturnID: "p"}).refused(CodeNothingToReturn)
 	s.wants(false, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Committed: 1, Fulfilled: 3})
 	if s.order.ReturnStatus() != "requested" {
@@ -40,16 +40,16 @@ func TestORD40RequestReturn(t *testing.T) {
 }
 
 func TestORD41ReceiveReturn(t *testing.T) {
-	s := given(t, append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 3}, {"b", 2}}, ""})...)
+	s := given(t, append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 3, 0}, {"b", 2, 0}}, ""})...)
 	s.when(back()).refused(CodeInvalidLines)
-	s.when(ReceiveReturn{ReturnID: "q", Lines: []ReturnedLine{{"a", 1, Damaged}}}).refused(CodeUnknownReturn)
-	s.when(back(ReturnedLine{"a", 1, 0})).refused(CodeInvalidCondition)
-	s.when(back(ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 3, Damaged})).refused(CodeOverReturn)
-	s.when(back(ReturnedLine{"a", 3, Resellable}, ReturnedLine{"a", 1, Damaged})).refused(CodeOverReturn)
+	s.when(ReceiveReturn{ReturnID: "q", Lines: []ReturnedLine{{"a", 1, Damaged, 0}}}).refused(CodeUnknownReturn)
+	s.when(back(ReturnedLine{"a", 1, 0, 0})).refused(CodeInvalidCondition)
+	s.when(back(ReturnedLine{"a", 1, Resellable, 0}, ReturnedLine{"b", 3, Damaged, 0})).refused(CodeOverReturn)
+	s.when(back(ReturnedLine{"a", 3, Resellable, 0}, ReturnedLine{"a", 1, Damaged, 0})).refused(CodeOverReturn)
 	before := s.order
-	s.when(back(ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 1, Damaged})).then(ReturnReceived{
+	s.when(back(ReturnedLine{"a", 1, Resellable, 0}, ReturnedLine{"b", 1, Damaged, 0})).then(ReturnReceived{
 		// 3.115 half to even
-		ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 1_115_000}}, Damaged: []PlaceLine{{"b", 1, 2_000_000}},
+		ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 1_115_000, Resellable}, {2, "b", 1, 2_000_000, Damaged}},
 		RefundDueMicros: 3_120_000,
 	})
 	if before.Lines[0].Returned != 0 || before.Returns[0].Lines[0].Received != 0 {
@@ -59,37 +59,38 @@ func TestORD41ReceiveReturn(t *testing.T) {
 	if o := s.order; o.ReturnStatus() != "partially_received" || o.RefundDueMicros != 3_120_000 {
 		t.Fatalf("%+v", o)
 	}
-	s.when(back(ReturnedLine{"a", 2, Damaged}, ReturnedLine{"b", 1, Resellable})).then(ReturnReceived{
-		ReturnID: "r", Resellable: []PlaceLine{{"b", 1, 2_000_000}},
-		Damaged:         []PlaceLine{{"a", 1, 1_115_000}, {"a", 1, 2_115_000}},
+	s.when(back(ReturnedLine{"a", 2, Damaged, 0}, ReturnedLine{"b", 1, Resellable, 0})).then(ReturnReceived{
+		ReturnID: "r", Lines: []ReceivedLine{
+			{1, "a", 1, 1_115_000, Damaged}, {3, "a", 1, 2_115_000, Damaged}, {2, "b", 1, 2_000_000, Resellable},
+		},
 		RefundDueMicros: 5_220_000, // 8.345 half to even is 8.34, less 3.12
 	})
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1, Damaged: 2},
 		Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Restocked: 1, Damaged: 1})
-	s.when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeReturnClosed)
+	s.when(back(ReturnedLine{"a", 1, Damaged, 0})).refused(CodeReturnClosed)
 	s.when(RefundPayment{AmountMicros: 8_340_000}).at(Confirmed, "partially_refunded", "partially_fulfilled")
 	if o := s.order; o.ReturnStatus() != "received" || o.RefundDueMicros != 0 {
 		t.Fatalf("%+v", o)
 	}
 	s.when(stockAnswers(granted)).then(ReservationSettled{s.order.ReservationVersion})
-	given(t, twoSKUs(Prepaid)).when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid)).when(back(ReturnedLine{"a", 1, Damaged, 0})).refused(CodeIllegalTransition)
 }
 
 func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
 	unpaid := given(t,
 		append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})...)
-	unpaid.when(back(ReturnedLine{"b", 4, Resellable})).
-		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"b", 4, 2_000_000}}})
+	unpaid.when(back(ReturnedLine{"b", 4, Resellable, 0})).
+		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{2, "b", 4, 2_000_000, Resellable}}})
 	goodwill := given(t, append(delivered(), RefundPayment{AmountMicros: 3_000_000}, RequestReturn{ReturnID: "r"})...)
-	goodwill.when(back(ReturnedLine{"b", 2, Resellable})).then(ReturnReceived{
-		ReturnID: "r", Resellable: []PlaceLine{{"b", 2, 2_000_000}}, RefundDueMicros: 4_000_000,
+	goodwill.when(back(ReturnedLine{"b", 2, Resellable, 0})).then(ReturnReceived{
+		ReturnID: "r", Lines: []ReceivedLine{{2, "b", 2, 2_000_000, Resellable}}, RefundDueMicros: 4_000_000,
 	})
 }
 
 func TestORD41CancelledLinesAfterAReturn(t *testing.T) {
-	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"}, back(ReturnedLine{"b", 1, Damaged}))...)
+	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"}, back(ReturnedLine{"b", 1, Damaged, 0}))...)
 	s.when(CancelLines{Lines: line("b", 1)}).then(LinesCancelled{
-		Lines: []PlaceLine{{"b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000,
+		Lines: []CancelledLine{{2, "b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000,
 		RefundDueMicros: 2_000_000,
 	}).at(Completed, "captured", "delivered")
 }
@@ -97,22 +98,22 @@ func TestORD41CancelledLinesAfterAReturn(t *testing.T) {
 func TestORD42CancelReturn(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(CancelReturn{"r", ""}).refused(CodeIllegalTransition)
 	s := given(t,
-		append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 2}, {"b", 2}}, ""},
-			back(ReturnedLine{"a", 1, Resellable}))...)
+		append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 2, 0}, {"b", 2, 0}}, ""},
+			back(ReturnedLine{"a", 1, Resellable, 0}))...)
 	s.when(CancelReturn{"q", ""}).refused(CodeUnknownReturn)
 	s.when(CancelReturn{"r", tooLong}).refused("invalid_reason")
-	s.when(CancelReturn{"r", "kept"}).then(ReturnCancelled{"r", []LineQuantity{{"a", 1}, {"b", 2}}, "kept"})
+	s.when(CancelReturn{"r", "kept"}).then(ReturnCancelled{"r", []LineQuantity{{"a", 1, 1}, {"b", 2, 2}}, "kept"})
 	if o := s.order; o.ReturnStatus() != "received" {
 		t.Fatalf("%+v", o)
 	}
 	s.when(CancelReturn{"r", ""}).refused(CodeReturnClosed)
-	s.when(back(ReturnedLine{"b", 1, Resellable})).refused(CodeReturnClosed)
+	s.when(back(ReturnedLine{"b", 1, Resellable, 0})).refused(CodeReturnClosed)
 	s.when(RequestReturn{"q", line("b", 3), ""}).when(CancelReturn{"q", ""})
 	if o := s.order; o.ReturnStatus() != "received" {
 		t.Fatalf("%+v", o)
 	}
 	// on hold, goods come back too
-	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", line("b", 3), ""})
+	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", []LineQuantity{{"b", 3, 2}}, ""})
 }
 
 // twoLines is an order of a (1 at 50) and b (1 at 50), of which all is authorized.
@@ -127,15 +128,15 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	back := []Command{Ship{FulfilmentID: "f", Lines: line("a", 1)}, Deliver{FulfilmentID: "f"},
 		RequestReturn{ReturnID: "r"}}
 	receive := func(sku string) ReceiveReturn {
-		return ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{sku, 1, Resellable}}}
+		return ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{sku, 1, Resellable, 0}}}
 	}
 	s := given(t, append(twoLines(), back...)...)
 	s.when(receive("a")).
-		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
+		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable}}, VoidedMicros: 50_000_000})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
 	s.when(authorize(10_000, "", 0)).refused(CodeOverAuthorization)
 	s.when(Ship{FulfilmentID: "g", Capture: true}).
-		then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}, PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
+		then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}}, PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
 	s.at(Completed, "captured", "fulfilled")
 
 	// All of it came back, and the provider has taken the money.
@@ -151,8 +152,8 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s = given(t, append(twoLines(), append([]Command{CapturePayment{AmountMicros: 50_000_000, Reference: "c"}},
 		back...)...)...)
 	s.when(receive("a")).
-		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
-	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).
+		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable}}, VoidedMicros: 50_000_000})
+	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}}).
 		at(Completed, "captured", "fulfilled")
 
 	// An authorization from before this rule existed is not captured beyond it.
@@ -167,13 +168,13 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 func TestORD41TheLocationThatIsNamed(t *testing.T) {
 	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"})...)
 	to := func(location string, lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{"r", lines, location} }
-	s.when(to(" north", ReturnedLine{"a", 1, Damaged})).refused(CodeInvalidLocation)
-	s.when(to("north", ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 1, Damaged}))
+	s.when(to(" north", ReturnedLine{"a", 1, Damaged, 0})).refused(CodeInvalidLocation)
+	s.when(to("north", ReturnedLine{"a", 1, Resellable, 0}, ReturnedLine{"b", 1, Damaged, 0}))
 	if got := s.events[0].(ReturnReceived).Location; got != "north" {
 		t.Fatalf("came back to %q", got)
 	}
 	before := s.order
-	s.when(to("", ReturnedLine{"a", 1, Resellable})).when(to("north", ReturnedLine{"b", 1, Damaged}))
+	s.when(to("", ReturnedLine{"a", 1, Resellable, 0})).when(to("north", ReturnedLine{"b", 1, Damaged, 0}))
 	s.wants(true,
 		Wanted{SKU: "a", Fulfilled: 3, Restocked: 2, ReturnedAt: []ReturnedAt{{"north", 1, 0}}},
 		Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Damaged: 2, ReturnedAt: []ReturnedAt{{"north", 0, 2}}})

@@ -102,6 +102,9 @@ func checkOrder(before, after Order) string {
 	if !deliveriesHold(after) {
 		return "lines and shipments have other deliveries"
 	}
+	if !packedHolds(after) {
+		return "a line is packed that has less to ship"
+	}
 	for _, r := range after.Returns {
 		for _, l := range r.Lines {
 			if l.Received < 0 || l.Received > l.Quantity {
@@ -129,28 +132,41 @@ func checkOrder(before, after Order) string {
 	return ""
 }
 
+// packedHolds: of each line, what is being packed is at most what is left to ship.
+func packedHolds(o Order) bool {
+	for line, n := range o.packing() {
+		if n > o.Lines[line-1].left() {
+			return false
+		}
+	}
+	return true
+}
+
 // deliveriesHold: what has arrived of shipments is what lines have delivered, and at most what was shipped.
 func deliveriesHold(o Order) bool {
-	arrived := map[string]int64{}
+	arrived := map[int32]int64{}
 	for _, f := range o.Fulfilments {
 		if f.Delivered && (f.Pending || len(f.Arrived) > 0) {
 			return false
 		}
-		under := bySKU(f.undelivered().quantities())
+		under := map[int32]int64{}
+		for _, l := range f.undelivered() {
+			under[l.line] = l.left
+		}
 		for _, l := range f.Lines {
 			if !f.Delivered {
-				l.Quantity -= under[l.SKU]
+				l.Quantity -= under[l.Line]
 			}
-			arrived[l.SKU] += l.Quantity
+			arrived[l.Line] += l.Quantity
 		}
 		for _, l := range f.Arrived {
-			if l.Quantity < 1 || arrived[l.SKU] < l.Quantity {
+			if l.Quantity < 1 || arrived[l.Line] < l.Quantity {
 				return false
 			}
 		}
 	}
-	for _, l := range o.Lines {
-		arrived[l.SKU] -= l.Delivered
+	for i, l := range o.Lines {
+		arrived[int32(i)+1] -= l.Delivered
 	}
 	for _, n := range arrived {
 		if n != 0 {
@@ -196,7 +212,12 @@ func twoSKUs(terms PaymentTerms) Place {
 
 const twoSKUsTotal = 12_340_000
 
-func line(sku string, quantity int64) []LineQuantity { return []LineQuantity{{sku, quantity}} }
+func line(sku string, quantity int64) []LineQuantity { return []LineQuantity{{sku, quantity, 0}} }
+
+// numbered is line as events have it, of the first lines of twoSKUs: a is 1, b is 2.
+func numbered(sku string, quantity int64) []LineQuantity {
+	return []LineQuantity{{sku, quantity, int32(sku[0]-'a') + 1}}
+}
 
 func confirmed() []Command { return []Command{twoSKUs(OnAccount), stockAnswers(granted)} }
 

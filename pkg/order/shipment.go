@@ -10,7 +10,7 @@ import (
 
 // Ship records goods that left. No lines: all that can ship.
 //
-//	ORD-14  Of each SKU, at most what is left to ship ships (over_shipment), without the backordered portion
+//	ORD-14  Of each line, at most what is left to ship ships (over_shipment), without the backordered portion
 //	        (backordered), and 1 unit or more (invalid_quantity). No lines: all that can ship; none left:
 //	        nothing_to_ship.
 //	ORD-15  A shipment has an ID of its own (invalid_fulfilment_id, fulfilment_exists). An order has at most 1,000
@@ -93,16 +93,16 @@ func (o *Order) checkCover(uncoveredReason string) (string, error) {
 	return uncoveredReason, nil
 }
 
-// linesToShip returns what ships, one entry a SKU: the lines of the command, or all that can.
+// linesToShip returns what ships, one entry a line: the lines of the command, or all that can.
 func (o *Order) linesToShip(lines []LineQuantity) ([]LineQuantity, error) {
 	left := o.shippable()
 	if len(lines) > 0 {
-		return left.choose(lines, choice{over: CodeOverShipment, readyOnly: true})
+		return left.choose(o, lines, choice{over: CodeOverShipment, readyOnly: true})
 	}
 	var all []LineQuantity
 	for _, l := range left {
 		if l.ready > 0 {
-			all = append(all, LineQuantity{l.sku, l.ready})
+			all = append(all, LineQuantity{l.sku, l.ready, l.line})
 		}
 	}
 	if len(all) == 0 && len(left) > 0 {
@@ -111,7 +111,7 @@ func (o *Order) linesToShip(lines []LineQuantity) ([]LineQuantity, error) {
 	if len(all) == 0 {
 		return nil, o.refuseHere(CodeNothingToShip, "nothing is left to ship")
 	}
-	return all, nil
+	return byLine(all), nil
 }
 
 // shipped makes the events of a shipment. The provider may have reported its capture before (ORD-21).
@@ -169,13 +169,13 @@ func (o *Order) capturedBefore(amountMicros int64, c Ship) (bool, []Event, error
 
 // worth applies ORD-26: the price of a shipment, at most what is authorized.
 func (o *Order) worth(lines []LineQuantity) (int64, error) {
-	shipping, left := bySKU(lines), int64(0)
-	var worth int64
+	var left, worth int64
 	for i := range o.Lines {
-		line := &o.Lines[i]
-		n := shipping.use(line.SKU, line.left())
-		left += line.left() - n
-		worth += n * line.UnitPriceMicros // within the order's subtotal
+		left += o.Lines[i].left()
+	}
+	for _, l := range lines {
+		left -= l.Quantity
+		worth += l.Quantity * o.Lines[l.Line-1].UnitPriceMicros // within the order's subtotal
 	}
 	open := o.openAuthorization()
 	if left == 0 {
@@ -186,22 +186,19 @@ func (o *Order) worth(lines []LineQuantity) (int64, error) {
 }
 
 func (e LinesShipped) evolve(o *Order, _ Facts) {
-	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
-	o.shipLines(e.Lines)
+	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: o.shipLines(e.Lines)})
 }
 
-// shipLines spreads what shipped over the lines of each SKU, in their order. What is backordered comes last.
-func (o *Order) shipLines(shipped []LineQuantity) {
+// shipLines ships lines, and returns them with their numbers (ORD-69).
+func (o *Order) shipLines(shipped []LineQuantity) []LineQuantity {
+	shipped = o.left().takeAll(shipped)
 	o.Lines = slices.Clone(o.Lines)
-	left := bySKU(shipped)
-	for i := range o.Lines {
-		line := &o.Lines[i]
-		line.Shipped += left.use(line.SKU, line.left()-line.Backordered)
+	for _, l := range shipped {
+		o.Lines[l.Line-1].Shipped += l.Quantity
 	}
 	remains := false
 	for i := range o.Lines {
 		line := &o.Lines[i]
-		line.Shipped += left.use(line.SKU, line.left())
 		line.Backordered = min(line.Backordered, line.left())
 		remains = remains || line.left() > 0
 	}
@@ -214,6 +211,7 @@ func (o *Order) shipLines(shipped []LineQuantity) {
 		o.Lifecycle = Confirmed
 	}
 	o.reservationChanged()
+	return shipped
 }
 
 // ReconcileShipment completes the order's side of stock that was found fulfilled.
@@ -244,13 +242,15 @@ func (c ReconcileShipment) decide(o *Order) ([]Event, error) {
 	if len(c.Lines) == 0 {
 		return nil, o.refuseHere(CodeNothingToShip, "no line was found fulfilled")
 	}
-	lines, err := o.left().choose(c.Lines, choice{over: CodeOverShipment})
+	lines, err := o.reconciledLines(c.Lines)
 	if err != nil {
 		return nil, err
 	}
 	events := make([]Event, 0, 2)
-	id := o.pendingOf(lines)
-	if id == "" {
+	id := ""
+	if packed := o.pendingOf(lines); packed != nil {
+		id, lines = packed.ID, packed.Lines
+	} else {
 		id = "reconciled-" + strconv.FormatUint(o.Version+1, 10)
 		for _, gone := range o.unshippable(lines) {
 			events = append(events, FulfilmentCancelled{FulfilmentID: gone, Reason: ReconciliationReason})
@@ -260,15 +260,32 @@ func (c ReconcileShipment) decide(o *Order) ([]Event, error) {
 	return o.withCover(events, c.DeadlineMicros), nil
 }
 
-// pendingOf is the fulfilment that is being packed of just these lines, or "".
-func (o *Order) pendingOf(lines []LineQuantity) string {
+// reconciledLines are the lines of what stock has fulfilled: those that are in no fulfilment come first.
+func (o *Order) reconciledLines(lines []LineQuantity) ([]LineQuantity, error) {
+	if _, err := o.left().choose(o, lines, choice{over: CodeOverShipment}); err != nil {
+		return nil, err
+	}
+	shipped := o.shippable().takeAll(lines)
+	left, missing := o.left(), bySKU(lines)
+	for _, l := range shipped {
+		left.take(l, nil)
+		missing[l.SKU] -= l.Quantity
+	}
+	for sku, n := range missing {
+		shipped = left.take(LineQuantity{SKU: sku, Quantity: n}, shipped)
+	}
+	return added(shipped), nil
+}
+
+// pendingOf is the fulfilment that is being packed of just these quantities of SKUs, nil for none. Stock knows no lines.
+func (o *Order) pendingOf(lines []LineQuantity) *Fulfilment {
 	units := bySKU(lines)
-	for _, f := range o.Fulfilments {
-		if f.Pending && maps.Equal(bySKU(f.Lines), units) {
-			return f.ID
+	for i := range o.Fulfilments {
+		if f := &o.Fulfilments[i]; f.Pending && maps.Equal(bySKU(f.Lines), units) {
+			return f
 		}
 	}
-	return ""
+	return nil
 }
 
 // unshippable are the fulfilments that can no longer ship after lines have shipped: the newest first, until what is
@@ -289,9 +306,8 @@ func (o *Order) unshippable(lines []LineQuantity) (ids []string) {
 
 // canPack reports whether what is left to ship is enough for all that is being packed.
 func (o *Order) canPack() bool {
-	left := bySKU(o.left().quantities())
-	for sku, n := range o.packing() {
-		if n > left[sku] {
+	for line, n := range o.packing() {
+		if n > o.Lines[line-1].left() {
 			return false
 		}
 	}
@@ -299,8 +315,8 @@ func (o *Order) canPack() bool {
 }
 
 func (e ShipmentReconciled) evolve(o *Order, _ Facts) {
+	lines := o.shipLines(e.Lines)
 	if e.FulfilmentID != "" { // none in old events, which had no such field
-		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
+		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: lines})
 	}
-	o.shipLines(e.Lines)
 }

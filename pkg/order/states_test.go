@@ -42,7 +42,7 @@ var operations = []variant{
 	{"resume_order", just(Resume{6_000})},
 	{"cancel_lines",
 		just(CancelLines{Lines: line("a", 1)}, CancelLines{Lines: line("b", 4)},
-			CancelLines{Lines: []LineQuantity{{"a", 2}, {"b", 4}}})},
+			CancelLines{Lines: []LineQuantity{{"a", 2, 0}, {"b", 4, 0}}})},
 	{"amend_order",
 		just(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 5}}}, Amend{Lines: []AmendLine{{SKU: "b", Quantity: 3}}})},
 	{"create_fulfilment", just(CreateFulfilment{"f1", line("a", 1)})},
@@ -53,8 +53,8 @@ var operations = []variant{
 	{"cancel_order", just(Cancel{})},
 	{"request_return", just(RequestReturn{ReturnID: "r"})},
 	{"receive_return",
-		just(ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 1, Resellable}}},
-			ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 2, Damaged}, {"b", 4, Resellable}}})},
+		just(ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 1, Resellable, 0}}},
+			ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 2, Damaged, 0}, {"b", 4, Resellable, 0}}})},
 	{"cancel_return", just(CancelReturn{ReturnID: "r"})},
 }
 

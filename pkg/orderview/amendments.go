@@ -21,7 +21,7 @@ func (o *Order) applyAmendment(ev *eventv1.OrderEvent, e *Entry) {
 func amendedQuantities(lines []*eventv1.AmendedLine) []LineQuantity {
 	out := make([]LineQuantity, len(lines))
 	for i, l := range lines {
-		out[i] = LineQuantity{l.Sku, l.Quantity}
+		out[i] = LineQuantity{l.Line, l.Sku, l.Quantity}
 	}
 	return out
 }
@@ -33,7 +33,7 @@ func (o *Order) amendLines(e *eventv1.OrderAmended) {
 		at := int(l.Line) - 1
 		if at < 0 || at >= len(o.Lines) {
 			at = len(o.Lines)
-			o.Lines = append(o.Lines, Line{SKU: l.Sku})
+			o.Lines = append(o.Lines, Line{Number: uint32(at) + 1, SKU: l.Sku})
 		}
 		line := &o.Lines[at]
 		line.Quantity, line.UnitPrice = l.Quantity, o.amount(l.UnitPriceMicros)

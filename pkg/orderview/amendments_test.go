@@ -56,16 +56,16 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	o := fold(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: requested, Reason: "customer called"}))
 	if e := o.Timeline[4]; len(o.Lines) != 2 || o.Total != "8.00" || e.Reason != "customer called" ||
-		!reflect.DeepEqual(e.Lines, []orderview.LineQuantity{{SKU: "A", Quantity: 4}, {SKU: "B", Quantity: 1}}) {
+		!reflect.DeepEqual(e.Lines, []orderview.LineQuantity{{2, "A", 4}, {3, "B", 1}}) {
 		t.Errorf("requested: %+v", o)
 	}
 	o = fold(schematest.OrderEvent(&eventv1.OrderAmended{
 		Lines: requested, Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}, SubtotalMicros: 10_500_000,
 		TotalMicros: 10_500_000, PaymentDueMicros: 2_500_000}))
 	want := []orderview.Line{
-		{SKU: "A", Quantity: 2, UnitPrice: "1.00", Amount: "2.00"},
-		{SKU: "A", Quantity: 4, UnitPrice: "2.00", Amount: "8.00", Backordered: 2},
-		{SKU: "B", Quantity: 1, UnitPrice: "0.50", Amount: "0.50"},
+		{Number: 1, SKU: "A", Quantity: 2, UnitPrice: "1.00", Amount: "2.00"},
+		{Number: 2, SKU: "A", Quantity: 4, UnitPrice: "2.00", Amount: "8.00", Backordered: 2},
+		{Number: 3, SKU: "B", Quantity: 1, UnitPrice: "0.50", Amount: "0.50"},
 	}
 	if !reflect.DeepEqual(o.Lines, want) || o.Total != "10.50" || o.PaymentDue != "2.50" || o.PaymentStatus != "pending" ||
 		o.Status != "confirmed" {
@@ -84,7 +84,7 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 	o = fold(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: less}),
 		schematest.OrderEvent(&eventv1.OrderAmended{
 			Lines: less, SubtotalMicros: 8_500_000, TotalMicros: 8_500_000, VoidedMicros: 2_000_000}),
-		schematest.OrderEvent(&eventv1.LinesShipped{
+		schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: "f",
 			Lines:        []*eventv1.LineQuantity{{Sku: "A", Quantity: 4}, {Sku: "B", Quantity: 1}},
 		}))

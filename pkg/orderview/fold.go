@@ -32,8 +32,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_OrderRejected, *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired:
 		o.applyEnd(ev, &e)
 	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled,
-		*eventv1.OrderEvent_LinesShipped, *eventv1.OrderEvent_ShipmentReconciled, *eventv1.OrderEvent_LinesDelivered,
-		*eventv1.OrderEvent_LinesCancelled, *eventv1.OrderEvent_FulfilmentCreated,
+		*eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
+		*eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
 		*eventv1.OrderEvent_FulfilmentCancelled:
 		o.applyLines(ev, &e)
 	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended,
@@ -45,7 +45,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		if !c.OrderResumed.Confirmed || c.OrderResumed.PaymentDeadlineMicros > 0 {
 			o.setDeadline(c.OrderResumed.PaymentDeadlineMicros)
 		}
-	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceivedV2, *eventv1.OrderEvent_ReturnCancelled:
+	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3, *eventv1.OrderEvent_ReturnCancelledV2:
 		o.applyReturn(ev, &e)
 	default:
 		o.applyPayment(ev, &e)
@@ -115,21 +115,21 @@ func (o *Order) applyLines(ev *eventv1.OrderEvent, e *Entry) {
 		e.Lines = o.backorder(c.OrderBackordered.Backordered)
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
-	case *eventv1.OrderEvent_LinesShipped:
-		e.Lines = o.ship(c.LinesShipped.Lines)
-		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
-		e.Reason = c.LinesShipped.UncoveredReason
-	case *eventv1.OrderEvent_ShipmentReconciled:
-		e.Lines = o.ship(c.ShipmentReconciled.Lines)
-		e.FulfilmentID = c.ShipmentReconciled.FulfilmentId
-	case *eventv1.OrderEvent_LinesDelivered:
-		e.Lines = o.deliver(c.LinesDelivered.Lines)
-		e.FulfilmentID = c.LinesDelivered.FulfilmentId
-	case *eventv1.OrderEvent_LinesCancelled:
-		e.Lines, e.Reason = o.cancelLines(c.LinesCancelled), c.LinesCancelled.Reason
-	case *eventv1.OrderEvent_FulfilmentCreated:
-		e.FulfilmentID = c.FulfilmentCreated.FulfilmentId
-		e.Lines = lineQuantities(c.FulfilmentCreated.Lines)
+	case *eventv1.OrderEvent_LinesShippedV2:
+		e.Lines = o.ship(c.LinesShippedV2.Lines)
+		e.FulfilmentID, e.Reference = c.LinesShippedV2.FulfilmentId, c.LinesShippedV2.TrackingReference
+		e.Reason = c.LinesShippedV2.UncoveredReason
+	case *eventv1.OrderEvent_ShipmentReconciledV2:
+		e.Lines = o.ship(c.ShipmentReconciledV2.Lines)
+		e.FulfilmentID = c.ShipmentReconciledV2.FulfilmentId
+	case *eventv1.OrderEvent_LinesDeliveredV2:
+		e.Lines = o.deliver(c.LinesDeliveredV2.Lines)
+		e.FulfilmentID = c.LinesDeliveredV2.FulfilmentId
+	case *eventv1.OrderEvent_LinesCancelledV2:
+		e.Lines, e.Reason = o.cancelLines(c.LinesCancelledV2), c.LinesCancelledV2.Reason
+	case *eventv1.OrderEvent_FulfilmentCreatedV2:
+		e.FulfilmentID = c.FulfilmentCreatedV2.FulfilmentId
+		e.Lines = lineQuantities(c.FulfilmentCreatedV2.Lines)
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		e.FulfilmentID, e.Reason = c.FulfilmentCancelled.FulfilmentId, c.FulfilmentCancelled.Reason
 	}

@@ -19,18 +19,18 @@ const (
 // applyFulfilment folds what an event says of fulfilments. The quantities of the order's lines are folded elsewhere.
 func (o *Order) applyFulfilment(ev *eventv1.OrderEvent, at time.Time) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_FulfilmentCreated:
-		o.setFulfilment(c.FulfilmentCreated.FulfilmentId, c.FulfilmentCreated.Lines).Status = fulfilmentPending
-	case *eventv1.OrderEvent_LinesShipped:
-		f := o.setFulfilment(c.LinesShipped.FulfilmentId, c.LinesShipped.Lines)
-		f.Status, f.TrackingReference, f.ShippedAt = fulfilmentShipped, c.LinesShipped.TrackingReference, &at
-	case *eventv1.OrderEvent_ShipmentReconciled:
-		if id := c.ShipmentReconciled.FulfilmentId; id != "" { // early events of this type have none
-			f := o.setFulfilment(id, c.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_FulfilmentCreatedV2:
+		o.setFulfilment(c.FulfilmentCreatedV2.FulfilmentId, c.FulfilmentCreatedV2.Lines).Status = fulfilmentPending
+	case *eventv1.OrderEvent_LinesShippedV2:
+		f := o.setFulfilment(c.LinesShippedV2.FulfilmentId, c.LinesShippedV2.Lines)
+		f.Status, f.TrackingReference, f.ShippedAt = fulfilmentShipped, c.LinesShippedV2.TrackingReference, &at
+	case *eventv1.OrderEvent_ShipmentReconciledV2:
+		if id := c.ShipmentReconciledV2.FulfilmentId; id != "" { // early events of this type have none
+			f := o.setFulfilment(id, c.ShipmentReconciledV2.Lines)
 			f.Status, f.ShippedAt = fulfilmentShipped, &at
 		}
-	case *eventv1.OrderEvent_LinesDelivered:
-		o.deliverFulfilment(c.LinesDelivered, at)
+	case *eventv1.OrderEvent_LinesDeliveredV2:
+		o.deliverFulfilment(c.LinesDeliveredV2, at)
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		if f := o.fulfilment(c.FulfilmentCancelled.FulfilmentId); f != nil {
 			f.Status, f.Reason = fulfilmentCancelled, c.FulfilmentCancelled.Reason
@@ -62,26 +62,30 @@ func (o *Order) setFulfilment(id string, lines []*eventv1.LineQuantity) *Fulfilm
 	}
 	f.Lines = make([]FulfilmentLine, len(lines))
 	for i, l := range lines {
-		f.Lines[i] = FulfilmentLine{SKU: l.Sku, Quantity: l.Quantity}
+		f.Lines[i] = FulfilmentLine{Line: l.Line, SKU: l.Sku, Quantity: l.Quantity}
 	}
 	return f
 }
 
-// deliverFulfilment notes a delivery. Where several lines have the same SKU, the first ones are delivered first.
-func (o *Order) deliverFulfilment(d *eventv1.LinesDelivered, at time.Time) {
+// deliverFulfilment notes a delivery: of the lines that it names, or of the first lines of a SKU.
+func (o *Order) deliverFulfilment(d *eventv1.LinesDeliveredV2, at time.Time) {
 	f := o.fulfilment(d.FulfilmentId)
 	if f == nil {
 		return
 	}
 	for _, q := range d.Lines {
 		left := q.Quantity
-		for i := range f.Lines {
-			if l := &f.Lines[i]; l.SKU == q.Sku {
-				n := min(left, l.Quantity-l.Delivered)
-				l.Delivered += n
-				left -= n
+		deliver := func(named bool) {
+			for i := range f.Lines {
+				if l := &f.Lines[i]; l.SKU == q.Sku && (l.Line == q.Line) == named {
+					n := min(left, l.Quantity-l.Delivered)
+					l.Delivered += n
+					left -= n
+				}
 			}
 		}
+		deliver(true)
+		deliver(false)
 	}
 	f.Status, f.DeliveredAt = fulfilmentDelivered, &at
 	if slices.ContainsFunc(f.Lines, func(l FulfilmentLine) bool { return l.Delivered < l.Quantity }) {

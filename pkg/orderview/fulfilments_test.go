@@ -10,19 +10,19 @@ import (
 
 func TestFulfilments(t *testing.T) {
 	created := func(id string) *eventv1.OrderEvent {
-		return schematest.OrderEvent(&eventv1.FulfilmentCreated{FulfilmentId: id, Lines: quantity("A", 3)})
+		return schematest.OrderEvent(&eventv1.FulfilmentCreatedV2{FulfilmentId: id, Lines: quantity("A", 3)})
 	}
 	shipped := func(id string) *eventv1.OrderEvent {
-		return schematest.OrderEvent(&eventv1.LinesShipped{
+		return schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: id, TrackingReference: "1Z", Lines: quantity("A", 3),
 		})
 	}
 	delivered := func(id string, n int64) *eventv1.OrderEvent {
-		return schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: id, Lines: quantity("A", n)})
+		return schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: id, Lines: quantity("A", n)})
 	}
 	cancelled := schematest.OrderEvent(&eventv1.FulfilmentCancelled{FulfilmentId: "f-1", Reason: "no box"})
 	ended := schematest.OrderEvent(&eventv1.OrderCancelled{})
-	reconciled := schematest.OrderEvent(&eventv1.ShipmentReconciled{Lines: quantity("A", 5)})
+	reconciled := schematest.OrderEvent(&eventv1.ShipmentReconciledV2{Lines: quantity("A", 5)})
 	for name, test := range map[string]struct {
 		events    []*eventv1.OrderEvent
 		statuses  []string
@@ -60,7 +60,7 @@ func TestFulfilments(t *testing.T) {
 				return
 			}
 			f := o.Fulfilments[0]
-			if f.Lines[0] != (FulfilmentLine{"A", 3, test.delivered}) || (f.ShippedAt != nil) != (f.TrackingReference == "1Z") ||
+			if f.Lines[0] != (FulfilmentLine{0, "A", 3, test.delivered}) || (f.ShippedAt != nil) != (f.TrackingReference == "1Z") ||
 				(f.DeliveredAt != nil) != (test.delivered > 0) ||
 				(f.Reason == "no box") != (name == "given up, another one") {
 				t.Errorf("%+v", f)

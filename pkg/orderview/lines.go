@@ -6,30 +6,44 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Events name quantities by SKU, and an order may have several lines of one SKU. So each change says in which order the
-// lines get their share, and how much a line has room for.
+// Events name the lines of quantities by their numbers. Stock's answers name SKUs alone, and so do events from before
+// lines had numbers; an order may have several lines of one SKU. So each change says in which order the lines get their
+// share, and how much a line has room for.
 
-// distribute gives quantities to the lines of their SKUs, from the first line on. room is how much a line can get. It
-// returns the quantities for the timeline.
+// distribute gives quantities to the lines that they name, and the others to the lines of their SKUs, from the first line
+// on. room is how much a line can get. It returns the quantities for the timeline.
 func (o *Order) distribute(
 	quantities []*eventv1.LineQuantity, room func(*Line) int64, give func(*Line, int64),
 ) []LineQuantity {
 	for _, q := range quantities {
 		left := q.Quantity
-		for i := range o.Lines {
-			if l := &o.Lines[i]; l.SKU == q.Sku {
-				n := min(left, room(l))
-				give(l, n)
-				left -= n
-			}
+		for _, l := range o.linesOf(q.Line, q.Sku) {
+			n := min(left, room(l))
+			give(l, n)
+			left -= n
 		}
 	}
 	return lineQuantities(quantities)
 }
 
+// linesOf are the lines that a quantity may be of: the one of that number, then those of its SKU.
+func (o *Order) linesOf(number uint32, sku string) (lines []*Line) {
+	for i := range o.Lines {
+		if l := &o.Lines[i]; l.Number == number {
+			lines = append(lines, l)
+		}
+	}
+	for i := range o.Lines {
+		if l := &o.Lines[i]; l.SKU == sku && l.Number != number {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
 func lineQuantities(quantities []*eventv1.LineQuantity) (out []LineQuantity) {
 	for _, q := range quantities {
-		out = append(out, LineQuantity{q.Sku, q.Quantity})
+		out = append(out, LineQuantity{q.Line, q.Sku, q.Quantity})
 	}
 	return out
 }
@@ -65,15 +79,15 @@ func (o *Order) deliver(q []*eventv1.LineQuantity) []LineQuantity {
 		func(l *Line, n int64) { l.Delivered += n })
 }
 
-// cancelLines cancels units, from the last line of a SKU and price on.
-func (o *Order) cancelLines(c *eventv1.LinesCancelled) []LineQuantity {
+// cancelLines cancels units: of the lines that are named, or from the last line of a SKU and price on.
+func (o *Order) cancelLines(c *eventv1.LinesCancelledV2) []LineQuantity {
 	var out []LineQuantity
 	for _, cancelled := range c.Lines {
-		out = append(out, LineQuantity{cancelled.Sku, cancelled.Quantity})
+		out = append(out, LineQuantity{cancelled.Line, cancelled.Sku, cancelled.Quantity})
 		left, price := cancelled.Quantity, o.amount(cancelled.UnitPriceMicros)
 		for i := len(o.Lines) - 1; i >= 0 && left > 0; i-- {
 			l := &o.Lines[i]
-			if l.SKU != cancelled.Sku || l.UnitPrice != price {
+			if l.SKU != cancelled.Sku || l.UnitPrice != price || cancelled.Line != 0 && cancelled.Line != l.Number {
 				continue
 			}
 			n := min(left, l.unshipped())

@@ -29,18 +29,18 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 		schematest.OrderEvent(&eventv1.OrderHeld{Reason: "fraud check"}),
 		schematest.OrderEvent(&eventv1.OrderResumed{PaymentDeadlineMicros: 1_700_000_000_000_000}),
 		schematest.OrderEvent(&eventv1.OrderConfirmed{}),
-		schematest.OrderEvent(&eventv1.LinesCancelled{
-			Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_000_000}}, Reason: "sold out",
+		schematest.OrderEvent(&eventv1.LinesCancelledV2{
+			Lines: []*eventv1.CancelledLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_000_000}}, Reason: "sold out",
 			SubtotalMicros: 4_000_000, TotalMicros: 4_000_000}),
-		schematest.OrderEvent(&eventv1.FulfilmentCreated{FulfilmentId: "f1", Lines: two}),
+		schematest.OrderEvent(&eventv1.FulfilmentCreatedV2{FulfilmentId: "f1", Lines: two}),
 		schematest.OrderEvent(&eventv1.FulfilmentCancelled{FulfilmentId: "f1", Reason: "no box"}),
 		schematest.OrderEvent(&eventv1.OrderHeld{}),
 		schematest.OrderEvent(&eventv1.OrderResumed{Confirmed: true}),
-		schematest.OrderEvent(&eventv1.LinesShipped{FulfilmentId: "f2", Lines: two}),
-		schematest.OrderEvent(&eventv1.LinesCancelled{
-			Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 2_000_000,
+		schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f2", Lines: two}),
+		schematest.OrderEvent(&eventv1.LinesCancelledV2{
+			Lines: []*eventv1.CancelledLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 2_000_000,
 			TotalMicros: 2_000_000}),
-		schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f2", Lines: two}),
+		schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f2", Lines: two}),
 	}
 	statuses := []string{
 		"placed", "reserved", "on_hold", "reserved", "confirmed", "confirmed", "confirmed", "confirmed", "on_hold",

@@ -125,7 +125,7 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 	}
 	for i, l := range o.Lines {
 		want := Line{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: currency.Format(l.UnitPriceMicros),
+			Number: uint32(i) + 1, SKU: l.SKU, Quantity: l.Quantity, UnitPrice: currency.Format(l.UnitPriceMicros),
 			Amount:      currency.Format(l.Quantity * l.UnitPriceMicros),
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered, Returned: l.Returned,
 		}
@@ -140,10 +140,24 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 			(v.Fulfilments[k].Status == fulfilmentDelivered) != f.Delivered {
 			t.Fatalf("the view has %+v, the rules %+v", v.Fulfilments, f)
 		}
+		arrived := map[int32]int64{}
+		for _, l := range f.Arrived {
+			arrived[l.Line] = l.Quantity
+		}
+		for i, l := range f.Lines {
+			want := FulfilmentLine{uint32(l.Line), l.SKU, l.Quantity, arrived[l.Line]}
+			if f.Delivered {
+				want.Delivered = l.Quantity
+			}
+			if got := v.Fulfilments[k].Lines[i]; got != want {
+				t.Fatalf("fulfilment %s: the view has %+v, the rules %+v", f.ID, got, want)
+			}
+		}
 	}
 	for i, r := range o.Returns {
 		for k, l := range r.Lines {
-			if got := v.Returns[i].Lines[k]; got.SKU != l.SKU || got.Quantity != l.Quantity || got.Received != l.Received {
+			if got := v.Returns[i].Lines[k]; got != (ReturnLine{
+				uint32(l.Line), l.SKU, l.Quantity, l.Received, got.Damaged}) {
 				t.Fatalf("return %s: the view has %+v, the rules %+v", r.ID, got, l)
 			}
 		}

@@ -73,7 +73,7 @@ var changes = []struct {
 		return schematest.OrderEvent(&eventv1.OrderCancelled{})
 	}},
 	{"completed", func() *eventv1.OrderEvent {
-		return schematest.OrderEvent(&eventv1.LinesShipped{
+		return schematest.OrderEvent(&eventv1.LinesShippedV2{
 			Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}})
 	}},
 	{"placed", func() *eventv1.OrderEvent {
@@ -341,9 +341,9 @@ func BenchmarkApply(b *testing.B) {
 	for _, change := range []proto.Message{
 		&eventv1.OrderPlaced{CustomerId: "c-1", Currency: "GBP", Lines: lines, TotalMicros: 2_000_000},
 		&eventv1.OrderReserved{}, &eventv1.PaymentAuthorizedV2{AmountMicros: 2_000_000}, &eventv1.OrderConfirmed{},
-		&eventv1.FulfilmentCreated{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV2{AmountMicros: 2_000_000},
-		&eventv1.LinesShipped{FulfilmentId: "f", Lines: shipped}, &eventv1.LinesDelivered{FulfilmentId: "f", Lines: shipped},
-		&eventv1.ReturnRequested{ReturnId: "r", Lines: shipped},
+		&eventv1.FulfilmentCreatedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV2{AmountMicros: 2_000_000},
+		&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: shipped},
+		&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: shipped},
 	} {
 		ev := schematest.OrderEvent(change)
 		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: uint64(len(life) + 1)}

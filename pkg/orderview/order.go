@@ -60,8 +60,9 @@ type Allocation struct {
 // Metadata is what a client keeps with the order, by name.
 type Metadata map[string]string
 
-// Line is a line of an order, in units.
+// Line is a line of an order, in units. Number is its place in the order, from 1.
 type Line struct {
+	Number      uint32 `json:"line"`
 	SKU         string `json:"sku"`
 	Quantity    int64  `json:"quantity"`
 	UnitPrice   string `json:"unit_price"`
@@ -88,6 +89,7 @@ type Fulfilment struct {
 
 // FulfilmentLine is what a fulfilment has of a SKU, in units.
 type FulfilmentLine struct {
+	Line      uint32 `json:"line,omitempty"` // of the order; absent in shipments from before lines had numbers
 	SKU       string `json:"sku"`
 	Quantity  int64  `json:"quantity"`
 	Delivered int64  `json:"delivered"`
@@ -103,6 +105,7 @@ type Return struct {
 
 // ReturnLine is what a return has of a SKU, in units. Damaged is included in Received.
 type ReturnLine struct {
+	Line     uint32 `json:"line,omitempty"` // of the order; absent in returns from before lines had numbers
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
 	Received int64  `json:"received"`
@@ -145,8 +148,9 @@ type Principal struct {
 	Verified bool `json:"verified"`
 }
 
-// LineQuantity is a quantity of a SKU.
+// LineQuantity is a quantity of a line, or of a SKU.
 type LineQuantity struct {
+	Line     uint32 `json:"line,omitempty"`
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
 }
@@ -162,9 +166,9 @@ func (o *Order) place(p *eventv1.OrderPlaced) {
 		o.Allocation = &Allocation{schema.AllocationPolicies.Word(p.Allocation.Policy), p.Allocation.Locations}
 	}
 	o.Metadata = metadataOf(p.Metadata)
-	for _, l := range p.Lines {
+	for i, l := range p.Lines {
 		o.Lines = append(o.Lines, Line{
-			SKU: l.Sku, Quantity: l.Quantity,
+			Number: uint32(i) + 1, SKU: l.Sku, Quantity: l.Quantity,
 			UnitPrice: o.amount(l.UnitPriceMicros), Amount: o.amount(l.Quantity * l.UnitPriceMicros),
 		})
 	}

@@ -88,6 +88,7 @@ func TestAnOrderTellsWhatIsDue(t *testing.T) {
 	f := newFixture(t)
 	s, _ := f.open(t.TempDir())
 	lines := []*eventv1.OrderLine{{Sku: "A", Quantity: 4, UnitPriceMicros: 2_500_000}}
+	cancelled := []*eventv1.CancelledLine{{Line: 1, Sku: "A", Quantity: 1, UnitPriceMicros: 2_500_000}}
 	for i, step := range []struct {
 		event *eventv1.OrderEvent
 		want  string // amounts that are due, and the deadline
@@ -102,8 +103,8 @@ func TestAnOrderTellsWhatIsDue(t *testing.T) {
 		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 4_000_000}), "until 2023-11-14T22:13:20Z"},
 		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 10_000_000, RefundDueMicros: 1_000_000}),
 			"overpayment 1.00, until 2023-11-14T22:13:20Z"},
-		{schematest.OrderEvent(&eventv1.LinesCancelled{
-			Lines: lines[:1], SubtotalMicros: 7_500_000, TotalMicros: 7_500_000, RefundDueMicros: 2_500_000}),
+		{schematest.OrderEvent(&eventv1.LinesCancelledV2{
+			Lines: cancelled, SubtotalMicros: 7_500_000, TotalMicros: 7_500_000, RefundDueMicros: 2_500_000}),
 			"overpayment 1.00, cancellation 2.50, until 2023-11-14T22:13:20Z"},
 		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 500_000, GoodwillMicros: 500_000}),
 			"overpayment 1.00, cancellation 2.50, goodwill 0.50, until 2023-11-14T22:13:20Z"},

@@ -9,39 +9,39 @@ import (
 // applyReturn folds events of returns.
 func (o *Order) applyReturn(ev *eventv1.OrderEvent, e *Entry) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_ReturnRequested:
-		e.ReturnID, e.Reason = c.ReturnRequested.ReturnId, c.ReturnRequested.Reason
+	case *eventv1.OrderEvent_ReturnRequestedV2:
+		e.ReturnID, e.Reason = c.ReturnRequestedV2.ReturnId, c.ReturnRequestedV2.Reason
 		r := o.returnWith(e.ReturnID)
 		r.Reason = e.Reason
-		r.addQuantities(c.ReturnRequested.Lines, e, 1)
-	case *eventv1.OrderEvent_ReturnReceivedV2:
-		e.ReturnID = c.ReturnReceivedV2.ReturnId
+		r.addQuantities(c.ReturnRequestedV2.Lines, e, 1)
+	case *eventv1.OrderEvent_ReturnReceivedV3:
+		e.ReturnID = c.ReturnReceivedV3.ReturnId
 		r := o.returnWith(e.ReturnID)
-		o.receiveReturn(r, c.ReturnReceivedV2.Lines, e)
-		o.due.returned += c.ReturnReceivedV2.RefundDueMicros
-		o.voided += c.ReturnReceivedV2.VoidedMicros
+		o.receiveReturn(r, c.ReturnReceivedV3.Lines, e)
+		o.due.returned += c.ReturnReceivedV3.RefundDueMicros
+		o.voided += c.ReturnReceivedV3.VoidedMicros
 		o.clearPaymentDue()
 		r.setStatus()
-	case *eventv1.OrderEvent_ReturnCancelled:
-		e.ReturnID, e.Reason = c.ReturnCancelled.ReturnId, c.ReturnCancelled.Reason
-		o.returnWith(e.ReturnID).addQuantities(c.ReturnCancelled.Lines, e, -1)
+	case *eventv1.OrderEvent_ReturnCancelledV2:
+		e.ReturnID, e.Reason = c.ReturnCancelledV2.ReturnId, c.ReturnCancelledV2.Reason
+		o.returnWith(e.ReturnID).addQuantities(c.ReturnCancelledV2.Lines, e, -1)
 	}
 }
 
-// receiveReturn notes goods that came back on the return, and on the order's lines of their SKU and price, from the
-// first line on.
+// receiveReturn notes goods that came back on the return, and on the order's lines: on those that are named, or on the
+// first ones of their SKU and price.
 func (o *Order) receiveReturn(r *Return, received []*eventv1.ReturnedLine, e *Entry) {
 	for _, back := range received {
-		e.Lines = append(e.Lines, LineQuantity{back.Sku, back.Quantity})
-		line := r.line(back.Sku)
+		e.Lines = append(e.Lines, LineQuantity{back.Line, back.Sku, back.Quantity})
+		line := r.line(back.Line, back.Sku)
 		line.Received += back.Quantity
 		o.returned += back.Quantity * back.UnitPriceMicros
 		if back.Condition == eventv1.Condition_CONDITION_DAMAGED {
 			line.Damaged += back.Quantity
 		}
 		left, price := back.Quantity, o.amount(back.UnitPriceMicros)
-		for i := range o.Lines {
-			if l := &o.Lines[i]; l.SKU == back.Sku && l.UnitPrice == price {
+		for _, l := range o.linesOf(back.Line, back.Sku) {
+			if l.UnitPrice == price {
 				n := min(left, l.Delivered-l.Returned)
 				l.Returned += n
 				left -= n
@@ -60,12 +60,16 @@ func (o *Order) returnWith(id string) *Return {
 	return &o.Returns[i]
 }
 
-// line finds a return's line of a SKU, which is added where it is new.
-func (r *Return) line(sku string) *ReturnLine {
-	i := slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.SKU == sku })
+// line finds a line in the return. What was requested without a number has all lines of its SKU. One that is new is
+// added.
+func (r *Return) line(number uint32, sku string) *ReturnLine {
+	i := slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.SKU == sku && l.Line == number })
+	if i < 0 {
+		i = slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.SKU == sku && l.Line == 0 })
+	}
 	if i < 0 {
 		i = len(r.Lines)
-		r.Lines = append(r.Lines, ReturnLine{SKU: sku})
+		r.Lines = append(r.Lines, ReturnLine{Line: number, SKU: sku})
 	}
 	return &r.Lines[i]
 }
@@ -73,7 +77,7 @@ func (r *Return) line(sku string) *ReturnLine {
 // addQuantities adds to what is to come back, or takes off it where sign is -1.
 func (r *Return) addQuantities(lines []*eventv1.LineQuantity, e *Entry, sign int64) {
 	for _, l := range lines {
-		r.line(l.Sku).Quantity += sign * l.Quantity
+		r.line(l.Line, l.Sku).Quantity += sign * l.Quantity
 	}
 	e.Lines = append(e.Lines, lineQuantities(lines)...)
 	r.setStatus()

@@ -8,18 +8,18 @@ import (
 )
 
 func TestReturns(t *testing.T) {
-	sent := schematest.OrderEvent(&eventv1.LinesShipped{FulfilmentId: "f", Lines: quantity("A", 5)})
-	arrived := schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f", Lines: quantity("A", 5)})
-	requested := schematest.OrderEvent(&eventv1.ReturnRequested{ReturnId: "r", Lines: quantity("A", 4), Reason: "too big"})
+	sent := schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: quantity("A", 5)})
+	arrived := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: quantity("A", 5)})
+	requested := schematest.OrderEvent(&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: quantity("A", 4), Reason: "too big"})
 	back := func(n int64, condition eventv1.Condition) *eventv1.ReturnedLine {
 		return &eventv1.ReturnedLine{Sku: "A", Quantity: n, UnitPriceMicros: 1_000_000, Condition: condition}
 	}
-	received := schematest.OrderEvent(&eventv1.ReturnReceivedV2{
+	received := schematest.OrderEvent(&eventv1.ReturnReceivedV3{
 		ReturnId: "r", RefundDueMicros: 3_000_000,
 		Lines: []*eventv1.ReturnedLine{
 			back(2, eventv1.Condition_CONDITION_RESELLABLE), back(1, eventv1.Condition_CONDITION_DAMAGED),
 		}})
-	cancelled := schematest.OrderEvent(&eventv1.ReturnCancelled{ReturnId: "r", Lines: quantity("A", 1), Reason: "kept"})
+	cancelled := schematest.OrderEvent(&eventv1.ReturnCancelledV2{ReturnId: "r", Lines: quantity("A", 1), Reason: "kept"})
 	events := []*eventv1.OrderEvent{sent, arrived, requested, received, cancelled}
 	for n, want := range []string{"none", "none", "requested", "partially_received", "received"} {
 		if o := folded(t, events[:n+1]...); o.ReturnStatus != want {
@@ -27,7 +27,7 @@ func TestReturns(t *testing.T) {
 		}
 	}
 	o := folded(t, sent, arrived, requested, received)
-	if r := o.Returns[0]; r.Status != "partially_received" || r.Lines[0] != (ReturnLine{"A", 4, 3, 1}) ||
+	if r := o.Returns[0]; r.Status != "partially_received" || r.Lines[0] != (ReturnLine{0, "A", 4, 3, 1}) ||
 		r.Reason != "too big" {
 		t.Fatalf("%+v", r)
 	}
@@ -35,7 +35,7 @@ func TestReturns(t *testing.T) {
 		len(o.Timeline[4].Lines) != 2 {
 		t.Fatalf("%+v", o)
 	}
-	none := schematest.OrderEvent(&eventv1.ReturnCancelled{ReturnId: "r", Lines: quantity("A", 4)})
+	none := schematest.OrderEvent(&eventv1.ReturnCancelledV2{ReturnId: "r", Lines: quantity("A", 4)})
 	if o = folded(t, sent, arrived, requested, none); o.ReturnStatus != "none" || o.Returns[0].Status != "cancelled" {
 		t.Fatalf("%+v", o)
 	}

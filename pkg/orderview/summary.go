@@ -42,16 +42,19 @@ func (s *summary) apply(ev *eventv1.OrderEvent) {
 		s.customer = c.CreditNoteImported.CustomerId
 	case *eventv1.OrderEvent_ImportRequested:
 		s.customer = requestedDocument(c.ImportRequested).CustomerId
-	case *eventv1.OrderEvent_LinesShipped:
-		s.ship(c.LinesShipped.Lines)
-	case *eventv1.OrderEvent_ShipmentReconciled:
-		s.ship(c.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_LinesShippedV2:
+		s.ship(c.LinesShippedV2.Lines)
+	case *eventv1.OrderEvent_ShipmentReconciledV2:
+		s.ship(c.ShipmentReconciledV2.Lines)
 	case *eventv1.OrderEvent_OrderAmended:
 		for _, l := range c.OrderAmended.Lines {
 			s.unshipped += l.Quantity - l.FormerQuantity
 		}
-	case *eventv1.OrderEvent_LinesCancelled:
-		if s.unshipped -= units(c.LinesCancelled.Lines); s.unshipped <= 0 {
+	case *eventv1.OrderEvent_LinesCancelledV2:
+		for _, l := range c.LinesCancelledV2.Lines {
+			s.unshipped -= l.Quantity
+		}
+		if s.unshipped <= 0 {
 			s.status = statusCompleted
 		}
 	}

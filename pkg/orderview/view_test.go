@@ -58,8 +58,8 @@ func (f *fixture) life(id, customer string) {
 	f.append(id, 3, schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000}))
 	f.append(id, 4, schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	ship := []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}}
-	f.append(id, 5, schematest.OrderEvent(&eventv1.LinesShipped{FulfilmentId: "f1", Lines: ship}))
-	f.append(id, 6, schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f1", Lines: ship}))
+	f.append(id, 5, schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f1", Lines: ship}))
+	f.append(id, 6, schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f1", Lines: ship}))
 }
 
 func (f *fixture) open(dir string) (s *orderview.Store, stop func()) {

@@ -45,6 +45,7 @@ func (c *checker) foldAmended(rec *eventlog.Record, o *order, e *eventv1.OrderAm
 	o.amending = nil
 	subtotal, fits := o.subtotal, true
 	for _, l := range e.Lines {
+		c.amendNumbered(rec, o, l)
 		mine := o.line(l.Sku)
 		if mine == nil {
 			o.lines = append(o.lines, line{sku: c.intern(l.Sku)})
@@ -91,7 +92,7 @@ func (c *checker) foldAmendedMoney(rec *eventlog.Record, o *order, e *eventv1.Or
 func (c *checker) checkPaymentDue(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, name string) {
 	o.paymentDue = o.paymentDue && o.uncovered() > 0
 	o.coverLost = o.coverLost && o.paymentDue
-	reason := ev.GetLinesShipped().GetUncoveredReason()
+	reason := ev.GetLinesShippedV2().GetUncoveredReason()
 	c.check(Money, reason == "" || !o.onAccount && o.uncovered() > 0,
 		"%s: shipped without cover, although the order is covered", at(rec))
 	if name == "fulfilment_created" || name == "lines_shipped" && reason == "" {

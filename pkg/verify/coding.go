@@ -191,6 +191,10 @@ func (o *order) code(c *coder) {
 		c.text(&l.sku)
 		c.int64s(&l.ordered, &l.shipped, &l.backordered, &l.delivered, &l.returned, &l.damaged)
 	})
+	list(c, &o.numbered, func(l *numberedLine) {
+		c.text(&l.sku)
+		c.int64s(&l.price, &l.ordered, &l.shipped, &l.delivered, &l.returned)
+	})
 	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline,
 		&o.goodwill, &o.earlyCaptured, &o.earlyVoided, &o.earlyRefunded)
 	list(c, &o.providerEvents, c.text)
@@ -205,6 +209,7 @@ func (o *order) code(c *coder) {
 		c.flag(&f.pending)
 		list(c, &f.undelivered, func(u *undelivered) {
 			c.text(&u.sku)
+			c.int32(&u.line)
 			c.int64(&u.units)
 		})
 	})

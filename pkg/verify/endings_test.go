@@ -88,7 +88,7 @@ func receiveReturnV1(s *story, due int64) {
 // receiveReturn is receiveReturnV1 in the version that is written today.
 func receiveReturn(s *story, condition eventv1.Condition) {
 	requestReturn(s)
-	s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.ReturnReceivedV2{
+	s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.ReturnReceivedV3{
 		ReturnId:        "r",
 		Lines:           []*eventv1.ReturnedLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000, Condition: condition}},
 		RefundDueMicros: 2_560_000}))
@@ -99,9 +99,9 @@ func receiveReturn(s *story, condition eventv1.Condition) {
 
 func requestReturn(s *story) {
 	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
-	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f", Lines: a}))
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: a}))
 	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 5_110_000}))
-	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReturnRequested{ReturnId: "r", Lines: a}))
+	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: a}))
 }
 
 const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
@@ -259,8 +259,8 @@ func TestOpenOrdersAreNoViolation(t *testing.T) {
 
 // linesCancelled cancels units of A.
 func linesCancelled(s *story, quantity, total, voided int64) {
-	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesCancelled{
-		Lines:          []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000}},
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesCancelledV2{
+		Lines:          []*eventv1.CancelledLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000}},
 		SubtotalMicros: 5_110_000 - quantity*2_555_000, TotalMicros: total, VoidedMicros: voided,
 	}))
 }

@@ -73,14 +73,15 @@ func (o *soldOrder) apply(ev *eventv1.OrderEvent) (lines []*eventv1.OrderLine, r
 			}
 		}
 		return changed, "amended", false
-	case *eventv1.OrderEvent_LinesCancelled:
-		o.ordered -= worth(c.LinesCancelled.Lines)
-		for _, l := range c.LinesCancelled.Lines {
+	case *eventv1.OrderEvent_LinesCancelledV2:
+		lines = cancelledLines(c.LinesCancelledV2)
+		o.ordered -= worth(lines)
+		for _, l := range lines {
 			o.takeOff(l)
 		}
-		return c.LinesCancelled.Lines, "cancelled", true
-	case *eventv1.OrderEvent_ReturnReceivedV2:
-		for _, l := range c.ReturnReceivedV2.Lines {
+		return lines, "cancelled", true
+	case *eventv1.OrderEvent_ReturnReceivedV3:
+		for _, l := range c.ReturnReceivedV3.Lines {
 			line := &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
 			lines = append(lines, line)
 			o.takeOff(line)
@@ -91,6 +92,13 @@ func (o *soldOrder) apply(ev *eventv1.OrderEvent) (lines []*eventv1.OrderLine, r
 		return o.left(), "cancelled", true
 	}
 	return nil, "", false
+}
+
+func cancelledLines(c *eventv1.LinesCancelledV2) (lines []*eventv1.OrderLine) {
+	for _, l := range c.Lines {
+		lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
+	}
+	return lines
 }
 
 func copyOf(l *eventv1.OrderLine) *eventv1.OrderLine {

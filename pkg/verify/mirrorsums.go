@@ -153,11 +153,11 @@ func (m *mirrorSums) orderLines(rec *eventlog.Record, name string, ev *eventv1.O
 	case ev.GetCreditNoteImported() != nil:
 		p := ev.GetCreditNoteImported()
 		sign, lines, customer, country, currency = -1, p.Lines, p.CustomerId, p.Country, p.Currency
-	case ev.GetLinesCancelled() != nil:
-		sign, lines = -1, ev.GetLinesCancelled().Lines
-	case ev.GetReturnReceivedV2() != nil:
+	case ev.GetLinesCancelledV2() != nil:
+		sign, lines = -1, cancelledLines(ev.GetLinesCancelledV2())
+	case ev.GetReturnReceivedV3() != nil:
 		sign = -1
-		for _, l := range ev.GetReturnReceivedV2().Lines {
+		for _, l := range ev.GetReturnReceivedV3().Lines {
 			lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
 		}
 	case ev.GetOrderAmended() != nil:

@@ -17,10 +17,12 @@ const (
 
 // order is the naive fold of one order or past document. Amounts are in micro-units.
 type order struct {
-	version              uint64
-	status, kind         string
-	placed               id     // of the event that placed it
-	lines                []line // one for each SKU
+	version      uint64
+	status, kind string
+	placed       id     // of the event that placed it
+	lines        []line // one for each SKU
+	// numbered are the lines by their numbers, from 1; nil where an event of before ORD-69 did not name one.
+	numbered             []numberedLine
 	subtotal, total      int64
 	authorized, captured int64
 	voided, refunded     int64
@@ -187,15 +189,15 @@ func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 		if !r.Confirmed || r.PaymentDeadlineMicros > 0 {
 			o.deadline = r.PaymentDeadlineMicros
 		}
-	case *eventv1.OrderEvent_LinesCancelled:
+	case *eventv1.OrderEvent_LinesCancelledV2:
 		c.checkCancelledByTimer(rec, o, ev)
-		c.foldLinesCancelled(rec, o, ch.LinesCancelled)
-	case *eventv1.OrderEvent_LinesShipped, *eventv1.OrderEvent_ShipmentReconciled, *eventv1.OrderEvent_LinesDelivered,
-		*eventv1.OrderEvent_FulfilmentCreated, *eventv1.OrderEvent_FulfilmentCancelled:
+		c.foldLinesCancelled(rec, o, ch.LinesCancelledV2)
+	case *eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
+		*eventv1.OrderEvent_FulfilmentCreatedV2, *eventv1.OrderEvent_FulfilmentCancelled:
 		c.foldFulfilment(rec, o, ev)
 	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended, *eventv1.OrderEvent_AmendmentDeclined:
 		c.foldAmendment(rec, o, ev)
-	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceivedV2, *eventv1.OrderEvent_ReturnCancelled:
+	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3, *eventv1.OrderEvent_ReturnCancelledV2:
 		c.foldReturn(rec, o, ev)
 	default:
 		c.foldPayment(rec, o, ev)
@@ -209,6 +211,9 @@ func (c *checker) beginOrder(
 	c.check(OneKey, o.kind == "", "%s: order %s is placed for a second time", at(rec), ev.OrderId)
 	o.kind, o.status, o.placed, o.total = kind, status, idOf(ev.Meta.EventId), total
 	c.setLines(o, lines)
+	if kind == kindOrder {
+		o.numbered = c.numberedLines(lines)
+	}
 	c.check(Transitions, len(lines) > 0, "%s: an order without lines", at(rec))
 	key := ev.Meta.IdempotencyKey
 	if key == "" {
@@ -267,9 +272,13 @@ func (c *checker) foldRejected(rec *eventlog.Record, o *order, e *eventv1.OrderR
 }
 
 // foldLinesCancelled folds quantities that are cancelled, and money that is not needed for them any more.
-func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelled) {
+func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelledV2) {
 	c.check(Transitions, len(e.Lines) > 0, "%s: nothing was cancelled", at(rec))
 	for _, cancelled := range e.Lines {
+		if n := c.named(rec, o, cancelled.Line, cancelled.Sku); n != nil {
+			n.ordered -= cancelled.Quantity
+			c.checkNumbered(rec, n, cancelled.UnitPriceMicros)
+		}
 		l := o.line(cancelled.Sku)
 		if l == nil {
 			c.check(Transitions, false, "%s: cancelled %s, which was not ordered", at(rec), cancelled.Sku)

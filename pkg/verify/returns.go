@@ -8,8 +8,8 @@ import (
 // foldReturn folds goods that come back, and the money that is due for them.
 func (c *checker) foldReturn(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
-	case *eventv1.OrderEvent_ReturnRequested:
-		r := ch.ReturnRequested
+	case *eventv1.OrderEvent_ReturnRequestedV2:
+		r := ch.ReturnRequestedV2
 		_, again := o.returns[r.ReturnId]
 		c.check(Transitions, !again && r.ReturnId != "" && units(r.Lines) > 0,
 			"%s: return %q is there already, or of nothing", at(rec), r.ReturnId)
@@ -18,10 +18,10 @@ func (c *checker) foldReturn(rec *eventlog.Record, o *order, ev *eventv1.OrderEv
 		}
 		o.returns[r.ReturnId] = units(r.Lines)
 		c.checkReturnRequest(rec, o)
-	case *eventv1.OrderEvent_ReturnReceivedV2:
-		c.foldReturnReceived(rec, o, ch.ReturnReceivedV2)
-	case *eventv1.OrderEvent_ReturnCancelled:
-		r := ch.ReturnCancelled
+	case *eventv1.OrderEvent_ReturnReceivedV3:
+		c.foldReturnReceived(rec, o, ch.ReturnReceivedV3)
+	case *eventv1.OrderEvent_ReturnCancelledV2:
+		r := ch.ReturnCancelledV2
 		left, ok := o.returns[r.ReturnId]
 		c.check(Transitions, ok && left > 0 && units(r.Lines) == left,
 			"%s: gives up %d units of return %q, of which %d are to come", at(rec), units(r.Lines), r.ReturnId, left)
@@ -44,10 +44,14 @@ func (c *checker) checkReturnRequest(rec *eventlog.Record, o *order) {
 		"%s: %d units are to come back of %d that were delivered", at(rec), requested, there)
 }
 
-func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.ReturnReceivedV2) {
+func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.ReturnReceivedV3) {
 	left, ok := o.returns[r.ReturnId]
 	var came int64
 	for _, back := range r.Lines {
+		if n := c.named(rec, o, back.Line, back.Sku); n != nil {
+			n.returned += back.Quantity
+			c.checkNumbered(rec, n, back.UnitPriceMicros)
+		}
 		l := o.line(back.Sku)
 		if l == nil {
 			c.check(Transitions, false, "%s: %s came back, which was not ordered", at(rec), back.Sku)

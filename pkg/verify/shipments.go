@@ -14,17 +14,23 @@ type fulfilment struct {
 	undelivered []undelivered
 }
 
-// undelivered is what of a SKU has shipped and not arrived.
+// undelivered is what of a line has shipped and not arrived. Its number is 0 in shipments of before ORD-69.
 type undelivered struct {
 	sku   string
+	line  int32
 	units int64
+}
+
+// is reports whether a delivery is of this.
+func (u undelivered) is(q *eventv1.LineQuantity) bool {
+	return u.sku == q.Sku && (u.line == int32(q.Line) || u.line == 0)
 }
 
 // foldFulfilment folds what is packed, shipped and delivered.
 func (c *checker) foldFulfilment(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
-	case *eventv1.OrderEvent_FulfilmentCreated:
-		f := ch.FulfilmentCreated
+	case *eventv1.OrderEvent_FulfilmentCreatedV2:
+		f := ch.FulfilmentCreatedV2
 		_, again := o.fulfilments[f.FulfilmentId]
 		c.check(Transitions, !again && f.FulfilmentId != "" && units(f.Lines) > 0,
 			"%s: fulfilment %q is there already, or of nothing", at(rec), f.FulfilmentId)
@@ -33,12 +39,12 @@ func (c *checker) foldFulfilment(rec *eventlog.Record, o *order, ev *eventv1.Ord
 		id := ch.FulfilmentCancelled.FulfilmentId
 		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
 		delete(o.fulfilments, id)
-	case *eventv1.OrderEvent_LinesShipped:
-		c.foldShipment(rec, o, ch.LinesShipped.FulfilmentId, ch.LinesShipped.Lines)
-	case *eventv1.OrderEvent_ShipmentReconciled:
-		c.foldShipment(rec, o, ch.ShipmentReconciled.FulfilmentId, ch.ShipmentReconciled.Lines)
-	case *eventv1.OrderEvent_LinesDelivered:
-		c.foldDelivery(rec, o, ch.LinesDelivered)
+	case *eventv1.OrderEvent_LinesShippedV2:
+		c.foldShipment(rec, o, ch.LinesShippedV2.FulfilmentId, ch.LinesShippedV2.Lines)
+	case *eventv1.OrderEvent_ShipmentReconciledV2:
+		c.foldShipment(rec, o, ch.ShipmentReconciledV2.FulfilmentId, ch.ShipmentReconciledV2.Lines)
+	case *eventv1.OrderEvent_LinesDeliveredV2:
+		c.foldDelivery(rec, o, ch.LinesDeliveredV2)
 	}
 }
 
@@ -57,6 +63,10 @@ func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines 
 	o.setFulfilment(id, fulfilment{units: units(lines), undelivered: c.allUndelivered(lines)})
 	c.check(Transitions, len(lines) > 0, "%s: a shipment of nothing", at(rec))
 	for _, shipped := range lines {
+		if n := c.named(rec, o, shipped.Line, shipped.Sku); n != nil {
+			n.shipped += shipped.Quantity
+			c.checkNumbered(rec, n, n.price)
+		}
 		l := o.line(shipped.Sku)
 		if l == nil {
 			c.check(Transitions, false, "%s: shipped %s, which was not ordered", at(rec), shipped.Sku)
@@ -78,12 +88,16 @@ func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines 
 }
 
 // foldDelivery folds what of a shipment arrives, in several deliveries or all at once.
-func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesDelivered) {
+func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesDeliveredV2) {
 	f, ok := o.fulfilments[d.FulfilmentId]
 	c.check(Transitions, ok && !f.pending && len(d.Lines) > 0,
 		"%s: delivered %d lines of %q, which has not shipped", at(rec), len(d.Lines), d.FulfilmentId)
 	for _, q := range d.Lines {
-		i := slices.IndexFunc(f.undelivered, func(u undelivered) bool { return u.sku == q.Sku })
+		if n := c.named(rec, o, q.Line, q.Sku); n != nil {
+			n.delivered += q.Quantity
+			c.checkNumbered(rec, n, n.price)
+		}
+		i := slices.IndexFunc(f.undelivered, func(u undelivered) bool { return u.is(q) })
 		c.check(Transitions, i >= 0 && q.Quantity > 0 && q.Quantity <= f.undelivered[i].units,
 			"%s: delivered %d of %s in shipment %q, of which %v are on their way",
 			at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.undelivered)
@@ -100,7 +114,7 @@ func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesD
 func (c *checker) allUndelivered(lines []*eventv1.LineQuantity) []undelivered {
 	out := make([]undelivered, len(lines))
 	for i, l := range lines {
-		out[i] = undelivered{c.intern(l.Sku), l.Quantity}
+		out[i] = undelivered{c.intern(l.Sku), int32(l.Line), l.Quantity}
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func healthy() *story {
 	s.addOrder("o-1", 2, "", schematest.OrderEvent(&eventv1.OrderReserved{}))
 	s.addOrder("o-1", 3, "p", schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 5_110_000}))
 	s.addOrder("o-1", 4, "p", schematest.OrderEvent(&eventv1.OrderConfirmed{}))
-	s.addOrder("o-1", 5, "s", schematest.OrderEvent(&eventv1.LinesShipped{
+	s.addOrder("o-1", 5, "s", schematest.OrderEvent(&eventv1.LinesShippedV2{
 		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
 	step := func(version uint64) *eventv1.ReservationStep {
 		return &eventv1.ReservationStep{OrderId: "o-1", PlacedEventId: placed.Meta.EventId, Version: version}

@@ -59,7 +59,7 @@ var amendmentViolations = []violation{
 	},
 	{"shipped while stock was asked", verify.Transitions, "", func(s *story) {
 		requestAmendment(s, 3)
-		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesShipped{
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: "g",
 			Lines:        []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}},
 		}))
@@ -77,8 +77,8 @@ var amendmentViolations = []violation{
 	{"cancelled at the end of no deadline", verify.Transitions, "", func(s *story) {
 		amendOrder(s, 3, 7_660_000, 2_550_000)
 		stockFollows(s)
-		ev := s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.LinesCancelled{
-			Lines:          []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
+		ev := s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.LinesCancelledV2{
+			Lines:          []*eventv1.CancelledLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
 			SubtotalMicros: 2_555_000, TotalMicros: 2_560_000, VoidedMicros: 2_550_000, Reason: "payment_expired",
 		}))
 		ev.Meta.Cause = eventv1.Cause_CAUSE_TIMER
@@ -86,7 +86,7 @@ var amendmentViolations = []violation{
 	{"shipped with a payment due", verify.Money, "", func(s *story) {
 		amendOrder(s, 3, 7_660_000, 2_550_000)
 		stockFollows(s)
-		s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.LinesShipped{
+		s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: "g",
 			Lines:        []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}},
 		}))

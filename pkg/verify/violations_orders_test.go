@@ -18,7 +18,17 @@ var orderViolations = []violation{
 		s.orders[3].Meta.Version, s.orders[4].Meta.Version = 4, 5
 	}},
 	{"more shipped than ordered", verify.Transitions, "", func(s *story) {
-		s.orders[4].Change.(*eventv1.OrderEvent_LinesShipped).LinesShipped.Lines[0].Quantity = 3
+		s.orders[4].Change.(*eventv1.OrderEvent_LinesShippedV2).LinesShippedV2.Lines[0].Quantity = 3
+	}},
+	{"a line shipped under another SKU's number", verify.Transitions, "", func(s *story) {
+		s.orders[4].Change.(*eventv1.OrderEvent_LinesShippedV2).LinesShippedV2.Lines[0].Line = 2
+	}},
+	{"a line cancelled at another price than its own", verify.Money, "", func(s *story) {
+		s.orders[4].Change.(*eventv1.OrderEvent_LinesShippedV2).LinesShippedV2.Lines[0].Line = 1
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesCancelledV2{
+			Lines:          []*eventv1.CancelledLine{{Line: 1, Sku: "A", Quantity: 1, UnitPriceMicros: 1}},
+			SubtotalMicros: 5_109_999, TotalMicros: 5_110_000,
+		}))
 	}},
 	{"an order filled with more than it waits for", verify.Transitions, "", func(s *story) {
 		backorderTwo(s)
@@ -39,7 +49,7 @@ var orderViolations = []violation{
 	}},
 	{"shipped while on hold", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderHeld{}))
-		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesShipped{
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
 	}},
 	{"more cancelled than was left", verify.Transitions, "", func(s *story) { linesCancelled(s, 2, 0, 5_110_000) }},
@@ -49,8 +59,8 @@ var orderViolations = []violation{
 	}},
 	{"a fulfilment delivered before it shipped", verify.Transitions, "", func(s *story) {
 		one := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.FulfilmentCreated{FulfilmentId: "g", Lines: one}))
-		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "g", Lines: one}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.FulfilmentCreatedV2{FulfilmentId: "g", Lines: one}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "g", Lines: one}))
 	}},
 	{"more voided than was held", verify.Money, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 5_110_001}))
@@ -108,12 +118,12 @@ var orderViolations = []violation{
 	{"delivered twice", verify.Transitions, "", func(s *story) { deliveries(s, 1, 1) }},
 	{"delivered less than nothing", verify.Transitions, "", func(s *story) { deliveries(s, -1) }},
 	{"delivered what was in another shipment", verify.Transitions, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesShipped{
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
 		deliveries(s, 1, 1)
 	}},
 	{"delivered without a shipment", verify.Transitions, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "g"}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "g"}))
 	}},
 	{"expired before its deadline", verify.Transitions, "", func(s *story) {
 		s.orders = s.orders[:2]
@@ -126,10 +136,10 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 10, "", &eventv1.OrderEvent{Change: s.orders[len(s.orders)-1].Change})
 	}},
 	{"asked back before it was delivered", verify.Transitions, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ReturnRequested{
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ReturnRequestedV2{
 			ReturnId: "r", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
 	}},
 	{"gave up a return that is not there", verify.Transitions, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ReturnCancelled{ReturnId: "q"}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ReturnCancelledV2{ReturnId: "q"}))
 	}},
 }

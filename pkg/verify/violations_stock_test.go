@@ -72,7 +72,7 @@ var stockViolations = []violation{
 // deliveries are of shipment f, which has one A.
 func deliveries(s *story, quantities ...int64) {
 	for _, n := range quantities {
-		s.addOrder("o-1", uint64(len(s.orders)+1), "", schematest.OrderEvent(&eventv1.LinesDelivered{
+		s.addOrder("o-1", uint64(len(s.orders)+1), "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{
 			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: n}}}))
 	}
 }
@@ -80,7 +80,7 @@ func deliveries(s *story, quantities ...int64) {
 // A shipment may arrive in several deliveries.
 func TestAShipmentMayArriveInSeveralDeliveries(t *testing.T) {
 	s := healthy()
-	s.orders[4].Change.(*eventv1.OrderEvent_LinesShipped).LinesShipped.Lines[0].Quantity = 2
+	s.orders[4].Change.(*eventv1.OrderEvent_LinesShippedV2).LinesShippedV2.Lines[0].Quantity = 2
 	s.stock[4].Change.(*eventv1.InventoryEvent_StockFulfilled).StockFulfilled.Quantity = 2
 	s.stock[4].Change.(*eventv1.InventoryEvent_StockFulfilled).StockFulfilled.FromCommitted = fromMain(2)
 	end := level(8, 8, 0, 0)

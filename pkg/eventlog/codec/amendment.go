@@ -9,11 +9,11 @@ import (
 func setAmendment(e *eventv1.OrderEvent, ev order.Event) string {
 	switch c := ev.(type) {
 	case order.LinesCancelled:
-		e.Change = &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
-			Lines: toLines(c.Lines), Reason: c.Reason, SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
+		e.Change = &eventv1.OrderEvent_LinesCancelledV2{LinesCancelledV2: &eventv1.LinesCancelledV2{
+			Lines: toCancelled(c.Lines), Reason: c.Reason, SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
 			VoidedMicros: c.VoidedMicros, RefundDueMicros: c.RefundDueMicros,
 		}}
-		return "holdfast.lines_cancelled.v1"
+		return "holdfast.lines_cancelled.v2"
 	case order.AmendmentRequested:
 		e.Change = &eventv1.OrderEvent_AmendmentRequested{
 			AmendmentRequested: &eventv1.AmendmentRequested{Lines: toAmended(c.Lines), Reason: c.Reason}}
@@ -36,10 +36,10 @@ func setAmendment(e *eventv1.OrderEvent, ev order.Event) string {
 // readAmendment is the inverse of setAmendment.
 func readAmendment(e *eventv1.OrderEvent) order.Event {
 	switch c := e.Change.(type) {
-	case *eventv1.OrderEvent_LinesCancelled:
-		p := c.LinesCancelled
+	case *eventv1.OrderEvent_LinesCancelledV2:
+		p := c.LinesCancelledV2
 		return order.LinesCancelled{
-			Lines: fromLines(p.Lines), Reason: p.Reason, SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
+			Lines: fromCancelled(p.Lines), Reason: p.Reason, SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
 			VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros,
 		}
 	case *eventv1.OrderEvent_AmendmentRequested:
@@ -55,6 +55,20 @@ func readAmendment(e *eventv1.OrderEvent) order.Event {
 		return order.AmendmentDeclined{Short: fromShort(c.AmendmentDeclined.Short), Reason: c.AmendmentDeclined.Reason}
 	}
 	return nil
+}
+
+func toCancelled(lines []order.CancelledLine) []*eventv1.CancelledLine {
+	return messages(lines, func(m *eventv1.CancelledLine, l *order.CancelledLine) {
+		m.Line, m.Sku, m.Quantity, m.UnitPriceMicros = uint32(l.Line), l.SKU, l.Quantity, l.UnitPriceMicros
+	})
+}
+
+func fromCancelled(lines []*eventv1.CancelledLine) []order.CancelledLine {
+	return values(lines, func(l *eventv1.CancelledLine) order.CancelledLine {
+		return order.CancelledLine{
+			Line: int32(l.Line), SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
+		}
+	})
 }
 
 func toAmended(lines []order.AmendedLine) []*eventv1.AmendedLine {

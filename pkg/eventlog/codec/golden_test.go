@@ -132,7 +132,11 @@ func TestGoldenPrincipals(t *testing.T) {
 // version is the version of a change that is written.
 func version(name string) string {
 	switch name {
-	case "return_received", "payment_authorized", "payment_captured", "payment_voided", "payment_refunded":
+	case "return_received":
+		return "v3"
+	case "payment_authorized", "payment_captured", "payment_voided", "payment_refunded", "lines_shipped",
+		"lines_delivered", "lines_cancelled", "fulfilment_created", "shipment_reconciled", "return_requested",
+		"return_cancelled":
 		return "v2"
 	}
 	return "v1"
@@ -140,7 +144,29 @@ func version(name string) string {
 
 // oldVersions are the golden files of versions that are no longer written, and what they are read as.
 var oldVersions = map[string]order.Event{
-	"return_received.v1":    olderOrderSamples["return_received"][0],
+	"return_received.v1":   returnedWithoutNumbers(0, ""),
+	"return_received.v2":   returnedWithoutNumbers(0, ""),
+	"return_received-2.v2": returnedWithoutNumbers(2_550_000, ""),
+	"return_received-3.v2": returnedWithoutNumbers(2_550_000, "north"),
+	"return_requested.v1":  order.ReturnRequested{ReturnID: "r-1", Lines: sampleWaiting, Reason: "too big"},
+	"return_cancelled.v1":  order.ReturnCancelled{ReturnID: "r-1", Lines: sampleWaiting, Reason: "kept"},
+	"lines_shipped.v1": order.LinesShipped{
+		FulfilmentID: "f-1", Lines: sampleWaiting, TrackingReference: "1Z999",
+	},
+	"lines_shipped-2.v1": order.LinesShipped{
+		FulfilmentID: "f-1", Lines: sampleWaiting, TrackingReference: "1Z999", UncoveredReason: "paid at the door",
+	},
+	"lines_delivered.v1":       order.LinesDelivered{FulfilmentID: "f-1", Lines: sampleWaiting},
+	"fulfilment_created.v1":    order.FulfilmentCreated{FulfilmentID: "f-1", Lines: sampleWaiting},
+	"shipment_reconciled.v1":   order.ShipmentReconciled{Lines: sampleWaiting},
+	"shipment_reconciled-2.v1": order.ShipmentReconciled{FulfilmentID: "reconciled-7", Lines: sampleWaiting},
+	"lines_cancelled.v1": order.LinesCancelled{
+		Lines: []order.CancelledLine{
+			{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000}, {SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000},
+		},
+		Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
+		RefundDueMicros: 2_220_000,
+	},
 	"payment_authorized.v1": order.PaymentAuthorized{AmountMicros: 28_050_000, Reference: "auth 1"},
 	"payment_captured.v1":   order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"},
 	"payment_captured-2.v1": order.PaymentCaptured{
@@ -150,6 +176,17 @@ var oldVersions = map[string]order.Event{
 		AmountMicros: 20_000_000, Reference: "void 1", Reason: "smaller order",
 	},
 	"payment_refunded.v1": order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
+}
+
+// returnedWithoutNumbers is a return of before lines had numbers.
+func returnedWithoutNumbers(voidedMicros int64, location string) order.ReturnReceived {
+	return order.ReturnReceived{
+		ReturnID: "r-1", Lines: []order.ReceivedLine{
+			{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000, Condition: order.Resellable},
+			{SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000, Condition: order.Damaged},
+		},
+		RefundDueMicros: 12_750_000, VoidedMicros: voidedMicros, Location: location,
+	}
 }
 
 // A version that is no longer written is read for ever, as the newest version.

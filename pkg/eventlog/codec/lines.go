@@ -56,13 +56,13 @@ func fromMetadata(entries []*eventv1.MetadataEntry) order.Metadata {
 
 func toQuantities(lines []order.LineQuantity) []*eventv1.LineQuantity {
 	return messages(lines, func(m *eventv1.LineQuantity, l *order.LineQuantity) {
-		m.Sku, m.Quantity = l.SKU, l.Quantity
+		m.Sku, m.Quantity, m.Line = l.SKU, l.Quantity, uint32(l.Line)
 	})
 }
 
 func fromQuantities(lines []*eventv1.LineQuantity) []order.LineQuantity {
 	return values(lines, func(l *eventv1.LineQuantity) order.LineQuantity {
-		return order.LineQuantity{SKU: l.Sku, Quantity: l.Quantity}
+		return order.LineQuantity{SKU: l.Sku, Quantity: l.Quantity, Line: int32(l.Line)}
 	})
 }
 

@@ -122,7 +122,7 @@ func fromPayments(payments []*statev1.Payment) []order.Payment {
 func toReturns(returns []order.Return) []*statev1.Return {
 	return messages(returns, func(m *statev1.Return, r *order.Return) {
 		m.ReturnId, m.Lines = r.ID, messages(r.Lines, func(m *statev1.ReturnLine, l *order.ReturnLine) {
-			m.Sku, m.Quantity, m.Received = l.SKU, l.Quantity, l.Received
+			m.Sku, m.Quantity, m.Received, m.Line = l.SKU, l.Quantity, l.Received, uint32(l.Line)
 		})
 	})
 }
@@ -130,7 +130,7 @@ func toReturns(returns []order.Return) []*statev1.Return {
 func fromReturns(returns []*statev1.Return) []order.Return {
 	return values(returns, func(r *statev1.Return) order.Return {
 		return order.Return{ID: r.ReturnId, Lines: values(r.Lines, func(l *statev1.ReturnLine) order.ReturnLine {
-			return order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received}
+			return order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received, Line: int32(l.Line)}
 		})}
 	})
 }
@@ -138,29 +138,16 @@ func fromReturns(returns []*statev1.Return) []order.Return {
 func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
 	return messages(fulfilments, func(m *statev1.Fulfilment, f *order.Fulfilment) {
 		m.FulfilmentId, m.Pending, m.Delivered = f.ID, f.Pending, f.Delivered
-		m.Lines, m.Arrived = toNamed(f.Lines), toNamed(f.Arrived)
+		m.Lines, m.Arrived = toQuantities(f.Lines), toQuantities(f.Arrived)
 	})
 }
 
 func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
 	return values(fulfilments, func(f *statev1.Fulfilment) order.Fulfilment {
 		return order.Fulfilment{
-			ID: f.FulfilmentId, Lines: fromNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered,
-			Arrived: fromNamed(f.Arrived),
+			ID: f.FulfilmentId, Lines: fromQuantities(f.Lines), Pending: f.Pending, Delivered: f.Delivered,
+			Arrived: fromQuantities(f.Arrived),
 		}
-	})
-}
-
-// toNamed uses the schema's Allocation, a pair of a name and a quantity, with the SKU as the name.
-func toNamed(lines []order.LineQuantity) []*eventv1.Allocation {
-	return messages(lines, func(m *eventv1.Allocation, l *order.LineQuantity) {
-		m.Location, m.Quantity = l.SKU, l.Quantity
-	})
-}
-
-func fromNamed(lines []*eventv1.Allocation) []order.LineQuantity {
-	return values(lines, func(l *eventv1.Allocation) order.LineQuantity {
-		return order.LineQuantity{SKU: l.Location, Quantity: l.Quantity}
 	})
 }
 

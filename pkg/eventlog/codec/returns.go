@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"slices"
+
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -9,21 +11,21 @@ import (
 func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 	switch c := ev.(type) {
 	case order.ReturnRequested:
-		e.Change = &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{
+		e.Change = &eventv1.OrderEvent_ReturnRequestedV2{ReturnRequestedV2: &eventv1.ReturnRequestedV2{
 			ReturnId: c.ReturnID, Lines: toQuantities(c.Lines), Reason: c.Reason,
 		}}
-		return "holdfast.return_requested.v1"
+		return "holdfast.return_requested.v2"
 	case order.ReturnReceived:
-		e.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
-			ReturnId: c.ReturnID, Lines: toReturned(c.Resellable, c.Damaged),
+		e.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: &eventv1.ReturnReceivedV3{
+			ReturnId: c.ReturnID, Lines: toReceived(c.Lines),
 			RefundDueMicros: c.RefundDueMicros, VoidedMicros: c.VoidedMicros, Location: c.Location,
 		}}
-		return "holdfast.return_received.v2"
+		return "holdfast.return_received.v3"
 	case order.ReturnCancelled:
-		e.Change = &eventv1.OrderEvent_ReturnCancelled{ReturnCancelled: &eventv1.ReturnCancelled{
+		e.Change = &eventv1.OrderEvent_ReturnCancelledV2{ReturnCancelledV2: &eventv1.ReturnCancelledV2{
 			ReturnId: c.ReturnID, Lines: toQuantities(c.Lines), Reason: c.Reason,
 		}}
-		return "holdfast.return_cancelled.v1"
+		return "holdfast.return_cancelled.v2"
 	}
 	return ""
 }
@@ -31,49 +33,41 @@ func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 // readReturn is the inverse of setReturn.
 func readReturn(e *eventv1.OrderEvent) order.Event {
 	switch c := e.Change.(type) {
-	case *eventv1.OrderEvent_ReturnRequested:
-		p := c.ReturnRequested
+	case *eventv1.OrderEvent_ReturnRequestedV2:
+		p := c.ReturnRequestedV2
 		return order.ReturnRequested{ReturnID: p.ReturnId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
-	case *eventv1.OrderEvent_ReturnReceivedV2:
-		return fromReturned(c.ReturnReceivedV2)
-	case *eventv1.OrderEvent_ReturnCancelled:
-		p := c.ReturnCancelled
+	case *eventv1.OrderEvent_ReturnReceivedV3:
+		p := c.ReturnReceivedV3
+		if slices.ContainsFunc(p.Lines, unknownCondition) {
+			return nil
+		}
+		return order.ReturnReceived{
+			ReturnID: p.ReturnId, Lines: fromReceived(p.Lines),
+			RefundDueMicros: p.RefundDueMicros, VoidedMicros: p.VoidedMicros, Location: p.Location,
+		}
+	case *eventv1.OrderEvent_ReturnCancelledV2:
+		p := c.ReturnCancelledV2
 		return order.ReturnCancelled{ReturnID: p.ReturnId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
 	}
 	return nil
 }
 
-// toReturned makes one list, with the condition on each line, of the domain's list for each condition.
-func toReturned(resellable, damaged []order.PlaceLine) []*eventv1.ReturnedLine {
-	n := len(resellable) + len(damaged)
-	array, out := make([]eventv1.ReturnedLine, n), make([]*eventv1.ReturnedLine, n)
-	for i := range out {
-		v, l := &array[i], (*order.PlaceLine)(nil)
-		if i < len(resellable) {
-			l, v.Condition = &resellable[i], eventv1.Condition_CONDITION_RESELLABLE
-		} else {
-			l, v.Condition = &damaged[i-len(resellable)], eventv1.Condition_CONDITION_DAMAGED
-		}
-		v.Sku, v.Quantity, v.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
-		out[i] = v
-	}
-	return out
+func unknownCondition(l *eventv1.ReturnedLine) bool {
+	return l.Condition != eventv1.Condition_CONDITION_RESELLABLE && l.Condition != eventv1.Condition_CONDITION_DAMAGED
 }
 
-// fromReturned is the inverse of toReturned; nil for an unknown condition.
-func fromReturned(p *eventv1.ReturnReceivedV2) order.Event {
-	e := order.ReturnReceived{ReturnID: p.ReturnId, RefundDueMicros: p.RefundDueMicros, VoidedMicros: p.VoidedMicros,
-		Location: p.Location}
-	for _, l := range p.Lines {
-		line := order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
-		switch l.Condition {
-		case eventv1.Condition_CONDITION_RESELLABLE:
-			e.Resellable = append(e.Resellable, line)
-		case eventv1.Condition_CONDITION_DAMAGED:
-			e.Damaged = append(e.Damaged, line)
-		default:
-			return nil
+func toReceived(lines []order.ReceivedLine) []*eventv1.ReturnedLine {
+	return messages(lines, func(m *eventv1.ReturnedLine, l *order.ReceivedLine) {
+		m.Line, m.Sku, m.Quantity, m.UnitPriceMicros = uint32(l.Line), l.SKU, l.Quantity, l.UnitPriceMicros
+		m.Condition = eventv1.Condition(l.Condition)
+	})
+}
+
+func fromReceived(lines []*eventv1.ReturnedLine) []order.ReceivedLine {
+	return values(lines, func(l *eventv1.ReturnedLine) order.ReceivedLine {
+		return order.ReceivedLine{
+			Line: int32(l.Line), SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
+			Condition: order.Condition(l.Condition),
 		}
-	}
-	return e
+	})
 }

@@ -30,7 +30,16 @@ var (
 		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock},
 		{SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
 	}
-	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
+	sampleWaiting   = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
+	sampleCancelled = []order.CancelledLine{
+		{Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000},
+		{Line: 3, SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000},
+	}
+	sampleReceived = []order.ReceivedLine{
+		{Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000, Condition: order.Resellable},
+		{Line: 3, SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000, Condition: order.Damaged},
+	}
+	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4, Line: 1}, {SKU: "22423", Quantity: 1, Line: 3}}
 )
 
 // orderSamples have the name of the oneof's member as key.
@@ -42,8 +51,8 @@ var orderSamples = map[string]order.Event{
 		Metadata:   order.Metadata{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	},
 	"order_reserved":         order.OrderReserved{},
-	"order_backordered":      order.OrderBackordered{Backordered: sampleQuantities},
-	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleQuantities},
+	"order_backordered":      order.OrderBackordered{Backordered: sampleWaiting},
+	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleWaiting},
 	"order_rejected":         order.OrderRejected{Short: sampleShort, RefundDueMicros: 8_050_000},
 	"payment_authorized": order.PaymentAuthorized{
 		AmountMicros: 28_050_000, Reference: "auth 1", ProviderEventID: "evt 1", MatchedMicros: 8_050_000,
@@ -75,12 +84,12 @@ var orderSamples = map[string]order.Event{
 		FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999", UncoveredReason: "paid at the door",
 	},
 	"lines_cancelled": order.LinesCancelled{
-		Lines: sampleLines, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
+		Lines: sampleCancelled, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
 		RefundDueMicros: 2_220_000,
 	},
 	"amendment_requested": order.AmendmentRequested{Lines: sampleAmended, Reason: "customer called"},
 	"order_amended": order.OrderAmended{
-		Lines: sampleAmended, Backordered: sampleQuantities[:1], SubtotalMicros: 35_700_000, TotalMicros: 35_700_000,
+		Lines: sampleAmended, Backordered: sampleWaiting[:1], SubtotalMicros: 35_700_000, TotalMicros: 35_700_000,
 		VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000, PaymentDueMicros: 7_650_000,
 	},
 	"amendment_declined": order.AmendmentDeclined{
@@ -106,7 +115,7 @@ var orderSamples = map[string]order.Event{
 	}},
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
-		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
+		ReturnID: "r-1", Lines: sampleReceived, RefundDueMicros: 12_750_000,
 		VoidedMicros: 2_550_000,
 		Location:     "north",
 	},
@@ -181,17 +190,9 @@ var (
 			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		}},
-		"lines_shipped":       {order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"}},
-		"shipment_reconciled": {order.ShipmentReconciled{Lines: sampleQuantities}},
-		"order_rejected":      {order.OrderRejected{Short: sampleShort}},
-		"order_expired":       {order.OrderExpired{VoidedMicros: 1_000_000}},
-		"payment_failed":      {order.PaymentFailed{Reference: "pi 1", Reason: "card declined"}},
-		"return_received": {order.ReturnReceived{
-			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
-		}, order.ReturnReceived{
-			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
-			VoidedMicros: 2_550_000,
-		}},
+		"order_rejected": {order.OrderRejected{Short: sampleShort}},
+		"order_expired":  {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"payment_failed": {order.PaymentFailed{Reference: "pi 1", Reason: "card declined"}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
 		"stock_reserved": {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},

@@ -6,8 +6,6 @@ import eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 // the one from version 2. For an event of the newest version it costs the comparisons and does not allocate.
 func UpgradeOrder(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_ReturnReceived:
-		ev.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: returnReceivedV2(c.ReturnReceived)}
 	case *eventv1.OrderEvent_PaymentAuthorized:
 		p := c.PaymentAuthorized
 		ev.Change = &eventv1.OrderEvent_PaymentAuthorizedV2{PaymentAuthorizedV2: &eventv1.PaymentAuthorizedV2{
@@ -29,6 +27,71 @@ func UpgradeOrder(ev *eventv1.OrderEvent) {
 		ev.Change = &eventv1.OrderEvent_PaymentRefundedV2{PaymentRefundedV2: &eventv1.PaymentRefundedV2{
 			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason,
 		}}
+	default:
+		upgradeLines(ev)
+	}
+}
+
+// upgradeLines upgrades what is about lines. Version 1 did not name them: their numbers stay 0.
+func upgradeLines(ev *eventv1.OrderEvent) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_LinesShipped:
+		p := c.LinesShipped
+		ev.Change = &eventv1.OrderEvent_LinesShippedV2{LinesShippedV2: &eventv1.LinesShippedV2{
+			FulfilmentId: p.FulfilmentId, Lines: p.Lines, TrackingReference: p.TrackingReference,
+			UncoveredReason: p.UncoveredReason,
+		}}
+	case *eventv1.OrderEvent_LinesDelivered:
+		p := c.LinesDelivered
+		ev.Change = &eventv1.OrderEvent_LinesDeliveredV2{LinesDeliveredV2: &eventv1.LinesDeliveredV2{
+			FulfilmentId: p.FulfilmentId, Lines: p.Lines,
+		}}
+	case *eventv1.OrderEvent_LinesCancelled:
+		ev.Change = &eventv1.OrderEvent_LinesCancelledV2{LinesCancelledV2: linesCancelledV2(c.LinesCancelled)}
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		p := c.FulfilmentCreated
+		ev.Change = &eventv1.OrderEvent_FulfilmentCreatedV2{FulfilmentCreatedV2: &eventv1.FulfilmentCreatedV2{
+			FulfilmentId: p.FulfilmentId, Lines: p.Lines,
+		}}
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		p := c.ShipmentReconciled
+		ev.Change = &eventv1.OrderEvent_ShipmentReconciledV2{ShipmentReconciledV2: &eventv1.ShipmentReconciledV2{
+			FulfilmentId: p.FulfilmentId, Lines: p.Lines,
+		}}
+	case *eventv1.OrderEvent_ReturnRequested:
+		p := c.ReturnRequested
+		ev.Change = &eventv1.OrderEvent_ReturnRequestedV2{ReturnRequestedV2: &eventv1.ReturnRequestedV2{
+			ReturnId: p.ReturnId, Lines: p.Lines, Reason: p.Reason,
+		}}
+	case *eventv1.OrderEvent_ReturnReceived:
+		ev.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: returnReceivedV3(returnReceivedV2(c.ReturnReceived))}
+	case *eventv1.OrderEvent_ReturnReceivedV2:
+		ev.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: returnReceivedV3(c.ReturnReceivedV2)}
+	case *eventv1.OrderEvent_ReturnCancelled:
+		p := c.ReturnCancelled
+		ev.Change = &eventv1.OrderEvent_ReturnCancelledV2{ReturnCancelledV2: &eventv1.ReturnCancelledV2{
+			ReturnId: p.ReturnId, Lines: p.Lines, Reason: p.Reason,
+		}}
+	}
+}
+
+func linesCancelledV2(old *eventv1.LinesCancelled) *eventv1.LinesCancelledV2 {
+	v2 := &eventv1.LinesCancelledV2{
+		Reason: old.Reason, SubtotalMicros: old.SubtotalMicros, TotalMicros: old.TotalMicros,
+		VoidedMicros: old.VoidedMicros, RefundDueMicros: old.RefundDueMicros,
+	}
+	for _, l := range old.Lines {
+		v2.Lines = append(v2.Lines, &eventv1.CancelledLine{
+			Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
+		})
+	}
+	return v2
+}
+
+func returnReceivedV3(old *eventv1.ReturnReceivedV2) *eventv1.ReturnReceivedV3 {
+	return &eventv1.ReturnReceivedV3{
+		ReturnId: old.ReturnId, Lines: old.Lines, RefundDueMicros: old.RefundDueMicros, VoidedMicros: old.VoidedMicros,
+		Location: old.Location,
 	}
 }
 

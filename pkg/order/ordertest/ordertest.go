@@ -280,7 +280,8 @@ func returning(t *rapid.T, o order.Order) order.Command {
 	c := order.ReceiveReturn{ReturnID: id, Location: One(t, places)}
 	for _, l := range quantities(t, o) {
 		c.Lines = append(c.Lines, order.ReturnedLine{
-			SKU: l.SKU, Quantity: l.Quantity, Condition: order.Condition(rapid.Int32Range(1, 2).Draw(t, "condition")),
+			SKU: l.SKU, Quantity: l.Quantity, Line: l.Line,
+			Condition: order.Condition(rapid.Int32Range(1, 2).Draw(t, "condition")),
 		})
 	}
 	return c
@@ -317,13 +318,14 @@ func lines(t *rapid.T) []order.PlaceLine {
 	return lines
 }
 
-// quantities draws quantities, mostly of SKUs that the order has.
+// quantities draws quantities, mostly of SKUs that the order has, or of its lines.
 func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
 	lines := make([]order.LineQuantity, dice(t, 3))
 	for i := range lines {
 		lines[i] = order.LineQuantity{SKU: One(t, skus), Quantity: int64(1 + dice(t, 3))}
 		if len(o.Lines) > 0 && dice(t, 4) > 0 {
-			lines[i].SKU = One(t, o.Lines).SKU
+			at := dice(t, len(o.Lines))
+			lines[i].SKU, lines[i].Line = o.Lines[at].SKU, int32(dice(t, 2)*(at+1))
 		}
 	}
 	return lines

@@ -235,6 +235,14 @@ type OrderEvent struct {
 	//	*OrderEvent_PaymentCapturedV2
 	//	*OrderEvent_PaymentVoidedV2
 	//	*OrderEvent_PaymentRefundedV2
+	//	*OrderEvent_LinesShippedV2
+	//	*OrderEvent_LinesDeliveredV2
+	//	*OrderEvent_LinesCancelledV2
+	//	*OrderEvent_FulfilmentCreatedV2
+	//	*OrderEvent_ShipmentReconciledV2
+	//	*OrderEvent_ReturnRequestedV2
+	//	*OrderEvent_ReturnReceivedV3
+	//	*OrderEvent_ReturnCancelledV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -651,6 +659,78 @@ func (x *OrderEvent) GetPaymentRefundedV2() *PaymentRefundedV2 {
 	return nil
 }
 
+func (x *OrderEvent) GetLinesShippedV2() *LinesShippedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_LinesShippedV2); ok {
+			return x.LinesShippedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetLinesDeliveredV2() *LinesDeliveredV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_LinesDeliveredV2); ok {
+			return x.LinesDeliveredV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetLinesCancelledV2() *LinesCancelledV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_LinesCancelledV2); ok {
+			return x.LinesCancelledV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetFulfilmentCreatedV2() *FulfilmentCreatedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_FulfilmentCreatedV2); ok {
+			return x.FulfilmentCreatedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetShipmentReconciledV2() *ShipmentReconciledV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ShipmentReconciledV2); ok {
+			return x.ShipmentReconciledV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetReturnRequestedV2() *ReturnRequestedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnRequestedV2); ok {
+			return x.ReturnRequestedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetReturnReceivedV3() *ReturnReceivedV3 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV3); ok {
+			return x.ReturnReceivedV3
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetReturnCancelledV2() *ReturnCancelledV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnCancelledV2); ok {
+			return x.ReturnCancelledV2
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -817,6 +897,38 @@ type OrderEvent_PaymentRefundedV2 struct {
 	PaymentRefundedV2 *PaymentRefundedV2 `protobuf:"bytes,64,opt,name=payment_refunded_v2,json=paymentRefundedV2,proto3,oneof"`
 }
 
+type OrderEvent_LinesShippedV2 struct {
+	LinesShippedV2 *LinesShippedV2 `protobuf:"bytes,65,opt,name=lines_shipped_v2,json=linesShippedV2,proto3,oneof"`
+}
+
+type OrderEvent_LinesDeliveredV2 struct {
+	LinesDeliveredV2 *LinesDeliveredV2 `protobuf:"bytes,66,opt,name=lines_delivered_v2,json=linesDeliveredV2,proto3,oneof"`
+}
+
+type OrderEvent_LinesCancelledV2 struct {
+	LinesCancelledV2 *LinesCancelledV2 `protobuf:"bytes,67,opt,name=lines_cancelled_v2,json=linesCancelledV2,proto3,oneof"`
+}
+
+type OrderEvent_FulfilmentCreatedV2 struct {
+	FulfilmentCreatedV2 *FulfilmentCreatedV2 `protobuf:"bytes,68,opt,name=fulfilment_created_v2,json=fulfilmentCreatedV2,proto3,oneof"`
+}
+
+type OrderEvent_ShipmentReconciledV2 struct {
+	ShipmentReconciledV2 *ShipmentReconciledV2 `protobuf:"bytes,69,opt,name=shipment_reconciled_v2,json=shipmentReconciledV2,proto3,oneof"`
+}
+
+type OrderEvent_ReturnRequestedV2 struct {
+	ReturnRequestedV2 *ReturnRequestedV2 `protobuf:"bytes,70,opt,name=return_requested_v2,json=returnRequestedV2,proto3,oneof"`
+}
+
+type OrderEvent_ReturnReceivedV3 struct {
+	ReturnReceivedV3 *ReturnReceivedV3 `protobuf:"bytes,71,opt,name=return_received_v3,json=returnReceivedV3,proto3,oneof"`
+}
+
+type OrderEvent_ReturnCancelledV2 struct {
+	ReturnCancelledV2 *ReturnCancelledV2 `protobuf:"bytes,72,opt,name=return_cancelled_v2,json=returnCancelledV2,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -897,6 +1009,22 @@ func (*OrderEvent_PaymentVoidedV2) isOrderEvent_Change() {}
 
 func (*OrderEvent_PaymentRefundedV2) isOrderEvent_Change() {}
 
+func (*OrderEvent_LinesShippedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_LinesDeliveredV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_LinesCancelledV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_FulfilmentCreatedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_ShipmentReconciledV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnRequestedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnReceivedV3) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnCancelledV2) isOrderEvent_Change() {}
+
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -959,9 +1087,12 @@ func (x *OrderLine) GetUnitPriceMicros() int64 {
 }
 
 type LineQuantity struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// The line's place in the order, from 1. 0: the SKU is meant, whatever lines have it. So it is where stock speaks of
+	// an order, and in events from before lines had numbers.
+	Line          uint32 `protobuf:"varint,3,opt,name=line,proto3" json:"line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1006,6 +1137,13 @@ func (x *LineQuantity) GetSku() string {
 func (x *LineQuantity) GetQuantity() int64 {
 	if x != nil {
 		return x.Quantity
+	}
+	return 0
+}
+
+func (x *LineQuantity) GetLine() uint32 {
+	if x != nil {
+		return x.Line
 	}
 	return 0
 }
@@ -2419,6 +2557,7 @@ func (x *OrderExpired) GetRefundDueMicros() int64 {
 	return 0
 }
 
+// LinesShipped is version 1, which is not written any more: it does not say which lines of a SKU left.
 type LinesShipped struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The shipment: UUIDv5 of the order and the request's key.
@@ -2489,6 +2628,78 @@ func (x *LinesShipped) GetUncoveredReason() string {
 	return ""
 }
 
+// LinesShippedV2: goods left.
+type LinesShippedV2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The shipment: UUIDv5 of the order and the request's key.
+	FulfilmentId string `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	// Each has its line's number, here and in the events that follow.
+	Lines             []*LineQuantity `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	TrackingReference string          `protobuf:"bytes,3,opt,name=tracking_reference,json=trackingReference,proto3" json:"tracking_reference,omitempty"`
+	// Why it left although what was paid and authorized did not cover the order; empty where it did.
+	UncoveredReason string `protobuf:"bytes,4,opt,name=uncovered_reason,json=uncoveredReason,proto3" json:"uncovered_reason,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *LinesShippedV2) Reset() {
+	*x = LinesShippedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinesShippedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinesShippedV2) ProtoMessage() {}
+
+func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinesShippedV2.ProtoReflect.Descriptor instead.
+func (*LinesShippedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *LinesShippedV2) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *LinesShippedV2) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *LinesShippedV2) GetTrackingReference() string {
+	if x != nil {
+		return x.TrackingReference
+	}
+	return ""
+}
+
+func (x *LinesShippedV2) GetUncoveredReason() string {
+	if x != nil {
+		return x.UncoveredReason
+	}
+	return ""
+}
+
 // OrderHeld: the order stays where it is until it is resumed.
 type OrderHeld struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2499,7 +2710,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2722,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2735,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -2547,7 +2758,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2770,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2783,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -2589,7 +2800,7 @@ func (x *OrderResumed) GetPaymentDeadlineMicros() int64 {
 	return 0
 }
 
-// LinesCancelled: quantities that will not ship, with the price that they were ordered at.
+// LinesCancelled is version 1, which is not written any more: it does not say which lines of a SKU and price are meant.
 type LinesCancelled struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Lines  []*OrderLine           `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
@@ -2607,7 +2818,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2830,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2843,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -2677,7 +2888,165 @@ func (x *LinesCancelled) GetRefundDueMicros() int64 {
 	return 0
 }
 
-// FulfilmentCreated: lines are set aside for a shipment.
+// CancelledLine is a part of a line that will not ship, with the price that it was ordered at.
+type CancelledLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its line's place in the order, from 1; 0 in events from before lines had numbers.
+	Line            uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku             string `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity        int64  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	UnitPriceMicros int64  `protobuf:"varint,4,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *CancelledLine) Reset() {
+	*x = CancelledLine{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelledLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelledLine) ProtoMessage() {}
+
+func (x *CancelledLine) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelledLine.ProtoReflect.Descriptor instead.
+func (*CancelledLine) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CancelledLine) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *CancelledLine) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *CancelledLine) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *CancelledLine) GetUnitPriceMicros() int64 {
+	if x != nil {
+		return x.UnitPriceMicros
+	}
+	return 0
+}
+
+// LinesCancelledV2: quantities that will not ship.
+type LinesCancelledV2 struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Lines  []*CancelledLine       `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What the order costs without them, as OrderPlaced has it.
+	SubtotalMicros int64 `protobuf:"varint,3,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	TotalMicros    int64 `protobuf:"varint,4,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	// Authorized beyond that, not captured: given back.
+	VoidedMicros int64 `protobuf:"varint,5,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Captured beyond that: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,6,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *LinesCancelledV2) Reset() {
+	*x = LinesCancelledV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinesCancelledV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinesCancelledV2) ProtoMessage() {}
+
+func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinesCancelledV2.ProtoReflect.Descriptor instead.
+func (*LinesCancelledV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *LinesCancelledV2) GetLines() []*CancelledLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *LinesCancelledV2) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LinesCancelledV2) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *LinesCancelledV2) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *LinesCancelledV2) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *LinesCancelledV2) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+// FulfilmentCreated is version 1, which is not written any more: it does not say which lines of a SKU are meant.
 type FulfilmentCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
@@ -2688,7 +3057,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2700,7 +3069,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2713,7 +3082,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -2724,6 +3093,59 @@ func (x *FulfilmentCreated) GetFulfilmentId() string {
 }
 
 func (x *FulfilmentCreated) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// FulfilmentCreatedV2: lines are set aside for a shipment.
+type FulfilmentCreatedV2 struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FulfilmentCreatedV2) Reset() {
+	*x = FulfilmentCreatedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FulfilmentCreatedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FulfilmentCreatedV2) ProtoMessage() {}
+
+func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FulfilmentCreatedV2.ProtoReflect.Descriptor instead.
+func (*FulfilmentCreatedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *FulfilmentCreatedV2) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *FulfilmentCreatedV2) GetLines() []*LineQuantity {
 	if x != nil {
 		return x.Lines
 	}
@@ -2741,7 +3163,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2753,7 +3175,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2766,7 +3188,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -2783,6 +3205,7 @@ func (x *FulfilmentCancelled) GetReason() string {
 	return ""
 }
 
+// LinesDelivered is version 1, which is not written any more: it does not say which lines of a SKU arrived.
 type LinesDelivered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
@@ -2793,7 +3216,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +3228,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +3241,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -2829,6 +3252,59 @@ func (x *LinesDelivered) GetFulfilmentId() string {
 }
 
 func (x *LinesDelivered) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// LinesDeliveredV2: goods arrived.
+type LinesDeliveredV2 struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinesDeliveredV2) Reset() {
+	*x = LinesDeliveredV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinesDeliveredV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinesDeliveredV2) ProtoMessage() {}
+
+func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinesDeliveredV2.ProtoReflect.Descriptor instead.
+func (*LinesDeliveredV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *LinesDeliveredV2) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *LinesDeliveredV2) GetLines() []*LineQuantity {
 	if x != nil {
 		return x.Lines
 	}
@@ -2853,7 +3329,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2865,7 +3341,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2878,7 +3354,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -2947,7 +3423,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3435,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3448,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -3040,7 +3516,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3052,7 +3528,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3065,7 +3541,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -3119,7 +3595,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3607,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3620,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -3154,7 +3630,7 @@ func (x *ReservationSettled) GetReservationVersion() uint64 {
 	return 0
 }
 
-// ShipmentReconciled completes an order's side of stock that was found fulfilled.
+// ShipmentReconciled is version 1, which is not written any more: it does not say which lines of a SKU left.
 type ShipmentReconciled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Lines []*LineQuantity        `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
@@ -3166,7 +3642,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3178,7 +3654,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3191,7 +3667,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -3208,7 +3684,61 @@ func (x *ShipmentReconciled) GetFulfilmentId() string {
 	return ""
 }
 
-// ReturnRequested: a customer will send goods back.
+// ShipmentReconciledV2 completes an order's side of stock that was found fulfilled.
+type ShipmentReconciledV2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Lines []*LineQuantity        `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The shipment that they are: the fulfilment that was being packed of them, or one of its own.
+	FulfilmentId  string `protobuf:"bytes,2,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShipmentReconciledV2) Reset() {
+	*x = ShipmentReconciledV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShipmentReconciledV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShipmentReconciledV2) ProtoMessage() {}
+
+func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
+func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ShipmentReconciledV2) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+// ReturnRequested is version 1, which is not written any more: it does not say which lines of a SKU are meant.
 type ReturnRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UUIDv5 of the order and the request's key.
@@ -3221,7 +3751,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3233,7 +3763,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3246,7 +3776,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -3270,6 +3800,68 @@ func (x *ReturnRequested) GetReason() string {
 	return ""
 }
 
+// ReturnRequestedV2: a customer will send goods back.
+type ReturnRequestedV2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUIDv5 of the order and the request's key.
+	ReturnId      string          `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines         []*LineQuantity `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string          `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnRequestedV2) Reset() {
+	*x = ReturnRequestedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnRequestedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnRequestedV2) ProtoMessage() {}
+
+func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
+func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ReturnRequestedV2) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnRequestedV2) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnRequestedV2) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // ReturnReceived is version 1, not written any more: a list for each condition, so that a new condition would have
 // needed a new list in every reader.
 type ReturnReceived struct {
@@ -3286,7 +3878,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3890,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3903,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -3349,13 +3941,15 @@ type ReturnedLine struct {
 	Quantity        int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	UnitPriceMicros int64                  `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
 	Condition       Condition              `protobuf:"varint,4,opt,name=condition,proto3,enum=holdfast.event.v1.Condition" json:"condition,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Its line's place in the order, from 1; 0 in events from before lines had numbers.
+	Line          uint32 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3367,7 +3961,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3380,7 +3974,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -3411,7 +4005,14 @@ func (x *ReturnedLine) GetCondition() Condition {
 	return Condition_CONDITION_UNSPECIFIED
 }
 
-// ReturnReceivedV2: goods came back.
+func (x *ReturnedLine) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+// ReturnReceivedV2 is version 2, which is not written any more: it does not say which lines of a SKU and price are meant.
 type ReturnReceivedV2 struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
@@ -3428,7 +4029,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3440,7 +4041,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3453,7 +4054,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -3491,7 +4092,87 @@ func (x *ReturnReceivedV2) GetLocation() string {
 	return ""
 }
 
-// ReturnCancelled gives up what of a return had not come.
+// ReturnReceivedV3: goods came back.
+type ReturnReceivedV3 struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ReturnId string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines    []*ReturnedLine        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Captured beyond the total without all that came back: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,3,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	// Authorized beyond that, not captured: given back.
+	VoidedMicros int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Where they came back to; empty: to where they had left from.
+	Location      string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnReceivedV3) Reset() {
+	*x = ReturnReceivedV3{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnReceivedV3) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnReceivedV3) ProtoMessage() {}
+
+func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
+func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ReturnReceivedV3) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnReceivedV3) GetLines() []*ReturnedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnReceivedV3) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+func (x *ReturnReceivedV3) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *ReturnReceivedV3) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+// ReturnCancelled is version 1, which is not written any more: it does not say which lines of a SKU are meant.
 type ReturnCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
@@ -3503,7 +4184,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +4196,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +4209,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -3546,6 +4227,67 @@ func (x *ReturnCancelled) GetLines() []*LineQuantity {
 }
 
 func (x *ReturnCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ReturnCancelledV2 gives up what of a return had not come.
+type ReturnCancelledV2 struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnCancelledV2) Reset() {
+	*x = ReturnCancelledV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnCancelledV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnCancelledV2) ProtoMessage() {}
+
+func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
+func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ReturnCancelledV2) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnCancelledV2) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnCancelledV2) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
@@ -3570,7 +4312,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3582,7 +4324,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3595,7 +4337,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -3651,7 +4393,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3663,7 +4405,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3676,7 +4418,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -3714,7 +4456,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3726,7 +4468,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3739,7 +4481,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -3804,7 +4546,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +4558,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +4571,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -3850,7 +4592,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xf8\x19\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb5\x1f\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -3897,15 +4639,24 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x15payment_authorized_v2\x18= \x01(\v2&.holdfast.event.v1.PaymentAuthorizedV2H\x00R\x13paymentAuthorizedV2\x12V\n" +
 	"\x13payment_captured_v2\x18> \x01(\v2$.holdfast.event.v1.PaymentCapturedV2H\x00R\x11paymentCapturedV2\x12P\n" +
 	"\x11payment_voided_v2\x18? \x01(\v2\".holdfast.event.v1.PaymentVoidedV2H\x00R\x0fpaymentVoidedV2\x12V\n" +
-	"\x13payment_refunded_v2\x18@ \x01(\v2$.holdfast.event.v1.PaymentRefundedV2H\x00R\x11paymentRefundedV2B\b\n" +
+	"\x13payment_refunded_v2\x18@ \x01(\v2$.holdfast.event.v1.PaymentRefundedV2H\x00R\x11paymentRefundedV2\x12M\n" +
+	"\x10lines_shipped_v2\x18A \x01(\v2!.holdfast.event.v1.LinesShippedV2H\x00R\x0elinesShippedV2\x12S\n" +
+	"\x12lines_delivered_v2\x18B \x01(\v2#.holdfast.event.v1.LinesDeliveredV2H\x00R\x10linesDeliveredV2\x12S\n" +
+	"\x12lines_cancelled_v2\x18C \x01(\v2#.holdfast.event.v1.LinesCancelledV2H\x00R\x10linesCancelledV2\x12\\\n" +
+	"\x15fulfilment_created_v2\x18D \x01(\v2&.holdfast.event.v1.FulfilmentCreatedV2H\x00R\x13fulfilmentCreatedV2\x12_\n" +
+	"\x16shipment_reconciled_v2\x18E \x01(\v2'.holdfast.event.v1.ShipmentReconciledV2H\x00R\x14shipmentReconciledV2\x12V\n" +
+	"\x13return_requested_v2\x18F \x01(\v2$.holdfast.event.v1.ReturnRequestedV2H\x00R\x11returnRequestedV2\x12S\n" +
+	"\x12return_received_v3\x18G \x01(\v2#.holdfast.event.v1.ReturnReceivedV3H\x00R\x10returnReceivedV3\x12V\n" +
+	"\x13return_cancelled_v2\x18H \x01(\v2$.holdfast.event.v1.ReturnCancelledV2H\x00R\x11returnCancelledV2B\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
-	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\"<\n" +
+	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\"P\n" +
 	"\fLineQuantity\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\x81\x04\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\rR\x04line\"\x81\x04\n" +
 	"\vOrderPlaced\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -4007,6 +4758,11 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
 	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\x12)\n" +
+	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\"\xc6\x01\n" +
+	"\x0eLinesShippedV2\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
+	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\x12)\n" +
 	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\"#\n" +
 	"\tOrderHeld\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"d\n" +
@@ -4019,14 +4775,32 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
 	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
 	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\"}\n" +
+	"\rCancelledLine\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12*\n" +
+	"\x11unit_price_micros\x18\x04 \x01(\x03R\x0funitPriceMicros\"\xff\x01\n" +
+	"\x10LinesCancelledV2\x126\n" +
+	"\x05lines\x18\x01 \x03(\v2 .holdfast.event.v1.CancelledLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
+	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
+	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
 	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\"o\n" +
 	"\x11FulfilmentCreated\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"q\n" +
+	"\x13FulfilmentCreatedV2\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"R\n" +
 	"\x13FulfilmentCancelled\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"l\n" +
 	"\x0eLinesDelivered\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"n\n" +
+	"\x10LinesDeliveredV2\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"\x84\x02\n" +
 	"\rOrderImported\x12\x1f\n" +
@@ -4057,8 +4831,15 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x13reservation_version\x18\x01 \x01(\x04R\x12reservationVersion\"p\n" +
 	"\x12ShipmentReconciled\x125\n" +
 	"\x05lines\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12#\n" +
+	"\rfulfilment_id\x18\x02 \x01(\tR\ffulfilmentId\"r\n" +
+	"\x14ShipmentReconciledV2\x125\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12#\n" +
 	"\rfulfilment_id\x18\x02 \x01(\tR\ffulfilmentId\"}\n" +
 	"\x0fReturnRequested\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x7f\n" +
+	"\x11ReturnRequestedV2\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xcf\x01\n" +
@@ -4068,19 +4849,30 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"resellable\x18\x02 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\n" +
 	"resellable\x126\n" +
 	"\adamaged\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\adamaged\x12*\n" +
-	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"\xa4\x01\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"\xb8\x01\n" +
 	"\fReturnedLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
 	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\x12:\n" +
-	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\"\xd3\x01\n" +
+	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\x12\x12\n" +
+	"\x04line\x18\x05 \x01(\rR\x04line\"\xd3\x01\n" +
 	"\x10ReturnReceivedV2\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
+	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\x12#\n" +
+	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12\x1a\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\"\xd3\x01\n" +
+	"\x10ReturnReceivedV3\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
 	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\x12#\n" +
 	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12\x1a\n" +
 	"\blocation\x18\x05 \x01(\tR\blocation\"}\n" +
 	"\x0fReturnCancelled\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x7f\n" +
+	"\x11ReturnCancelledV2\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xdd\x01\n" +
@@ -4135,7 +4927,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(PaymentAction)(0),           // 1: holdfast.event.v1.PaymentAction
@@ -4166,33 +4958,42 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*OrderCancelled)(nil),       // 26: holdfast.event.v1.OrderCancelled
 	(*OrderExpired)(nil),         // 27: holdfast.event.v1.OrderExpired
 	(*LinesShipped)(nil),         // 28: holdfast.event.v1.LinesShipped
-	(*OrderHeld)(nil),            // 29: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 30: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 31: holdfast.event.v1.LinesCancelled
-	(*FulfilmentCreated)(nil),    // 32: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCancelled)(nil),  // 33: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 34: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),        // 35: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 36: holdfast.event.v1.CreditNoteImported
-	(*ImportRequested)(nil),      // 37: holdfast.event.v1.ImportRequested
-	(*ReservationSettled)(nil),   // 38: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 39: holdfast.event.v1.ShipmentReconciled
-	(*ReturnRequested)(nil),      // 40: holdfast.event.v1.ReturnRequested
-	(*ReturnReceived)(nil),       // 41: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 42: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 43: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnCancelled)(nil),      // 44: holdfast.event.v1.ReturnCancelled
-	(*AmendedLine)(nil),          // 45: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 46: holdfast.event.v1.AmendmentRequested
-	(*OrderAmended)(nil),         // 47: holdfast.event.v1.OrderAmended
-	(*AmendmentDeclined)(nil),    // 48: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 49: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 50: holdfast.event.v1.AllocationRule
-	(*MetadataEntry)(nil),        // 51: holdfast.event.v1.MetadataEntry
-	(RejectionReason)(0),         // 52: holdfast.event.v1.RejectionReason
+	(*LinesShippedV2)(nil),       // 29: holdfast.event.v1.LinesShippedV2
+	(*OrderHeld)(nil),            // 30: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 31: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 32: holdfast.event.v1.LinesCancelled
+	(*CancelledLine)(nil),        // 33: holdfast.event.v1.CancelledLine
+	(*LinesCancelledV2)(nil),     // 34: holdfast.event.v1.LinesCancelledV2
+	(*FulfilmentCreated)(nil),    // 35: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCreatedV2)(nil),  // 36: holdfast.event.v1.FulfilmentCreatedV2
+	(*FulfilmentCancelled)(nil),  // 37: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 38: holdfast.event.v1.LinesDelivered
+	(*LinesDeliveredV2)(nil),     // 39: holdfast.event.v1.LinesDeliveredV2
+	(*OrderImported)(nil),        // 40: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 41: holdfast.event.v1.CreditNoteImported
+	(*ImportRequested)(nil),      // 42: holdfast.event.v1.ImportRequested
+	(*ReservationSettled)(nil),   // 43: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 44: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 45: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 46: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 47: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 48: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 49: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 50: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 51: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 52: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 53: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 54: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 55: holdfast.event.v1.AmendmentRequested
+	(*OrderAmended)(nil),         // 56: holdfast.event.v1.OrderAmended
+	(*AmendmentDeclined)(nil),    // 57: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 58: holdfast.event.v1.Meta
+	(*AllocationRule)(nil),       // 59: holdfast.event.v1.AllocationRule
+	(*MetadataEntry)(nil),        // 60: holdfast.event.v1.MetadataEntry
+	(RejectionReason)(0),         // 61: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	49, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	58, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	6,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	7,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	8,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -4203,69 +5004,85 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	26, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
 	27, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
 	28, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	34, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	35, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	36, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	38, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	39, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	38, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	40, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	41, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	43, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	44, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	14, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	15, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	16, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
 	22, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
 	24, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	29, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	30, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	31, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	32, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	33, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	30, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	31, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	32, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	35, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	37, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
 	9,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
 	21, // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
 	23, // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
-	40, // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	41, // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	44, // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	46, // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	47, // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	48, // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	37, // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	43, // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	46, // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	48, // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	52, // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	55, // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	56, // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	57, // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	42, // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	50, // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
 	17, // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
 	18, // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
 	19, // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
 	20, // 40: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	4,  // 41: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 42: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	50, // 43: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	51, // 44: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	5,  // 45: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 46: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	52, // 47: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	10, // 48: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	1,  // 49: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	5,  // 50: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 51: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	5,  // 52: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 53: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 54: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 55: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	35, // 56: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	36, // 57: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	5,  // 58: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 59: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 60: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	4,  // 61: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	2,  // 62: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	42, // 63: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	5,  // 64: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	45, // 65: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	45, // 66: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	5,  // 67: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10, // 68: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	29, // 41: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
+	39, // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
+	34, // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
+	36, // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
+	45, // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	47, // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	51, // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	53, // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	4,  // 49: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 50: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	59, // 51: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	60, // 52: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	5,  // 53: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 54: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	61, // 55: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	10, // 56: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	1,  // 57: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	5,  // 58: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 59: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 60: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	33, // 61: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	5,  // 62: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 63: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 64: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 65: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 66: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 67: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	40, // 68: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	41, // 69: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	5,  // 70: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 71: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 72: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 73: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 74: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	4,  // 75: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	2,  // 76: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	49, // 77: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	49, // 78: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	5,  // 79: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 80: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	54, // 81: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	54, // 82: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	5,  // 83: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10, // 84: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	85, // [85:85] is the sub-list for method output_type
+	85, // [85:85] is the sub-list for method input_type
+	85, // [85:85] is the sub-list for extension type_name
+	85, // [85:85] is the sub-list for extension extendee
+	0,  // [0:85] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -4316,8 +5133,16 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_PaymentCapturedV2)(nil),
 		(*OrderEvent_PaymentVoidedV2)(nil),
 		(*OrderEvent_PaymentRefundedV2)(nil),
+		(*OrderEvent_LinesShippedV2)(nil),
+		(*OrderEvent_LinesDeliveredV2)(nil),
+		(*OrderEvent_LinesCancelledV2)(nil),
+		(*OrderEvent_FulfilmentCreatedV2)(nil),
+		(*OrderEvent_ShipmentReconciledV2)(nil),
+		(*OrderEvent_ReturnRequestedV2)(nil),
+		(*OrderEvent_ReturnReceivedV3)(nil),
+		(*OrderEvent_ReturnCancelledV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[34].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[39].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
@@ -4327,7 +5152,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   46,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

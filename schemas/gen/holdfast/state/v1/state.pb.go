@@ -717,11 +717,11 @@ func (x *OrderLine) GetDamaged() int64 {
 type Fulfilment struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	FulfilmentId string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
-	Lines        []*v1.Allocation       `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Lines        []*v1.LineQuantity     `protobuf:"bytes,7,rep,name=lines,proto3" json:"lines,omitempty"`
 	Delivered    bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	Pending      bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
 	// What has been delivered while the rest has not.
-	Arrived       []*v1.Allocation `protobuf:"bytes,6,rep,name=arrived,proto3" json:"arrived,omitempty"`
+	Arrived       []*v1.LineQuantity `protobuf:"bytes,8,rep,name=arrived,proto3" json:"arrived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -763,7 +763,7 @@ func (x *Fulfilment) GetFulfilmentId() string {
 	return ""
 }
 
-func (x *Fulfilment) GetLines() []*v1.Allocation {
+func (x *Fulfilment) GetLines() []*v1.LineQuantity {
 	if x != nil {
 		return x.Lines
 	}
@@ -784,7 +784,7 @@ func (x *Fulfilment) GetPending() bool {
 	return false
 }
 
-func (x *Fulfilment) GetArrived() []*v1.Allocation {
+func (x *Fulfilment) GetArrived() []*v1.LineQuantity {
 	if x != nil {
 		return x.Arrived
 	}
@@ -1381,6 +1381,7 @@ type ReturnLine struct {
 	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Received      int64                  `protobuf:"varint,3,opt,name=received,proto3" json:"received,omitempty"`
+	Line          uint32                 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1432,6 +1433,13 @@ func (x *ReturnLine) GetQuantity() int64 {
 func (x *ReturnLine) GetReceived() int64 {
 	if x != nil {
 		return x.Received
+	}
+	return 0
+}
+
+func (x *ReturnLine) GetLine() uint32 {
+	if x != nil {
+		return x.Line
 	}
 	return 0
 }
@@ -1635,14 +1643,14 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tdelivered\x18\x06 \x01(\x03R\tdelivered\x12 \n" +
 	"\vbackordered\x18\a \x01(\x03R\vbackordered\x12\x1a\n" +
 	"\breturned\x18\b \x01(\x03R\breturned\x12\x18\n" +
-	"\adamaged\x18\t \x01(\x03R\adamaged\"\xd7\x01\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\"\xe7\x01\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
-	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x123\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.event.v1.AllocationR\x05lines\x12\x1c\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\a \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x1c\n" +
 	"\tdelivered\x18\x03 \x01(\bR\tdelivered\x12\x18\n" +
-	"\apending\x18\x04 \x01(\bR\apending\x127\n" +
-	"\aarrived\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\aarrived\"q\n" +
+	"\apending\x18\x04 \x01(\bR\apending\x129\n" +
+	"\aarrived\x18\b \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\aarrivedJ\x04\b\x02\x10\x03J\x04\b\x06\x10\a\"q\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
@@ -1708,12 +1716,13 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x05lines\x18\x02 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\"`\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05linesJ\x04\b\x03\x10\x04\"V\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05linesJ\x04\b\x03\x10\x04\"j\n" +
 	"\n" +
 	"ReturnLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1a\n" +
-	"\breceived\x18\x03 \x01(\x03R\breceived\"\x90\x01\n" +
+	"\breceived\x18\x03 \x01(\x03R\breceived\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\x90\x01\n" +
 	"\aPayment\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\x05R\x06action\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
@@ -1756,7 +1765,7 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*v1.LocationLevel)(nil),  // 16: holdfast.event.v1.LocationLevel
 	(*v1.AllocationRule)(nil), // 17: holdfast.event.v1.AllocationRule
 	(*v1.ReturnedAt)(nil),     // 18: holdfast.event.v1.ReturnedAt
-	(*v1.Allocation)(nil),     // 19: holdfast.event.v1.Allocation
+	(*v1.LineQuantity)(nil),   // 19: holdfast.event.v1.LineQuantity
 	(*v1.AmendedLine)(nil),    // 20: holdfast.event.v1.AmendedLine
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
@@ -1768,8 +1777,8 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
 	17, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
 	18, // 7: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	19, // 8: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	19, // 9: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
+	19, // 8: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
+	19, // 9: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
 	6,  // 10: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
 	7,  // 11: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
 	8,  // 12: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine

@@ -727,28 +727,8 @@ func (m *Fulfilment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 				i = protohelpers.EncodeVarint(dAtA, i, uint64(len(encoded)))
 			}
 			i--
-			dAtA[i] = 0x32
+			dAtA[i] = 0x42
 		}
-	}
-	if m.Pending {
-		i--
-		if m.Pending {
-			dAtA[i] = 1
-		} else {
-			dAtA[i] = 0
-		}
-		i--
-		dAtA[i] = 0x20
-	}
-	if m.Delivered {
-		i--
-		if m.Delivered {
-			dAtA[i] = 1
-		} else {
-			dAtA[i] = 0
-		}
-		i--
-		dAtA[i] = 0x18
 	}
 	if len(m.Lines) > 0 {
 		for iNdEx := len(m.Lines) - 1; iNdEx >= 0; iNdEx-- {
@@ -771,8 +751,28 @@ func (m *Fulfilment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 				i = protohelpers.EncodeVarint(dAtA, i, uint64(len(encoded)))
 			}
 			i--
-			dAtA[i] = 0x12
+			dAtA[i] = 0x3a
 		}
+	}
+	if m.Pending {
+		i--
+		if m.Pending {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Delivered {
+		i--
+		if m.Delivered {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x18
 	}
 	if len(m.FulfilmentId) > 0 {
 		i -= len(m.FulfilmentId)
@@ -1450,6 +1450,11 @@ func (m *ReturnLine) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Line != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Line))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.Received != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Received))
 		i--
@@ -1877,6 +1882,12 @@ func (m *Fulfilment) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.Delivered {
+		n += 2
+	}
+	if m.Pending {
+		n += 2
+	}
 	if len(m.Lines) > 0 {
 		for _, e := range m.Lines {
 			if size, ok := interface{}(e).(interface {
@@ -1888,12 +1899,6 @@ func (m *Fulfilment) SizeVT() (n int) {
 			}
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
-	}
-	if m.Delivered {
-		n += 2
-	}
-	if m.Pending {
-		n += 2
 	}
 	if len(m.Arrived) > 0 {
 		for _, e := range m.Arrived {
@@ -2190,6 +2195,9 @@ func (m *ReturnLine) SizeVT() (n int) {
 	}
 	if m.Received != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Received))
+	}
+	if m.Line != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Line))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4094,48 +4102,6 @@ func (m *Fulfilment) UnmarshalVT(dAtA []byte) error {
 			}
 			m.FulfilmentId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
-		case 2:
-			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Lines", wireType)
-			}
-			var msglen int
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return protohelpers.ErrIntOverflow
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				msglen |= int(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			if msglen < 0 {
-				return protohelpers.ErrInvalidLength
-			}
-			postIndex := iNdEx + msglen
-			if postIndex < 0 {
-				return protohelpers.ErrInvalidLength
-			}
-			if postIndex > l {
-				return io.ErrUnexpectedEOF
-			}
-			m.Lines = append(m.Lines, &v1.Allocation{})
-			if unmarshal, ok := interface{}(m.Lines[len(m.Lines)-1]).(interface {
-				UnmarshalVT([]byte) error
-			}); ok {
-				if err := unmarshal.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
-					return err
-				}
-			} else {
-				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.Lines[len(m.Lines)-1]); err != nil {
-					return err
-				}
-			}
-			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Delivered", wireType)
@@ -4176,7 +4142,49 @@ func (m *Fulfilment) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.Pending = bool(v != 0)
-		case 6:
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Lines", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Lines = append(m.Lines, &v1.LineQuantity{})
+			if unmarshal, ok := interface{}(m.Lines[len(m.Lines)-1]).(interface {
+				UnmarshalVT([]byte) error
+			}); ok {
+				if err := unmarshal.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+					return err
+				}
+			} else {
+				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.Lines[len(m.Lines)-1]); err != nil {
+					return err
+				}
+			}
+			iNdEx = postIndex
+		case 8:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Arrived", wireType)
 			}
@@ -4205,7 +4213,7 @@ func (m *Fulfilment) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Arrived = append(m.Arrived, &v1.Allocation{})
+			m.Arrived = append(m.Arrived, &v1.LineQuantity{})
 			if unmarshal, ok := interface{}(m.Arrived[len(m.Arrived)-1]).(interface {
 				UnmarshalVT([]byte) error
 			}); ok {
@@ -5943,6 +5951,25 @@ func (m *ReturnLine) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Received |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Line", wireType)
+			}
+			m.Line = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Line |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -1,0 +1,61 @@
+package verify
+
+import (
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// numberedLine is a line of an order, which events name by its number (ORD-69). ordered is without what was cancelled.
+type numberedLine struct {
+	sku                                   string
+	price                                 int64
+	ordered, shipped, delivered, returned int64
+}
+
+func (c *checker) numberedLines(lines []*eventv1.OrderLine) []numberedLine {
+	out := make([]numberedLine, len(lines))
+	for i, l := range lines {
+		out[i] = numberedLine{sku: c.intern(l.Sku), price: l.UnitPriceMicros, ordered: l.Quantity}
+	}
+	return out
+}
+
+// named is the line that an event names. An event of before ORD-69 names none; from then on it is not known what each
+// line of the order has.
+func (c *checker) named(rec *eventlog.Record, o *order, number uint32, sku string) *numberedLine {
+	if number == 0 {
+		o.numbered = nil
+	}
+	if o.numbered == nil {
+		return nil
+	}
+	known := int(number) <= len(o.numbered) && o.numbered[number-1].sku == sku
+	c.check(Transitions, known, "%s: line %d is not of %s", at(rec), number, sku)
+	if !known {
+		return nil
+	}
+	return &o.numbered[number-1]
+}
+
+// checkNumbered checks what a line has after an event, and the price that the event gives it.
+func (c *checker) checkNumbered(rec *eventlog.Record, l *numberedLine, price int64) {
+	c.check(Transitions, l.ordered >= l.shipped && l.shipped >= l.delivered && l.delivered >= l.returned,
+		"%s: a line of %s has %d ordered, %d shipped, %d delivered, %d returned",
+		at(rec), l.sku, l.ordered, l.shipped, l.delivered, l.returned)
+	c.check(Money, price == l.price, "%s: a line of %s costs %d, here it is %d", at(rec), l.sku, l.price, price)
+}
+
+// amendNumbered changes a line as an amendment says, or adds it.
+func (c *checker) amendNumbered(rec *eventlog.Record, o *order, l *eventv1.AmendedLine) {
+	if o.numbered == nil {
+		return
+	}
+	if int(l.Line) == len(o.numbered)+1 {
+		o.numbered = append(o.numbered, numberedLine{sku: c.intern(l.Sku), price: l.UnitPriceMicros})
+	}
+	if n := c.named(rec, o, l.Line, l.Sku); n != nil {
+		n.ordered += l.Quantity - l.FormerQuantity
+		n.price = l.UnitPriceMicros
+		c.checkNumbered(rec, n, n.price)
+	}
+}
