@@ -88,11 +88,17 @@ func newDocumentedChange(
 }
 
 func newReceiveCommand(api *apiFlags) *cobra.Command {
-	return newDocumentedChange(api, "receive SKU QUANTITY", "Record goods that have arrived",
+	var cost, currency string
+	c := newDocumentedChange(api, "receive SKU QUANTITY", "Record goods that have arrived",
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
-			receipt := client.ReceiveStock{Location: f.location, Quantity: n, Reference: f.reference}
+			receipt := client.ReceiveStock{
+				Location: f.location, Quantity: n, Reference: f.reference, UnitCost: cost, CostCurrency: currency,
+			}
 			return c.api.ReceiveStock(c.ctx, c.args[0], receipt, c.options...)
 		})
+	c.Flags().StringVar(&cost, "unit-cost", "", "what one unit cost, as `AMOUNT`; with --cost-currency")
+	c.Flags().StringVar(&currency, "cost-currency", "", "ISO 4217 `CODE` of --unit-cost")
+	return c
 }
 
 func newExpectCommand(api *apiFlags) *cobra.Command {

@@ -49,7 +49,10 @@ func levelOf(state eventv1.StockState) (level int, ok bool) {
 // inventory.MaxLocations is the limit.
 type movement struct {
 	typ, reason, orderID, reference string
-	changed                         []changedLocation
+	// unitCostMicros and costCurrency are of a receipt; without a currency there is no cost.
+	unitCostMicros int64
+	costCurrency   string
+	changed        []changedLocation
 }
 
 // changedLocation is a location with the changes of its levels.
@@ -141,6 +144,7 @@ func (m *movement) decodeStock(ev *eventv1.InventoryEvent) bool {
 	case *eventv1.InventoryEvent_StockReceived:
 		s := c.StockReceived
 		m.typ, m.reason, m.reference = "stock_received", "received", s.Reference
+		m.unitCostMicros, m.costCurrency = s.UnitCostMicros, s.CostCurrency
 		m.put(s.Location, available, s.Quantity)
 		m.change(s.Location, incoming, -s.Expected)
 	case *eventv1.InventoryEvent_StockExpected:
@@ -250,6 +254,8 @@ type stockRows struct {
 	line                                           []uint32
 	typ, sku, location, reason, orderID, reference []string
 	version                                        []uint64
+	unitCostMicros                                 []int64
+	costCurrency                                   []string
 	deltas, levels                                 [len(levelNames)][]int64
 	occurredAt                                     []time.Time
 }
@@ -264,6 +270,8 @@ func (r *stockRows) columns() []column {
 		columnOf("reason", &r.reason),
 		columnOf("order_id", &r.orderID),
 		columnOf("reference", &r.reference),
+		columnOf("unit_cost_micros", &r.unitCostMicros),
+		columnOf("cost_currency", &r.costCurrency),
 		columnOf("occurred_at", &r.occurredAt),
 	)
 	for level, name := range levelNames {
@@ -285,6 +293,8 @@ func (r *stockRows) add(
 	r.reason = append(r.reason, m.reason)
 	r.orderID = append(r.orderID, m.orderID)
 	r.reference = append(r.reference, m.reference)
+	r.unitCostMicros = append(r.unitCostMicros, m.unitCostMicros)
+	r.costCurrency = append(r.costCurrency, m.costCurrency)
 	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
 	deltas, levels := m.deltasOf(l.Location), levelsOf(l.Level)
 	for level := range levels {

@@ -1066,6 +1066,9 @@ type ReceiveReturn struct {
 
 // ReceiveStock defines model for ReceiveStock.
 type ReceiveStock struct {
+	// CostCurrency ISO 4217; with `unit_cost`.
+	CostCurrency Currency `json:"cost_currency,omitempty,omitzero"`
+
 	// Location Without control characters, and without spaces at its ends. Empty is main.
 	Location Location `json:"location,omitempty,omitzero"`
 
@@ -1073,6 +1076,9 @@ type ReceiveStock struct {
 	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 	Quantity   Quantity   `json:"quantity"`
 	Reference  Reference  `json:"reference,omitempty,omitzero"`
+
+	// UnitCost What one unit cost, for the insight `cost_of_goods`; without it the cost is not known. With `cost_currency`.
+	UnitCost Amount `json:"unit_cost,omitempty,omitzero"`
 }
 
 // ReceiveTransfer defines model for ReceiveTransfer.

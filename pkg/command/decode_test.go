@@ -123,6 +123,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		}, 0},
 		{CancelReturn, `{"return_id":"r"}`, order.CancelReturn{ReturnID: "r"}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
+		{ReceiveStock, `{"quantity":5,"unit_cost":"1.25","cost_currency":"GBP"}`, inventory.ReceiveStock{
+			Location: "main", Quantity: 5, Cost: inventory.UnitCost{Micros: 1_250_000, Currency: "GBP"}}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`,
 			inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
 		{ReceiveStock, `{"quantity":5.0,"occurred_at":"2010-12-01t08:26:00z"}`,
@@ -320,6 +322,27 @@ func TestAmendmentsNameTheirFaults(t *testing.T) {
 	}
 }
 
+func TestCostsNameTheirFaults(t *testing.T) {
+	for _, test := range []struct{ members, code, pointer string }{
+		{`"unit_cost":"1.25"`, problem.MissingField, "/cost_currency"},
+		{`"unit_cost":"1.25","cost_currency":""`, problem.MissingField, "/cost_currency"},
+		{`"cost_currency":"GBP"`, problem.MissingField, "/unit_cost"},
+		{`"unit_cost":"","cost_currency":"GBP"`, problem.MissingField, "/unit_cost"},
+		{`"unit_cost":"1.25","cost_currency":"XXX"`, inventory.CodeUnknownCurrency, "/cost_currency"},
+		{`"unit_cost":"-1","cost_currency":"GBP"`, inventory.CodeInvalidCost, "/unit_cost"},
+		{`"unit_cost":"1e3","cost_currency":"GBP"`, inventory.CodeInvalidCost, "/unit_cost"},
+		{`"unit_cost":"0.0000001","cost_currency":"GBP"`, inventory.CodeInvalidCost, "/unit_cost"},
+		{`"unit_cost":"1000000000.01","cost_currency":"GBP"`, inventory.CodeInvalidCost, "/unit_cost"},
+		{`"unit_cost":1.25,"cost_currency":"GBP"`, problem.WrongType, "/unit_cost"},
+	} {
+		_, _, _, err := Decode(ReceiveStock, "A1", "k", []byte(`{"quantity":1,`+test.members+`}`), 0, Options{})
+		p := problem.Of(err)
+		if p.Code != test.code || len(p.Errors) != 1 || p.Errors[0].Pointer != test.pointer {
+			t.Errorf("%s: %s %+v, want %s at %s", test.members, p.Code, p.Errors, test.code, test.pointer)
+		}
+	}
+}
+
 func TestFulfilmentsNameTheirFaults(t *testing.T) {
 	for _, test := range []struct{ typ, body, code, pointer string }{
 		{CancelLines, `{}`, problem.MissingField, "/lines"},
@@ -410,10 +433,18 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 		}
 	}
 	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`,
-		`{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
+		`{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`, `{"quantity":5,"unit_cost":"0","cost_currency":"GBP"}`} {
 		if fingerprint(ReceiveStock, other) == base {
 			t.Errorf("%s is taken for another body", other)
 		}
+	}
+	costs := map[[16]byte]string{}
+	for _, body := range []string{`"0","cost_currency":"GBP"`, `"0","cost_currency":"EUR"`, `"1","cost_currency":"GBP"`} {
+		f := fingerprint(ReceiveStock, `{"quantity":5,"unit_cost":`+body+`}`)
+		if costs[f] != "" {
+			t.Errorf("%s has the fingerprint of %s", body, costs[f])
+		}
+		costs[f] = body
 	}
 	if fingerprint(AdjustStock, `{"delta":5,"reason":"other"}`) == base {
 		t.Error("another type has the same fingerprint")

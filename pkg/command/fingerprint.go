@@ -61,6 +61,8 @@ const (
 	tagDamaged          = 51
 	tagCountedAtVersion = 52
 	tagRejected         = 53
+	tagUnitCost         = 54
+	tagCostCurrency     = 55
 )
 
 // Fingerprint tells two requests with one key apart: it is the start of SHA-256 over the command's name, the ID and

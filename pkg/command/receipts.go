@@ -1,6 +1,9 @@
 package command
 
-import "github.com/holdfast/holdfast/pkg/inventory"
+import (
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/money"
+)
 
 // The names of the commands on what comes from suppliers.
 const (
@@ -9,10 +12,12 @@ const (
 )
 
 type receiveBody struct {
-	Location   string  `json:"location"`
-	Quantity   int64   `json:"quantity"`
-	Reference  string  `json:"reference"`
-	OccurredAt *string `json:"occurred_at"`
+	Location     string  `json:"location"`
+	Quantity     int64   `json:"quantity"`
+	Reference    string  `json:"reference"`
+	UnitCost     *string `json:"unit_cost"`
+	CostCurrency *string `json:"cost_currency"`
+	OccurredAt   *string `json:"occurred_at"`
 }
 
 type expectBody struct {
@@ -42,11 +47,38 @@ var receipts = []*Command{
 				Location:  d.location(b.Location),
 				Quantity:  d.Quantity("/quantity", b.Quantity),
 				Reference: d.reference(b.Reference),
+				Cost:      d.unitCost(b.UnitCost, b.CostCurrency),
 			}
 		},
 		func(f *fingerprint, cmd inventory.ReceiveStock) {
 			f.text(tagLocation, cmd.Location)
 			f.number(tagQuantity, cmd.Quantity)
 			f.text(tagReference, cmd.Reference)
+			if cmd.Cost.Currency != "" {
+				f.optional(tagUnitCost, &cmd.Cost.Micros)
+				f.text(tagCostCurrency, cmd.Cost.Currency)
+			}
 		}),
+}
+
+// unitCost is what one unit cost: an amount and its currency, or neither of them.
+func (d *decoding) unitCost(amount, currency *string) (cost inventory.UnitCost) {
+	switch {
+	case amount == nil && currency == nil:
+		return cost
+	case amount == nil:
+		d.Missing("/unit_cost")
+	default:
+		cost.Micros = d.Amount("/unit_cost", *amount, inventory.CodeInvalidCost)
+	}
+	switch {
+	case currency == nil || *currency == "":
+		d.Missing("/cost_currency")
+	default:
+		cost.Currency = *currency
+		if _, ok := money.Lookup(*currency); !ok {
+			d.Fault(inventory.CodeUnknownCurrency, "/cost_currency", "is no ISO 4217 code of a currency")
+		}
+	}
+	return cost
 }

@@ -13,16 +13,19 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/money"
 )
 
 // The insights about stock are compared with figures that are computed here from one moment to the next, without SQL.
 
 // stockMove is a row of the table stock_ledger.
 type stockMove struct {
-	at                           time.Time
-	sku, location, reason, order string
-	onHand, available            int64 // changes
-	incoming                     int64
+	at                                time.Time
+	sku, location, reason, order, typ string
+	onHand, available                 int64 // changes
+	incoming                          int64
+	unitCost                          int64
+	costCurrency                      string
 }
 
 // stockHistory is a made-up warehouse over five months: eight items that are often sold out, sometimes for a whole
@@ -51,6 +54,9 @@ func stockHistory(seed uint64) []stockMove {
 			switch dice.IntN(12) {
 			case 0, 1, 2:
 				m.reason, m.onHand, m.available = "received", n, n
+				if m.costCurrency = []string{"", "EUR", "EUR", "JPY"}[dice.IntN(4)]; m.costCurrency != "" {
+					m.unitCost = dice.Int64N(5_000_000)
+				}
 			case 3:
 				m.order, m.available = "o", -n
 			case 4, 5:
@@ -60,12 +66,14 @@ func stockHistory(seed uint64) []stockMove {
 			case 7:
 				m.order, m.reason, m.onHand, m.available = "o", "return", n, n/2
 			case 8: // a transfer
-				m.onHand, m.available = -main, -main
+				m.typ, m.onHand, m.available = "transfer_shipped", -main, -main
+				moves = append(moves, stockMove{at: at, sku: sku, location: "north", typ: m.typ, incoming: main})
+				arrived := main - main/8
 				moves = append(moves, stockMove{
-					at: at.Add(time.Duration(dice.IntN(90)) * time.Hour), sku: sku, location: "north",
-					onHand: main, available: main, incoming: -main,
+					at: at.Add(time.Duration(dice.IntN(90)) * time.Hour), sku: sku, location: "north", typ: "transfer_received",
+					onHand: arrived, available: arrived, incoming: -main,
 				})
-				north += main
+				north += arrived
 			case 9:
 				m.location, m.reason, m.onHand, m.available = "north", "shrinkage", -north, -north
 				north = 0
@@ -104,6 +112,9 @@ func insertStock(t *testing.T, conn *clickhouse.Conn, moves []stockMove) int64 {
 		number("on_hand_delta", func(m stockMove) int64 { return m.onHand }),
 		number("available_delta", func(m stockMove) int64 { return m.available }),
 		number("incoming_delta", func(m stockMove) int64 { return m.incoming }),
+		column(moves, "type", "String", func(m stockMove) string { return m.typ }),
+		number("unit_cost_micros", func(m stockMove) int64 { return m.unitCost }),
+		column(moves, "cost_currency", "String", func(m stockMove) string { return m.costCurrency }),
 		column(moves, "occurred_at", "DateTime64(6, 'UTC')", func(m stockMove) time.Time { return m.at }),
 	})
 	if err != nil {
@@ -236,6 +247,81 @@ func averageStockByHand(
 	})
 }
 
+// costByHand gives each unit of an item a place in a queue, and goes through the months with a pointer to the front.
+func costByHand(moves []stockMove, zone *time.Location) []string {
+	g, now := groups{}, newest(moves).In(zone).Format(month)
+	for sku, moves := range by(moves, func(m stockMove) string { return m.sku }) {
+		slices.SortStableFunc(moves, func(a, b stockMove) int { return a.at.Compare(b.at) })
+		var queue []stockMove // the receipt of each unit
+		sold, lost := map[string]int64{}, map[string]int64{}
+		first := ""
+		for _, m := range moves {
+			in := m.at.In(zone).Format(month)
+			if first == "" && m.onHand != 0 {
+				first = in
+			}
+			switch {
+			case m.order != "" || m.reason == "return":
+				sold[in] -= m.onHand
+			case m.reason == "received" && m.onHand > 0:
+				queue = append(queue, slices.Repeat([]stockMove{m}, int(m.onHand))...)
+			case m.typ != "":
+				lost[in] -= m.onHand + m.incoming
+			default:
+				lost[in] -= m.onHand
+			}
+		}
+		receiptOf := func(unit int64) stockMove {
+			if unit < 0 || unit >= int64(len(queue)) {
+				return stockMove{}
+			}
+			return queue[unit]
+		}
+		front := int64(0)
+		for in := first; in != "" && in <= now; in = following(in) {
+			count := func(from, to, sign int64, units, cost string) {
+				for unit := from; unit < to; unit++ {
+					receipt := receiptOf(unit)
+					f := g.of(sku, in, receipt.costCurrency)
+					f.add(units, sign)
+					f.add(cost, sign*receipt.unitCost)
+				}
+			}
+			came := int64(0)
+			for _, m := range queue {
+				if m.at.In(zone).Format(month) <= in {
+					came++
+				}
+			}
+			count(front, front+sold[in], 1, "sold", "cost")
+			count(front+sold[in], front, -1, "sold", "cost")
+			front += sold[in] + lost[in]
+			count(front, came, 1, "stock", "stock cost")
+			for range front - came { // the books have less than nothing
+				g.of(sku, in, "").add("stock", -1)
+			}
+		}
+	}
+	return g.lines(func(keys []string, f *figures) []string {
+		amount := func(name string) string {
+			if keys[2] == "" {
+				return ""
+			}
+			return money.FormatIn(keys[2], f.sums[name])
+		}
+		return []string{whole(f.sums["sold"]), amount("cost"), whole(f.sums["stock"]), amount("stock cost")}
+	})
+}
+
+// following is the month after another one.
+func following(in string) string {
+	begin, err := time.Parse(month, in)
+	if err != nil {
+		panic(err)
+	}
+	return begin.AddDate(0, 1, 0).Format(month)
+}
+
 // quotient is empty where there is nothing to divide by.
 func quotient(a, b int64) string {
 	if b == 0 {
@@ -245,7 +331,8 @@ func quotient(a, b int64) string {
 }
 
 var stockByHand = map[string]func(moves []stockMove, zone *time.Location) []string{
-	"stock_out": stockOutByHand,
+	"stock_out":     stockOutByHand,
+	"cost_of_goods": costByHand,
 	"sell_through": func(moves []stockMove, zone *time.Location) []string {
 		return averageStockByHand(moves, zone, func(received, sold, _, _ int64) string {
 			return quotient(sold, max(received, 0))

@@ -21,8 +21,8 @@ func (c SetReservation) step() Step { return Step{c.OrderID, c.PlacedEventID, c.
 // three has 3 in main, 4 in north and 6 in south.
 func three(more ...Command) []Command {
 	return append(
-		[]Command{RegisterItem{}, ReceiveStock{"", 3, ""}, ReceiveStock{"north", 4, ""},
-			ReceiveStock{"south", 6, ""}}, more...)
+		[]Command{RegisterItem{}, ReceiveStock{"", 3, "", UnitCost{}}, ReceiveStock{"north", 4, "", UnitCost{}},
+			ReceiveStock{"south", 6, "", UnitCost{}}}, more...)
 }
 
 func TestINV60OrderOfLocations(t *testing.T) {
@@ -90,8 +90,8 @@ func TestINV62Backorders(t *testing.T) {
 		then(ReservationRejected{by(1, 12, SingleLocation).step(), 12, 11, InsufficientStock})
 	single.Version = 2
 	s.when(single).then(StockBackordered{single.step(), 9, 3, at("south", 9)})
-	s.when(ReceiveStock{"main", 9, ""}).then(StockReceived{"main", 9, "", 0})
-	s.when(ReceiveStock{"south", 2, ""}).then(StockReceived{"south", 2, "", 0},
+	s.when(ReceiveStock{"main", 9, "", UnitCost{}}).then(StockReceived{"main", 9, "", 0, UnitCost{}})
+	s.when(ReceiveStock{"south", 2, "", UnitCost{}}).then(StockReceived{"south", 2, "", 0, UnitCost{}},
 		BackorderFilled{Step: single.step(), Location: "south", Quantity: 2, Backordered: 1})
 
 	fewest := by(1, 15, FewestLocations, "north")
@@ -100,7 +100,7 @@ func TestINV62Backorders(t *testing.T) {
 	split := by(1, 15, Split, "south")
 	w := given(t, limited...)
 	w.when(split).then(StockBackordered{split.step(), 15, 2, []Allocation{{"south", 8}, {"main", 3}, {"north", 4}}})
-	w.when(ReceiveStock{"north", 9, ""}).then(StockReceived{"north", 9, "", 0},
+	w.when(ReceiveStock{"north", 9, "", UnitCost{}}).then(StockReceived{"north", 9, "", 0, UnitCost{}},
 		BackorderFilled{Step: split.step(), Location: "south", Quantity: 2, Reserved: at("north", 2)})
 
 	nothing := by(1, 2, FewestLocations, "south")
@@ -111,7 +111,7 @@ func TestINV62Backorders(t *testing.T) {
 		OrderID: "o-2", PlacedEventID: ID{2}, Version: 1, Reserved: 5, Allocation: last.Allocation,
 	}).then(StockBackordered{Step{"o-2", ID{2}, 1, last.Allocation}, 5, 5, at("south", 5)})
 	b := given(t, RegisterItem{}, SetBackorderLimit{9}, by(1, 6, FewestLocations))
-	b.when(ReceiveStock{"north", 2, ""}).then(StockReceived{"north", 2, "", 0},
+	b.when(ReceiveStock{"north", 2, "", UnitCost{}}).then(StockReceived{"north", 2, "", 0, UnitCost{}},
 		BackorderFilled{Step: by(1, 6, FewestLocations).step(), Location: "main", Quantity: 2, Backordered: 4,
 			Reserved: at("north", 2)})
 }

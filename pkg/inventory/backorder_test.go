@@ -24,12 +24,12 @@ func waiting2() []Command {
 
 func TestINV26FirstInFirstOut(t *testing.T) {
 	s := given(t, waiting2()...)
-	s.when(ReceiveStock{"", 3, ""}).then(StockReceived{"main", 3, "", 0},
+	s.when(ReceiveStock{"", 3, "", UnitCost{}}).then(StockReceived{"main", 3, "", 0, UnitCost{}},
 		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 3, Backordered: 1}).levels(3, -4, 7, 0)
-	s.when(ReceiveStock{"", 2, ""}).then(StockReceived{"main", 2, "", 0},
+	s.when(ReceiveStock{"", 2, "", UnitCost{}}).then(StockReceived{"main", 2, "", 0, UnitCost{}},
 		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
-	s.when(ReceiveStock{"", 9, ""}).then(StockReceived{"main", 9, "", 0},
+	s.when(ReceiveStock{"", 9, "", UnitCost{}}).then(StockReceived{"main", 9, "", 0, UnitCost{}},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 2}).levels(14, 7, 7, 0)
 	if len(s.item.Backorders) > 0 || s.reservations["o-2"].Backordered != 0 {
 		t.Fatalf("%+v", s.item.Backorders)
@@ -38,7 +38,7 @@ func TestINV26FirstInFirstOut(t *testing.T) {
 
 func TestINV26FromElsewhere(t *testing.T) {
 	s := given(t, append(waiting2(), want(2, 1, 3, 0))...)
-	s.when(ReceiveStock{"north", 6, ""}).then(StockReceived{"north", 6, "", 0},
+	s.when(ReceiveStock{"north", 6, "", UnitCost{}}).then(StockReceived{"north", 6, "", 0, UnitCost{}},
 		BackorderFilled{Step: stepOf(2), Location: "main", Quantity: 4, Reserved: at("north", 1), Committed: at("north", 3)},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 2, Backordered: 1, Reserved: at("north", 2)})
 	s.levels(6, -1, 4, 3).has("o-1", 1, 3, 0, 0).has("o-2", 3, 0, 0, 0)
@@ -54,9 +54,9 @@ func TestINV26Whatever(t *testing.T) {
 	}{
 		"an adjustment": {nil, AdjustStock{"", 2, ReasonCorrection, ""}, StockAdjusted{"main", 2, ReasonCorrection, ""}},
 		"a count":       {nil, CountStock{"", 2, "", 0}, StockCounted{"main", 2, 2, "", 0}},
-		"less safety stock": {[]Command{ReceiveStock{"", 2, ""}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0},
+		"less safety stock": {[]Command{ReceiveStock{"", 2, "", UnitCost{}}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0},
 			SafetyStockSet{"main", 0, -2}},
-		"a move back": {[]Command{ReceiveStock{"", 2, ""}, MoveStock{"", StateAvailable, StateDamaged, 2, ""}},
+		"a move back": {[]Command{ReceiveStock{"", 2, "", UnitCost{}}, MoveStock{"", StateAvailable, StateDamaged, 2, ""}},
 			MoveStock{"", StateDamaged, StateAvailable, 2, ""}, StockMoved{"main", StateDamaged, StateAvailable, 2, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,13 +79,13 @@ func TestINV26PromisesComeFirst(t *testing.T) {
 		append(stock(3), SetBackorderLimit{10}, other(1, 3, 0, 0), want(1, 4, 0, 0),
 			AdjustStock{"", -3, ReasonShrinkage, ""})...)
 	s.levels(0, -7, 7, 0)
-	s.when(ReceiveStock{"", 3, ""}).then(StockReceived{"main", 3, "", 0})
-	s.when(ReceiveStock{"", 1, ""}).then(StockReceived{"main", 1, "", 0},
+	s.when(ReceiveStock{"", 3, "", UnitCost{}}).then(StockReceived{"main", 3, "", 0, UnitCost{}})
+	s.when(ReceiveStock{"", 1, "", UnitCost{}}).then(StockReceived{"main", 1, "", 0, UnitCost{}},
 		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 3})
 }
 
 func TestINV25WhatIsNotThereGoesFirstAndShipsLast(t *testing.T) {
-	s := given(t, append(stock(2), ReceiveStock{"north", 2, ""}, SetBackorderLimit{10}, want(1, 7, 0, 0))...)
+	s := given(t, append(stock(2), ReceiveStock{"north", 2, "", UnitCost{}}, SetBackorderLimit{10}, want(1, 7, 0, 0))...)
 	s.when(want(2, 5, 0, 0)).then(ReservationReleased{Step: stepOf(2), Quantity: 2, FromReserved: at("main", 2)})
 	if b := s.reservations["o-1"].Backordered; b != 1 {
 		t.Fatalf("backordered %d", b)
@@ -110,7 +110,7 @@ func TestINV25AnotherPlacementLeavesTheQueue(t *testing.T) {
 	if b := s.item.Backorders; len(b) != 2 || b[0].OrderID != "o-2" || b[1].PlacedEventID != (ID{7}) {
 		t.Fatalf("%+v", b)
 	}
-	s.when(ReceiveStock{"", 4, ""}).then(StockReceived{"main", 4, "", 0},
+	s.when(ReceiveStock{"", 4, "", UnitCost{}}).then(StockReceived{"main", 4, "", 0, UnitCost{}},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 3},
 		BackorderFilled{Step: Step{"o-1", ID{7}, 1, nil}, Location: "main", Quantity: 1, Backordered: 1})
 }
@@ -124,7 +124,7 @@ func TestINV25AtMostSoManyWait(t *testing.T) {
 
 func TestINV26AnAmendedOrderKeepsItsPlace(t *testing.T) {
 	s := given(t, append(waiting2(), want(2, 6, 0, 0))...) // o-1 waits for 2 more, and o-2 behind it for all
-	s.when(ReceiveStock{"", 7, ""}).then(StockReceived{"main", 7, "", 0},
+	s.when(ReceiveStock{"", 7, "", UnitCost{}}).then(StockReceived{"main", 7, "", 0, UnitCost{}},
 		BackorderFilled{Step: stepOf(2), Location: "main", Quantity: 6},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
 }
@@ -160,7 +160,7 @@ func TestFillingTakesTimeForEachOrderOnce(t *testing.T) {
 		var after []Backorder
 		if bytes := allocated(func() {
 			var err error
-			if events, err = Decide(item, Reservation{}, ReceiveStock{"", int64(c.come), ""}); err != nil {
+			if events, err = Decide(item, Reservation{}, ReceiveStock{"", int64(c.come), "", UnitCost{}}); err != nil {
 				t.Fatal(err)
 			}
 			after = AfterFills(item.Backorders, events[1:])
@@ -199,7 +199,7 @@ func TestAfterFillsIsEvolving(t *testing.T) {
 		item.Backorders[4].Quantity, item.Backorders[4].Committed, item.Locations[0].Level.Available = 3, 2, -8
 		item.Backorders[6].Allocation = &AllocationRule{Policy: Split}
 		for _, location := range []string{"main", "north"} {
-			events, err := Decide(item, Reservation{}, ReceiveStock{location, come, ""})
+			events, err := Decide(item, Reservation{}, ReceiveStock{location, come, "", UnitCost{}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,7 +220,7 @@ func TestAfterFillsIsEvolving(t *testing.T) {
 func BenchmarkFill(b *testing.B) {
 	item := waitingFor(MaxBackorders, 0)
 	for b.Loop() {
-		events, err := Decide(item, Reservation{}, ReceiveStock{"", MaxBackorders, ""})
+		events, err := Decide(item, Reservation{}, ReceiveStock{"", MaxBackorders, "", UnitCost{}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func TestINV1Register(t *testing.T) {
 
 func TestINV2StockNeedsARegisteredItem(t *testing.T) {
 	for _, cmd := range []Command{
-		ReceiveStock{"", 1, ""}, AdjustStock{"", 1, ReasonOther, ""}, CountStock{"", 1, "", 0},
+		ReceiveStock{"", 1, "", UnitCost{}}, AdjustStock{"", 1, ReasonOther, ""}, CountStock{"", 1, "", 0},
 		SetSafetyStock{"", 1}, SetBackorderLimit{1},
 	} {
 		given(t).when(cmd).refused(CodeUnknownSKU)
@@ -38,17 +38,17 @@ func TestINV2StockNeedsARegisteredItem(t *testing.T) {
 
 func TestINV3Locations(t *testing.T) {
 	s := given(t, RegisterItem{})
-	s.when(ReceiveStock{"", 1, "r"}).then(StockReceived{"main", 1, "r", 0})
-	s.when(ReceiveStock{"north", 1, ""}).then(StockReceived{"north", 1, "", 0})
+	s.when(ReceiveStock{"", 1, "r", UnitCost{}}).then(StockReceived{"main", 1, "r", 0, UnitCost{}})
+	s.when(ReceiveStock{"north", 1, "", UnitCost{}}).then(StockReceived{"north", 1, "", 0, UnitCost{}})
 	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", limits.MaxLocationLength+1)} {
-		s.when(ReceiveStock{location, 1, ""}).refused(CodeInvalidLocation)
+		s.when(ReceiveStock{location, 1, "", UnitCost{}}).refused(CodeInvalidLocation)
 		s.when(SetSafetyStock{location, 0}).refused(CodeInvalidLocation)
 	}
-	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceLength+1)}).refused(CodeInvalidReference)
+	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceLength+1), UnitCost{}}).refused(CodeInvalidReference)
 	s.item.Locations = make([]LocationLevel, MaxLocations)
 	s.item.Locations[7].Location = "seven"
-	s.when(ReceiveStock{"one more", 1, ""}).refused(CodeTooManyLocations)
-	s.when(ReceiveStock{"seven", 1, ""}).then(StockReceived{"seven", 1, "", 0})
+	s.when(ReceiveStock{"one more", 1, "", UnitCost{}}).refused(CodeTooManyLocations)
+	s.when(ReceiveStock{"seven", 1, "", UnitCost{}}).then(StockReceived{"seven", 1, "", 0, UnitCost{}})
 
 	// Where characters have several bytes, names come to their limit before locations do.
 	clefs := strings.Repeat("\U0001d11e", limits.MaxLocationLength)
@@ -58,15 +58,17 @@ func TestINV3Locations(t *testing.T) {
 	}
 	s.item.Locations[0].Location = "one"
 	last := strings.Replace(clefs, "\U0001d11e", "\U0001d122", 1)
-	s.when(ReceiveStock{last, 1, ""}).then(StockReceived{last, 1, "", 0})
-	s.when(ReceiveStock{strings.Repeat("\U0001d121", limits.MaxLocationLength), 1, ""}).refused(CodeTooManyLocations)
+	s.when(ReceiveStock{last, 1, "", UnitCost{}}).then(StockReceived{last, 1, "", 0, UnitCost{}})
+	s.when(ReceiveStock{strings.Repeat("\U0001d121", limits.MaxLocationLength), 1, "", UnitCost{}}).
+		refused(CodeTooManyLocations)
 }
 
 func TestINV4Receive(t *testing.T) {
 	s := given(t, RegisterItem{})
-	s.when(ReceiveStock{"", 0, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveStock{"", limits.MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveStock{"", limits.MaxQuantity, ""}).then(StockReceived{"main", limits.MaxQuantity, "", 0})
+	s.when(ReceiveStock{"", 0, "", UnitCost{}}).refused(CodeInvalidQuantity)
+	s.when(ReceiveStock{"", limits.MaxQuantity + 1, "", UnitCost{}}).refused(CodeInvalidQuantity)
+	s.when(ReceiveStock{"", limits.MaxQuantity, "", UnitCost{}}).
+		then(StockReceived{"main", limits.MaxQuantity, "", 0, UnitCost{}})
 	s.levels(limits.MaxQuantity, limits.MaxQuantity, 0, 0)
 }
 
@@ -97,7 +99,7 @@ func TestINV6Count(t *testing.T) {
 }
 
 func TestINV63CountsOfAnotherState(t *testing.T) {
-	s := given(t, append(stock(10), ReceiveStock{"north", 5, ""})...) // version 3
+	s := given(t, append(stock(10), ReceiveStock{"north", 5, "", UnitCost{}})...) // version 3
 	began := s.item.Version
 	count := func(location string, at uint64) CountStock { return CountStock{location, 9, "c", at} }
 	s.when(count("", began+1)).refusedAt(CodeInvalidCountedAt, "/counted_at_version")
@@ -105,7 +107,7 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	// Reservations, safety stock and other locations do not matter.
 	for _, cmd := range []Command{
 		want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
-		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3},
+		ReceiveStock{"north", 1, "", UnitCost{}}, ExpectStock{"", 4, ""}, SetBackorderLimit{3},
 	} {
 		s.when(cmd)
 	}
@@ -169,8 +171,8 @@ func TestINV8BackorderLimit(t *testing.T) {
 func TestINV9Overflow(t *testing.T) {
 	s := given(t, RegisterItem{})
 	s.item.Locations = []LocationLevel{{"main", Level{OnHand: MaxLevel, Available: MaxLevel}}}
-	s.when(ReceiveStock{"", 1, ""}).refused(CodeQuantityOverflow)
-	s.when(ReceiveStock{"north", 1, ""}).refused(CodeQuantityOverflow)
+	s.when(ReceiveStock{"", 1, "", UnitCost{}}).refused(CodeQuantityOverflow)
+	s.when(ReceiveStock{"north", 1, "", UnitCost{}}).refused(CodeQuantityOverflow)
 	s.when(AdjustStock{"", 1, ReasonOther, ""}).refused(CodeQuantityOverflow)
 	c := want(1, 0, 0, 0)
 	c.Restocked = 1
@@ -196,7 +198,7 @@ func TestEvolveChangesNeitherArgument(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 5, 0, 0))...)
 	item, res := s.item, s.reservations["o-1"]
 	level, held := item.Locations[0], res.Locations[0]
-	s.when(want(2, 1, 2, 1)).when(ReceiveStock{"", 3, ""})
+	s.when(want(2, 1, 2, 1)).when(ReceiveStock{"", 3, "", UnitCost{}})
 	if item.Locations[0] != level || res.Locations[0] != held {
 		t.Fatal("Evolve changed its argument")
 	}

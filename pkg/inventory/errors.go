@@ -31,6 +31,8 @@ const (
 	CodeTooManyTransfers   = "too_many_transfers"
 	CodeCountOutdated      = "count_outdated"
 	CodeInvalidCountedAt   = "invalid_counted_at_version"
+	CodeInvalidCost        = "invalid_cost"
+	CodeUnknownCurrency    = "unknown_currency"
 	CodeInvalidStep        = "invalid_step"
 	CodeTooManyLocations   = "too_many_locations"
 	CodeTooManyDeliveries  = "too_many_deliveries"

@@ -47,6 +47,12 @@ nothing. When goods become available, orders that wait get them within the same 
 that wait at the goods' location, then those that wait at others. An order of single_location has nothing from another
 location than the one that it waits at, so orders that came after it may get what comes to others.
 
+## What units cost
+
+A receipt may say what one unit cost (unit_cost, cost_currency). The rules do not ask for it, and it moves nothing. The
+insight cost_of_goods computes from the ledger what the units had cost that were sold, first in, first out over all
+locations ([insights](insights.md#what-goods-cost)).
+
 ## A transfer
 
 | | on_hand where it leaves | on_hand where it goes | incoming where it goes |

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/money"
 )
 
 // ReceiveStock adds goods that arrived.
@@ -11,10 +12,20 @@ import (
 //	INV-4   The quantity is 1 to MaxQuantity (invalid_quantity). on_hand and available grow by it.
 //	INV-24  What was expected at the location under the same reference leaves incoming, up to the quantity that
 //	        arrived.
+//	INV-65  A unit cost is 0 or more (invalid_cost), and has a currency of ISO 4217 (unknown_currency). It is
+//	        recorded with the receipt, and no decision asks for it.
 type ReceiveStock struct {
 	Location  string
 	Quantity  int64
 	Reference string
+	Cost      UnitCost
+}
+
+// UnitCost is what one unit cost the shop, in millionths of the currency. Without a currency the cost is not known; a
+// known cost of 0 is that of goods that were free.
+type UnitCost struct {
+	Micros   int64
+	Currency string
 }
 
 // StockReceived added Quantity to a location.
@@ -24,23 +35,41 @@ type StockReceived struct {
 	Reference string
 	// Expected is how much of Quantity was incoming under the same reference.
 	Expected int64
+	Cost     UnitCost
 }
 
 func (c ReceiveStock) decide(item *Item, _ *Reservation) ([]Event, error) {
 	if c.Quantity < 1 || c.Quantity > limits.MaxQuantity {
 		return nil, refuse(CodeInvalidQuantity, "/quantity", "a receipt is "+limits.Quantities(1))
 	}
+	if err := c.Cost.check(); err != nil {
+		return nil, err
+	}
 	location, err := item.stockPlace(c.Location, c.Reference)
 	if err != nil {
 		return nil, err
 	}
-	received := StockReceived{Location: location, Quantity: c.Quantity, Reference: c.Reference}
+	received := StockReceived{Location: location, Quantity: c.Quantity, Reference: c.Reference, Cost: c.Cost}
 	if k := item.delivery(location, c.Reference); k >= 0 {
 		received.Expected = min(c.Quantity, item.Expected[k].Quantity)
 	}
 	return item.event(received, LocationLevel{location, Level{
 		OnHand: c.Quantity, Available: c.Quantity, Incoming: -received.Expected,
 	}})
+}
+
+// check refuses a cost below 0 or above MaxAmount, and one of no currency, or of one that does not exist.
+func (c UnitCost) check() error {
+	if c == (UnitCost{}) {
+		return nil
+	}
+	if _, ok := money.Lookup(c.Currency); !ok {
+		return refuse(CodeUnknownCurrency, "/cost_currency", "a unit cost has a currency of ISO 4217")
+	}
+	if c.Micros < 0 || c.Micros > limits.MaxAmount*money.MicrosPerUnit {
+		return refuse(CodeInvalidCost, "/unit_cost", "a unit cost is 0 to 1000000000")
+	}
+	return nil
 }
 
 func (c StockReceived) evolve(item *Item, _ *Reservation) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/money"
 )
 
 func TestINV23Expect(t *testing.T) {
@@ -44,16 +45,30 @@ func TestINV23Expect(t *testing.T) {
 
 func TestINV24ReceiptOfWhatWasExpected(t *testing.T) {
 	s := given(t, append(stock(1), ExpectStock{"", 5, "PO-1"})...)
-	s.when(ReceiveStock{"", 2, "PO-2"}).then(StockReceived{"main", 2, "PO-2", 0})
-	s.when(ReceiveStock{"north", 2, "PO-1"}).then(StockReceived{"north", 2, "PO-1", 0})
-	s.when(ReceiveStock{"", 3, "PO-1"}).then(StockReceived{"main", 3, "PO-1", 3})
+	s.when(ReceiveStock{"", 2, "PO-2", UnitCost{}}).then(StockReceived{"main", 2, "PO-2", 0, UnitCost{}})
+	s.when(ReceiveStock{"north", 2, "PO-1", UnitCost{}}).then(StockReceived{"north", 2, "PO-1", 0, UnitCost{}})
+	s.when(ReceiveStock{"", 3, "PO-1", UnitCost{}}).then(StockReceived{"main", 3, "PO-1", 3, UnitCost{}})
 	if s.item.Total().Incoming != 2 {
 		t.Fatalf("%+v", s.item.Total())
 	}
 	before := s.item
-	s.when(ReceiveStock{"", 4, "PO-1"}).then(StockReceived{"main", 4, "PO-1", 2})
+	s.when(ReceiveStock{"", 4, "PO-1", UnitCost{}}).then(StockReceived{"main", 4, "PO-1", 2, UnitCost{}})
 	if s.item.Total().Incoming != 0 || len(s.item.Expected) != 0 || before.Expected[0].Quantity != 2 {
 		t.Fatalf("%+v, before %+v", s.item, before.Expected)
 	}
 	s.levels(12, 12, 0, 0)
+}
+
+func TestINV65UnitCost(t *testing.T) {
+	cost := func(micros int64, currency string) ReceiveStock {
+		return ReceiveStock{"", 2, "PO-1", UnitCost{micros, currency}}
+	}
+	s := given(t, stock(1)...)
+	s.when(cost(1_250_000, "")).refused(CodeUnknownCurrency)
+	s.when(cost(1_250_000, "gbp")).refused(CodeUnknownCurrency)
+	s.when(cost(-1, "GBP")).refused(CodeInvalidCost)
+	s.when(cost(limits.MaxAmount*money.MicrosPerUnit+1, "GBP")).refused(CodeInvalidCost)
+	s.when(cost(limits.MaxAmount*money.MicrosPerUnit, "GBP")).then(
+		StockReceived{"main", 2, "PO-1", 0, UnitCost{limits.MaxAmount * money.MicrosPerUnit, "GBP"}})
+	s.when(cost(0, "JPY")).then(StockReceived{"main", 2, "PO-1", 0, UnitCost{0, "JPY"}}).levels(5, 5, 0, 0)
 }

@@ -46,7 +46,7 @@ func TestINV12Growth(t *testing.T) {
 	s.when(want(1, 10, 0, 0)).then(StockReserved{stepOf(1), 10, at("main", 10)}).levels(10, 0, 10, 0)
 	s.when(want(2, 11, 0, 0)).then(ReservationRejected{stepOf(2), 1, 0, InsufficientStock}).has("o-1", 10, 0, 0, 0)
 
-	two := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
+	two := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}})...)
 	two.when(want(1, 5, 0, 0)).then(StockReserved{stepOf(1), 5, []Allocation{{"main", 3}, {"north", 2}}})
 	two.levels(7, 2, 5, 0)
 
@@ -90,7 +90,7 @@ func TestINV13ARejectedGrowthLosesNothing(t *testing.T) {
 }
 
 func TestINV12Backorders(t *testing.T) {
-	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""}, SetBackorderLimit{5})...)
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}}, SetBackorderLimit{5})...)
 	s.when(want(1, 13, 0, 0)).then(ReservationRejected{stepOf(1), 13, 12, InsufficientStock})
 	s.when(want(2, 9, 0, 0)).then(
 		StockBackordered{stepOf(2), 9, 2, []Allocation{{"main", 5}, {"north", 4}}}).levels(7, -2, 9, 0)
@@ -103,14 +103,16 @@ func TestINV12Backorders(t *testing.T) {
 	none := given(t, RegisterItem{}, SetBackorderLimit{5})
 	none.when(want(1, 5, 0, 0)).then(StockBackordered{stepOf(1), 5, 5, at("main", 5)}).levels(0, -5, 5, 0)
 
-	empty := given(t, append(stock(2), want(1, 2, 0, 0), ReceiveStock{"north", 1, ""}, SetBackorderLimit{9})...)
+	empty := given(t,
+		append(stock(2), want(1, 2, 0, 0), ReceiveStock{"north", 1, "", UnitCost{}}, SetBackorderLimit{9})...)
 	second := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 4}
 	empty.when(second).then(StockBackordered{Step{"o-2", ID{9}, 1, nil}, 4, 3, []Allocation{{"main", 3}, {"north", 1}}})
 }
 
 func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
 	s := given(t,
-		append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""}, ReceiveStock{"north", 3, ""})...)
+		append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""},
+			ReceiveStock{"north", 3, "", UnitCost{}})...)
 	s.levels(3, -2, 5, 0)
 	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 3}
 	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1, nil}, 3, at("north", 3)})
@@ -162,7 +164,7 @@ func TestINV14Imported(t *testing.T) {
 		c.Imported = true
 		return c
 	}
-	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}})...)
 	s.when(imported(1, 5)).then(
 		StockFulfilled{Step: stepOf(1), Quantity: 5, FromAvailable: []Allocation{{"main", 3}, {"north", 2}}})
 	s.levels(2, 2, 0, 0).has("o-1", 0, 0, 5, 0)
@@ -204,7 +206,7 @@ func TestINV15Shrink(t *testing.T) {
 }
 
 func TestINV16Commit(t *testing.T) {
-	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""}, want(1, 5, 0, 0))...)
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}}, want(1, 5, 0, 0))...)
 	s.when(want(2, 1, 4, 0)).then(ReservationCommitted{stepOf(2), 4, []Allocation{{"main", 3}, {"north", 1}}})
 	s.levels(7, 2, 1, 4)
 	s.when(want(3, 5, 0, 0)).then(ReservationReleased{Step: stepOf(3)}).has("o-1", 1, 4, 0, 0)
@@ -238,7 +240,7 @@ func TestINV18Restock(t *testing.T) {
 		c.Restocked = restocked
 		return c
 	}
-	s := given(t, RegisterItem{}, ReceiveStock{"north", 1, ""}, ReceiveStock{"main", 1, ""})
+	s := given(t, RegisterItem{}, ReceiveStock{"north", 1, "", UnitCost{}}, ReceiveStock{"main", 1, "", UnitCost{}})
 	s.when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("north", 3), ReasonReturn, nil, nil}).levels(5, 5, 0, 0)
 	s.when(credit(2, 4)).then(StockRestocked{stepOf(2), 1, at("north", 1), ReasonReturn, nil, nil}).
 		has("o-1", 0, 0, 0, 4)
@@ -268,7 +270,7 @@ func TestINV20StepsAreChecked(t *testing.T) {
 
 // Every when checks INV-21; this one has an example with numbers.
 func TestINV21EventsCarryLevels(t *testing.T) {
-	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}})...)
 	s.when(want(1, 2, 0, 0))
 	ev := s.events[0]
 	main := Level{OnHand: 3, Available: 1, Reserved: 2}
@@ -283,7 +285,7 @@ func TestINV21EventsCarryLevels(t *testing.T) {
 func TestINV12ALocationBelowZeroBlocksNoOther(t *testing.T) {
 	s := given(t,
 		append(stock(6), SetBackorderLimit{4}, other(1, 6, 0, 0), AdjustStock{"", -6, ReasonShrinkage, ""},
-			ReceiveStock{"north", 5, ""})...)
+			ReceiveStock{"north", 5, "", UnitCost{}})...)
 	s.when(want(1, 10, 0, 0)).then(ReservationRejected{stepOf(1), 10, 9, InsufficientStock})
 	s.when(want(2, 6, 0, 0)).then(StockBackordered{stepOf(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}})
 	s.when(want(3, 9, 0, 0)).then(StockBackordered{stepOf(3), 3, 3, at("main", 3)})

@@ -23,7 +23,7 @@ func TestINV40DamagedReturns(t *testing.T) {
 }
 
 func TestINV18GoodsComeBackToWhereTheyLeftFrom(t *testing.T) {
-	s := given(t, append(stock(2), ReceiveStock{"north", 5, ""}, want(1, 5, 0, 0), want(2, 0, 0, 5))...)
+	s := given(t, append(stock(2), ReceiveStock{"north", 5, "", UnitCost{}}, want(1, 5, 0, 0), want(2, 0, 0, 5))...)
 	c := want(3, 0, 0, 5)
 	c.Restocked, c.Damaged = 1, 2
 	s.when(c).then(StockRestocked{stepOf(3), 3, at("main", 1), ReasonReturn, []Allocation{{"main", 1}, {"north", 1}}, nil})
@@ -39,7 +39,7 @@ func TestINV18GoodsComeBackToWhereTheyLeftFrom(t *testing.T) {
 }
 
 func TestINV18GoodsComeBackToWhereTheyAreNamedFor(t *testing.T) {
-	s := given(t, append(stock(2), ReceiveStock{"north", 5, ""}, want(1, 5, 0, 0), want(2, 0, 0, 5))...)
+	s := given(t, append(stock(2), ReceiveStock{"north", 5, "", UnitCost{}}, want(1, 5, 0, 0), want(2, 0, 0, 5))...)
 	back := func(version uint64, restocked int64, at ...ReturnedAt) SetReservation {
 		c := want(version, 0, 0, 5)
 		c.Restocked, c.Damaged, c.ReturnedAt = restocked, 1, at

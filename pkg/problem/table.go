@@ -510,6 +510,12 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: "invalid_cost", Status: http.StatusBadRequest,
+		Title:  "A unit cost is not valid",
+		Cause:  "A unit cost is a plain decimal of 0 to 1,000,000,000, with at most 6 decimals.",
+		Remedy: fixRequest,
+	},
+	{
 		Code: "invalid_amount", Status: http.StatusBadRequest,
 		Title:  "The amount is not valid",
 		Cause:  "An amount is a plain decimal of more than 0, with at most 6 decimals.",

@@ -213,6 +213,8 @@ var ledgerColumns = []struct {
 	{"reason", func(r ledgerRow) any { return r.stockReason() }},
 	{"order_id", func(r ledgerRow) any { return r.orderOfStep() }},
 	{"reference", func(r ledgerRow) any { return r.stockReference() }},
+	{"unit_cost_micros", func(r ledgerRow) any { return r.number("unit_cost_micros") }},
+	{"cost_currency", func(r ledgerRow) any { return r.text("cost_currency") }},
 	{"occurred_at", func(r ledgerRow) any { return r.ev.Meta.OccurredAtMicros }},
 }
 

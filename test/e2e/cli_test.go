@@ -55,7 +55,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	}
 	must("A1", "stock register A1 --description Heart")
 	must("A1", "stock expect A1 10 --reference PO-1")
-	must("10", "stock receive A1 10 --reference PO-1")
+	must("10", "stock receive A1 10 --reference PO-1 --unit-cost 1.25 --cost-currency GBP")
 	must("A1", "stock move A1 2 --to quality_control")
 	must("A1", "stock move A1 2 --from quality_control --to available")
 	var sent client.Availability
@@ -142,6 +142,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 		"stock count A1 many":                                                         "not a whole number",
 		"stock backorder-limit A1 many":                                               "not a whole number",
 		"stock receive nobody 1":                                                      "unknown_sku",
+		"stock receive A1 1 --unit-cost 1.25":                                         "missing_field",
 	} {
 		if out, err := p.cli(t, binary, strings.Fields(line)...); err == nil || !strings.Contains(out, want) {
 			t.Errorf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)
@@ -149,4 +150,6 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	}
 	p.verify(t, binary)
 	must("ClickHouse equals the log", "verify --kafka "+p.kafka+" --clickhouse "+p.clickHouse)
+	// Of the 10 that came at 1.25, 4 were shipped, and 1 came back.
+	must("3.75", "insight preview ../../schemas/insights/cost_of_goods.yaml --clickhouse "+p.clickHouse)
 }

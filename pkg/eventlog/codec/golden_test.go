@@ -103,7 +103,7 @@ func TestGoldenInventoryEvents(t *testing.T) {
 // A principal changes nothing else of an event. All other samples are of the time before there were principals, and so
 // is every log of that time: nobody knows who asked.
 func TestGoldenPrincipals(t *testing.T) {
-	placed, received := olderOrderSamples["order_placed"][1], sampleEvent(inventorySamples["stock_received"])
+	placed, received := olderOrderSamples["order_placed"][1], sampleEvent(olderInventorySamples["stock_received"][1])
 	m := sampleMeta()
 	m.Principal = Principal{Name: "zoë@shop.example", Verified: true}
 	value, ceType, err := AppendOrder(nil, "o-1", &m, placed)

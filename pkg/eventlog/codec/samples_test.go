@@ -142,7 +142,8 @@ var (
 
 var inventorySamples = map[string]inventory.Change{
 	"item_registered": inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
-	"stock_received":  inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9", Expected: 30},
+	"stock_received": inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9", Expected: 30,
+		Cost: inventory.UnitCost{Micros: 1_250_000, Currency: "GBP"}},
 	"stock_moved": inventory.StockMoved{
 		Location: "main", From: inventory.StateQualityControl, To: inventory.StateDamaged, Quantity: 4, Reference: "box 4",
 	},
@@ -206,8 +207,11 @@ var (
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1,
 				Damaged: 1},
 		},
-		"stock_counted":  {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
-		"stock_received": {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
+		"stock_counted": {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
+		"stock_received": {
+			inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"},
+			inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9", Expected: 30},
+		},
 	}
 )
 

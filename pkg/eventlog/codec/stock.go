@@ -15,6 +15,7 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 	case inventory.StockReceived:
 		e.Change = &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{
 			Location: c.Location, Quantity: c.Quantity, Reference: c.Reference, Expected: c.Expected,
+			UnitCostMicros: c.Cost.Micros, CostCurrency: c.Cost.Currency,
 		}}
 		return "holdfast.stock_received.v1"
 	case inventory.StockExpected:
@@ -71,7 +72,7 @@ func readStock(e *eventv1.InventoryEvent) inventory.Change {
 	case *eventv1.InventoryEvent_StockReceived:
 		p := c.StockReceived
 		return inventory.StockReceived{Location: p.Location, Quantity: p.Quantity, Reference: p.Reference,
-			Expected: p.Expected}
+			Expected: p.Expected, Cost: inventory.UnitCost{Micros: p.UnitCostMicros, Currency: p.CostCurrency}}
 	case *eventv1.InventoryEvent_StockExpected:
 		p := c.StockExpected
 		return inventory.StockExpected{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta, Reference: p.Reference}

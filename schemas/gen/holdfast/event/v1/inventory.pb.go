@@ -837,7 +837,11 @@ type StockReceived struct {
 	Quantity  int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Reference string                 `protobuf:"bytes,3,opt,name=reference,proto3" json:"reference,omitempty"`
 	// The part that was incoming under the same reference, and is no longer.
-	Expected      int64 `protobuf:"varint,4,opt,name=expected,proto3" json:"expected,omitempty"`
+	Expected int64 `protobuf:"varint,4,opt,name=expected,proto3" json:"expected,omitempty"`
+	// What one unit cost, in millionths of cost_currency.
+	UnitCostMicros int64 `protobuf:"varint,5,opt,name=unit_cost_micros,json=unitCostMicros,proto3" json:"unit_cost_micros,omitempty"`
+	// ISO 4217 code; empty: the cost is not known.
+	CostCurrency  string `protobuf:"bytes,6,opt,name=cost_currency,json=costCurrency,proto3" json:"cost_currency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -898,6 +902,20 @@ func (x *StockReceived) GetExpected() int64 {
 		return x.Expected
 	}
 	return 0
+}
+
+func (x *StockReceived) GetUnitCostMicros() int64 {
+	if x != nil {
+		return x.UnitCostMicros
+	}
+	return 0
+}
+
+func (x *StockReceived) GetCostCurrency() string {
+	if x != nil {
+		return x.CostCurrency
+	}
+	return ""
 }
 
 // StockMoved moves units from one state to another at a location.
@@ -2349,12 +2367,14 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceivedB\b\n" +
 	"\x06change\"2\n" +
 	"\x0eItemRegistered\x12 \n" +
-	"\vdescription\x18\x01 \x01(\tR\vdescription\"\x81\x01\n" +
+	"\vdescription\x18\x01 \x01(\tR\vdescription\"\xd0\x01\n" +
 	"\rStockReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1c\n" +
 	"\treference\x18\x03 \x01(\tR\treference\x12\x1a\n" +
-	"\bexpected\x18\x04 \x01(\x03R\bexpected\"\xc4\x01\n" +
+	"\bexpected\x18\x04 \x01(\x03R\bexpected\x12(\n" +
+	"\x10unit_cost_micros\x18\x05 \x01(\x03R\x0eunitCostMicros\x12#\n" +
+	"\rcost_currency\x18\x06 \x01(\tR\fcostCurrency\"\xc4\x01\n" +
 	"\n" +
 	"StockMoved\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x121\n" +

@@ -659,6 +659,18 @@ func (m *StockReceived) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.CostCurrency) > 0 {
+		i -= len(m.CostCurrency)
+		copy(dAtA[i:], m.CostCurrency)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.CostCurrency)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.UnitCostMicros != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.UnitCostMicros))
+		i--
+		dAtA[i] = 0x28
+	}
 	if m.Expected != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Expected))
 		i--
@@ -2516,6 +2528,13 @@ func (m *StockReceived) SizeVT() (n int) {
 	}
 	if m.Expected != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Expected))
+	}
+	if m.UnitCostMicros != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.UnitCostMicros))
+	}
+	l = len(m.CostCurrency)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4523,6 +4542,57 @@ func (m *StockReceived) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field UnitCostMicros", wireType)
+			}
+			m.UnitCostMicros = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.UnitCostMicros |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CostCurrency", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CostCurrency = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
