@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // The names of the commands on what comes from suppliers.
@@ -67,13 +68,13 @@ func (d *decoding) unitCost(amount, currency *string) (cost inventory.UnitCost) 
 	case amount == nil && currency == nil:
 		return cost
 	case amount == nil:
-		d.Missing("/unit_cost")
+		d.Fault(problem.MissingField, "/unit_cost", "is required with cost_currency")
 	default:
 		cost.Micros = d.Amount("/unit_cost", *amount, inventory.CodeInvalidCost)
 	}
 	switch {
 	case currency == nil || *currency == "":
-		d.Missing("/cost_currency")
+		d.Fault(problem.MissingField, "/cost_currency", "is required with unit_cost")
 	default:
 		cost.Currency = *currency
 		if _, ok := money.Lookup(*currency); !ok {
