@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -158,6 +159,7 @@ func TestStockShow(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
 	url := api(t, "/v1/stock/A1", http.StatusOK, `{"sku":"A1","description":"Heart","available":0,"on_hand":5,`+
 		`"reserved":7,"incoming":9,"backordered":2,"backorder_limit":4,"version":8,"locations":[],`+
+		`"metadata":{"note":"two words","category":"lighting"},`+
 		`"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2",`+
 		`"shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
 		`"expected":[{"location":"main","reference":"PO-2","quantity":7}],`+
@@ -166,6 +168,7 @@ func TestStockShow(t *testing.T) {
 	want := "A1  Heart\nversion 8, backorder limit 4, backordered 2\n" +
 		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
 		"all               0         7          0       0        0   0        5         9\n" +
+		"\nMETADATA  VALUE\ncategory  lighting\nnote      two words\n" +
 		"\nTRANSFER  FROM  TO     UNDER  SHIPPED  REMAINING  SHIPPED AT\n" +
 		"t-1       main  north  van 2        3          2  2026-01-02T03:04:05Z\n" +
 		"\nEXPECTED UNDER  AT    QUANTITY\n" +
@@ -241,6 +244,32 @@ func TestOrderPlaceSendsMetadata(t *testing.T) {
 	}
 	holdfastFails(t, `the metadata "web" is not KEY=VALUE`, append(place, "--metadata", "web")...)
 	holdfastFails(t, `the metadata has the key "a" twice`, append(place, "--metadata", "a=1", "--metadata", "a=2")...)
+}
+
+// Metadata of an item is set, removed, or left as it is.
+func TestStockRegisterSendsMetadata(t *testing.T) {
+	var sent string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		sent = string(body)
+		_, _ = w.Write([]byte(`{"sku":"A1","description":"Heart","version":1,"locations":[]}`))
+	}))
+	t.Cleanup(server.Close)
+	register := []string{"stock", "register", "A1", "--description", "Heart", "--url", server.URL}
+	for flags, want := range map[string]string{
+		"":                          `{"description":"Heart"}`,
+		"--no-metadata":             `{"description":"Heart","metadata":{}}`,
+		"--metadata category=a=\"b": `{"description":"Heart","metadata":{"category":"a=\"b"}}`,
+	} {
+		if _, err := holdfast(t, append(register, strings.Fields(flags)...)...); err != nil || sent != want {
+			t.Errorf("%q sends %s, want %s: %v", flags, sent, want, err)
+		}
+	}
+	holdfastFails(t, `the metadata "web" is not KEY=VALUE`, append(register, "--metadata", "web")...)
+	holdfastFails(t, "none of the others can be", append(register, "--no-metadata", "--metadata", "a=1")...)
 }
 
 // A wrong -o is refused before the command is sent: after it, its caller would send it again, under another key.

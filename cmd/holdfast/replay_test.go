@@ -40,7 +40,7 @@ func replayStack(t *testing.T) (url, file string) {
 		}
 	})
 	c := client.New(s.URL())
-	if _, err := c.RegisterItem(t.Context(), "A1", "an item"); err != nil {
+	if _, err := c.RegisterItem(t.Context(), "A1", client.RegisterItem{Description: "an item"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.ReceiveStock(t.Context(), "A1", client.ReceiveStock{Quantity: 100}); err != nil {

@@ -35,12 +35,25 @@ func stockChanges(api *apiFlags) []*cobra.Command {
 }
 
 func newRegisterCommand(api *apiFlags) *cobra.Command {
-	var description string
-	c := newStockChange(api, "register SKU", "Register an item, or change its description", 1,
+	var item client.RegisterItem
+	var entries []string
+	var without bool
+	c := newStockChange(api, "register SKU", "Register an item, or change its description and metadata", 1,
 		func(c *call) (*client.StockAnswer, error) {
-			return c.api.RegisterItem(c.ctx, c.args[0], description, c.options...)
+			if without || len(entries) > 0 {
+				var err error
+				if item.Metadata, err = metadata(entries); err != nil {
+					return nil, err
+				}
+			}
+			return c.api.RegisterItem(c.ctx, c.args[0], item, c.options...)
 		})
-	c.Flags().StringVar(&description, "description", "", "description, as `TEXT`")
+	flags := c.Flags()
+	flags.StringVar(&item.Description, "description", "", "description, as `TEXT`; without it the item has none")
+	flags.StringArrayVar(&entries, "metadata", nil,
+		"`KEY=VALUE` to keep with the item instead of what it has; repeat the flag for more")
+	flags.BoolVar(&without, "no-metadata", false, "remove the item's metadata; without either flag it stays")
+	c.MarkFlagsMutuallyExclusive("metadata", "no-metadata")
 	return c
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/client"
@@ -40,7 +42,8 @@ func writeLevels(w io.Writer, a *client.Availability) error {
 	return t.Flush()
 }
 
-// writeStockItem shows an item with its transfers, expected deliveries and waiting orders. It leaves out empty tables.
+// writeStockItem shows an item with its metadata, transfers, expected deliveries and waiting orders. It leaves out empty
+// tables.
 func writeStockItem(w io.Writer, s *client.StockItem) error {
 	err := writeLevels(w, &client.Availability{
 		SKU: s.SKU, Description: s.Description, Version: s.Version,
@@ -53,6 +56,12 @@ func writeStockItem(w io.Writer, s *client.StockItem) error {
 		return err
 	}
 	t := newTable(w)
+	if len(s.Metadata) > 0 {
+		fmt.Fprintln(t, "\nMETADATA\tVALUE")
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Metadata)) {
+		fmt.Fprintf(t, "%s\t%s\n", key, s.Metadata[key])
+	}
 	if len(s.Transfers) > 0 {
 		fmt.Fprintln(t, "\nTRANSFER\tFROM\tTO\tUNDER\tSHIPPED\tREMAINING\tSHIPPED AT")
 	}

@@ -139,6 +139,16 @@ FROM (SELECT JSONExtract(body, 'order_placed', 'metadata', 'Array(Tuple(key Stri
     FROM events FINAL WHERE type = 'order_placed')
 GROUP BY channel ORDER BY orders DESC`
 
+// itemMetadataExample asks for what items have now.
+const itemMetadataExample = `-- Items by what a client keeps with them now, here under the key category; '' is without.
+SELECT category, count() AS items FROM (
+    SELECT argMax(mapFromArrays(entries.key, entries.value)['category'], version) AS category
+    FROM (SELECT aggregate_id, version,
+            JSONExtract(body, 'item_registered', 'metadata', 'entries', 'Array(Tuple(key String, value String))') AS entries
+        FROM events FINAL WHERE type = 'item_registered' AND JSONHas(body, 'item_registered', 'metadata'))
+    GROUP BY aggregate_id)
+GROUP BY category ORDER BY items DESC`
+
 // tableExamples has a question for each table.
 var tableExamples = map[string]string{
 	"events": `-- Payments that failed, by reason: a field that has no column of its own.
@@ -188,7 +198,7 @@ func TestThePageOfTablesIsUpToDate(t *testing.T) {
 		}
 		fmt.Fprintf(b, "\n```sql\n%s\n```\n", tableExamples[table.Name])
 		if table.Name == "events" {
-			fmt.Fprintf(b, "\n```sql\n%s\n```\n", metadataExample)
+			fmt.Fprintf(b, "\n```sql\n%s\n```\n\n```sql\n%s\n```\n", metadataExample, itemMetadataExample)
 		}
 	}
 	sameAs(t, "../../docs/tables.md", b.Bytes())
@@ -203,21 +213,42 @@ func TestTheExamplesOfTablesWork(t *testing.T) {
 		Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	}}})
 	f.append(f.received(1))
+	category := func(value string) *eventv1.Metadata {
+		return &eventv1.Metadata{Entries: []*eventv1.MetadataEntry{{Key: "category", Value: value}, {Key: "x", Value: "y"}}}
+	}
+	for _, item := range []struct {
+		sku string
+		m   *eventv1.Metadata
+	}{
+		{"lamp", category("lighting")}, {"lamp", nil}, // it stays
+		{"heart", category("gifts")}, {"heart", category("lighting")},
+		{"box", category("gifts")}, {"box", &eventv1.Metadata{}}, // it is removed
+		{"candle", nil}, // it never had any
+	} {
+		f.append(f.record(eventlog.TopicInventory, item.sku, &eventv1.InventoryEvent{
+			Meta: f.meta("stock "+item.sku, january), Sku: item.sku, Total: &eventv1.Level{},
+			Change: &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Metadata: item.m}},
+		}))
+	}
 	_, stop := f.mirror()
 	defer stop()
 	if _, err := analytics.NewReports(f.conn).Await(f.ctx, f.end()); err != nil {
 		t.Fatal(err)
 	}
-	channels := map[string]uint64{}
-	err := f.conn.Each(f.ctx, metadataExample, nil, nil, func(rows clickhouse.Rows) error {
-		var channel string
-		var orders uint64
-		err := rows.Scan(&channel, &orders)
-		channels[channel] = orders
-		return err
-	})
-	if err != nil || !maps.Equal(channels, map[string]uint64{"": 1, "web": 1}) {
-		t.Errorf("orders by channel: %v, %v", channels, err)
+	for query, want := range map[string]map[string]uint64{
+		metadataExample: {"": 1, "web": 1}, itemMetadataExample: {"": 1, "lighting": 2},
+	} {
+		got := map[string]uint64{}
+		err := f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error {
+			var name string
+			var count uint64
+			err := rows.Scan(&name, &count)
+			got[name] = count
+			return err
+		})
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s\n%v, want %v: %v", query, got, want, err)
+		}
 	}
 	m, err := analytics.Migrations()
 	if err != nil {

@@ -266,7 +266,7 @@ func TestWhatIsNoRowStopsTheReader(t *testing.T) {
 
 // Rows of an earlier version are made again from the log, with their open work.
 func TestRowsOfAnEarlierFormatAreMadeAgain(t *testing.T) {
-	for format := range uint32(3) {
+	for format := range uint32(4) {
 		t.Run(fmt.Sprint(format), func(t *testing.T) { rowsAreMadeAgain(t, format) })
 	}
 }
@@ -313,14 +313,14 @@ func rowsAreMadeAgain(t *testing.T, format uint32) {
 	f.row(old)
 	f.Eventually("a row of a newer version stops the reader", func() bool {
 		err := s.Ready()
-		return err != nil && strings.Contains(err.Error(), "format 99; this one knows 3: upgrade")
+		return err != nil && strings.Contains(err.Error(), "format 99; this one knows 4: upgrade")
 	})
 }
 
 func TestAProjectorBeforeItsLogSaysSo(t *testing.T) {
 	f := newFixture(t)
 	p := eventlog.PartitionFor("B", f.Layout.PartitionCount)
-	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99, Format: 3}).MarshalVT()
+	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99, Format: 4}).MarshalVT()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,9 @@ func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.InventoryEvent_ItemRegistered:
 		row.Registered, row.Description = true, c.ItemRegistered.Description
+		if m := c.ItemRegistered.Metadata; m != nil {
+			row.Metadata = copyMetadata(m.Entries)
+		}
 	case *eventv1.InventoryEvent_BackorderLimitSet:
 		row.BackorderLimit = c.BackorderLimitSet.Limit
 	default:

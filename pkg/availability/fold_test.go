@@ -30,7 +30,7 @@ func history(t *rapid.T) []eventlog.Record {
 		ev := &eventv1.InventoryEvent{
 			Sku: sku, Meta: &eventv1.Meta{Version: versions[sku], OccurredAtMicros: offset}, Total: level(),
 			Change: &eventv1.InventoryEvent_ItemRegistered{
-				ItemRegistered: &eventv1.ItemRegistered{Description: fmt.Sprint(offset)},
+				ItemRegistered: &eventv1.ItemRegistered{Description: fmt.Sprint(offset), Metadata: drawMetadata(t, offset)},
 			},
 		}
 		switch rapid.IntRange(0, 4).Draw(t, "kind") {
@@ -58,6 +58,19 @@ func history(t *rapid.T) []eventlog.Record {
 	return recs
 }
 
+// drawMetadata is metadata that is set, or removed, or nil where it stays.
+func drawMetadata(t *rapid.T, offset int64) *eventv1.Metadata {
+	switch rapid.IntRange(0, 2).Draw(t, "metadata") {
+	case 0:
+		return &eventv1.Metadata{Entries: []*eventv1.MetadataEntry{
+			{Key: "a", Value: fmt.Sprint(offset)}, {Key: "b", Value: "2"},
+		}}
+	case 1:
+		return &eventv1.Metadata{}
+	}
+	return nil
+}
+
 // naive is the row that a SKU must have, made from all of its events at once.
 func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.AvailabilityRow {
 	row := &eventv1.AvailabilityRow{Sku: sku, Format: rowFormat}
@@ -79,6 +92,9 @@ func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.Availability
 		}
 		if r := ev.GetItemRegistered(); r != nil {
 			row.Registered, row.Description = true, r.Description
+			if r.Metadata != nil {
+				row.Metadata = r.Metadata.Entries
+			}
 		}
 		if b := ev.GetBackorderLimitSet(); b != nil {
 			row.BackorderLimit = b.Limit

@@ -39,13 +39,16 @@ func FuzzFold(f *testing.F) {
 }
 
 // shown is the whole JSON of a row.
-func shown(row *eventv1.AvailabilityRow) []byte { return renderStock(render(row), row) }
+func shown(row *eventv1.AvailabilityRow) []byte {
+	return renderStock(render(row), string(renderMetadata(row.Metadata)), row)
+}
 
 // FuzzDecodeRow: a record of the topic is refused, or is a row with valid JSON.
 func FuzzDecodeRow(f *testing.F) {
 	level := &eventv1.Level{OnHand: 5, Available: -2, Reserved: 7}
 	for _, row := range []*eventv1.AvailabilityRow{
-		{Sku: "85123A", Version: 3, VisibleVersion: 2, Registered: true, Description: "Heart", Total: level,
+		{Sku: "85123A", Version: 3, VisibleVersion: 2, Registered: true, Description: "Heart",
+			Metadata: []*eventv1.MetadataEntry{{Key: "a", Value: "\""}}, Total: level,
 			Format:     rowFormat,
 			Backorders: []*eventv1.WaitingOrder{{OrderId: "o-1", Location: 1, Quantity: 2}},
 			Locations:  []*eventv1.LocationLevel{{Location: "main", Level: level}, {}}},

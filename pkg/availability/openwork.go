@@ -57,7 +57,7 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 
 // MaxTransferReferencesBytes bounds the references of an item's transfers in a row. With as many and as long references
 // as the rules allow, the row would exceed the size of a record.
-const MaxTransferReferencesBytes = 32 << 10
+const MaxTransferReferencesBytes = 24 << 10
 
 // fittingReference is the reference of a transfer, or nothing where the row has no room for all of it.
 func fittingReference(row *eventv1.AvailabilityRow, reference string) string {

@@ -131,7 +131,7 @@ func drawStockCommand(t *rapid.T, item inventory.Item) inventory.Command {
 	return c
 }
 
-// The open work of a row is equal to what the rules keep of it.
+// The metadata and the open work of a row are equal to what the rules keep of it.
 func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		i := &item{reservations: map[string]inventory.Reservation{}, references: map[string]string{}, fold: newFold()}
@@ -141,6 +141,12 @@ func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 			i.run(t, drawStockCommand(t, i.state))
 			row := i.fold.rows["A"]
 			var got, want strings.Builder
+			for _, x := range row.Metadata {
+				fmt.Fprintln(&got, x.Key, x.Value)
+			}
+			for _, x := range i.state.Metadata {
+				fmt.Fprintln(&want, x.Key, x.Value)
+			}
 			for _, x := range row.Transfers {
 				fmt.Fprintln(&got, x.TransferId, locationName(row, x.FromLocation), locationName(row, x.ToLocation), x.Remaining)
 				if want := i.references[x.TransferId]; x.Reference != want {
@@ -190,6 +196,12 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 			Location: text(limits.MaxLocationLength, i), Level: level,
 		})
 	}
+	for i, left := 0, limits.MaxMetadataBytes; left > 0; i++ {
+		key := text(limits.MaxMetadataKeyBytes, i)
+		value := text(min(limits.MaxMetadataValueLength, left-len(key)), i)
+		row.Metadata = append(row.Metadata, &eventv1.MetadataEntry{Key: key, Value: value})
+		left -= len(key) + len(value)
+	}
 	const last = inventory.MaxLocations - 1
 	for i := range inventory.MaxTransfers {
 		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
@@ -224,7 +236,7 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	if size := len(rec.Key) + len(rec.Value); size > eventlog.MaxRecordBytes {
 		t.Errorf("a row of %d bytes; a record has at most %d", size, eventlog.MaxRecordBytes)
 	}
-	if body := renderStock(render(row), row); !json.Valid(body) {
+	if body := shown(row); !json.Valid(body) {
 		t.Error("not JSON")
 	}
 }
@@ -267,7 +279,7 @@ func TestStockShowsWhatIsUnderWay(t *testing.T) {
 		Deliveries: []*eventv1.OpenDelivery{{Location: 1, Reference: "PO-1", Quantity: 7}, {Location: 9, Quantity: 1}},
 		Backorders: []*eventv1.WaitingOrder{{OrderId: "o-1", Quantity: 3}},
 	}
-	got := string(renderStock([]byte(`{"sku":"A"}`), row))
+	got := string(renderStock([]byte(`{"sku":"A"}`), "", row))
 	want := `{"sku":"A","transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north",` +
 		`"reference":"van 2","shipped":5,"remaining":2,"shipped_at":"1970-01-01T00:00:01Z"}],` +
 		`"expected":[{"location":"north","reference":"PO-1","quantity":7},{"location":"#9","reference":"","quantity":1}],` +
@@ -275,7 +287,8 @@ func TestStockShowsWhatIsUnderWay(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	got, want = string(renderStock([]byte(`{"sku":"A"}`), nil)), `{"sku":"A","transfers":[],"expected":[],"backorders":[]}`
+	got, want = string(renderStock([]byte(`{"sku":"A"}`), `,"metadata":{"a":"1"}`, nil)),
+		`{"sku":"A","metadata":{"a":"1"},"transfers":[],"expected":[],"backorders":[]}`
 	if got != want {
 		t.Errorf("nothing under way: %s, want %s", got, want)
 	}

@@ -32,12 +32,29 @@ func render(row *eventv1.AvailabilityRow) []byte {
 	return append(b, '}')
 }
 
-// renderStock writes a row as GET /v1/stock/{sku} answers it: the availability as render has it, and the open work.
-func renderStock(availability []byte, row *eventv1.AvailabilityRow) []byte {
+// renderMetadata writes the member metadata, which is not there for an item without any.
+func renderMetadata(entries []*eventv1.MetadataEntry) (b []byte) {
+	for i, e := range entries {
+		if i == 0 {
+			b = append(b, `,"metadata":{`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendjson.String(append(appendjson.String(b, e.Key), ':'), e.Value)
+	}
+	if len(entries) > 0 {
+		b = append(b, '}')
+	}
+	return b
+}
+
+// renderStock writes a row as GET /v1/stock/{sku} answers it: the availability as render has it, the metadata as
+// renderMetadata has it, and the open work.
+func renderStock(availability []byte, metadata string, row *eventv1.AvailabilityRow) []byte {
 	const perEntry = 200
 	entries := len(row.GetTransfers()) + len(row.GetDeliveries()) + len(row.GetBackorders())
-	b := make([]byte, 0, len(availability)+64+perEntry*entries)
-	b = append(b, availability[:len(availability)-1]...)
+	b := make([]byte, 0, len(availability)+len(metadata)+64+perEntry*entries)
+	b = append(append(b, availability[:len(availability)-1]...), metadata...)
 	b = append(b, `,"transfers":`...)
 	b = appendjson.Array(b, row.GetTransfers(), func(b []byte, t *eventv1.OpenTransfer) []byte {
 		b = appendjson.String(append(b, `{"transfer_id":`...), t.TransferId)

@@ -15,8 +15,8 @@ import (
 const progressKey = "\x00progress"
 
 // rowFormat is the format of the rows that this version writes. Format 0 had the levels alone, 1 added open work, 2 the
-// references of transfers, and 3 the version that clients see.
-const rowFormat = 3
+// references of transfers, 3 the version that clients see, and 4 metadata.
+const rowFormat = 4
 
 // errOldRow says that a row has an earlier format. Readers pass over such rows: the projector writes each of them
 // again from the log.
@@ -77,4 +77,12 @@ func copyLevel(dst, src *eventv1.Level) *eventv1.Level {
 	dst.Reserved, dst.Committed, dst.SafetyStock = src.Reserved, src.Committed, src.SafetyStock
 	dst.Damaged, dst.QualityControl = src.Damaged, src.QualityControl
 	return dst
+}
+
+func copyMetadata(entries []*eventv1.MetadataEntry) []*eventv1.MetadataEntry {
+	out := make([]*eventv1.MetadataEntry, len(entries))
+	for i, e := range entries {
+		out[i] = &eventv1.MetadataEntry{Key: e.Key, Value: e.Value}
+	}
+	return out
 }

@@ -61,6 +61,9 @@ type storedRow struct {
 	body    []byte // the answer; nil for an item that is not registered
 	version uint64 // as clients are shown it
 	offset  int64  // of the event that the row was made from
+	// metadata is the member that Stock has of it; empty for none. Answers that shops ask for leave it out: there are
+	// many of them, and metadata may be larger than all the rest.
+	metadata string
 	// open is the row of an item with open work, which Stock renders. It never changes.
 	open *eventv1.AvailabilityRow
 }
@@ -81,7 +84,7 @@ func (r *rows) put(row *eventv1.AvailabilityRow) {
 	}
 	next := storedRow{version: row.VisibleVersion, offset: row.SourceOffset}
 	if row.Registered {
-		next.body = render(row)
+		next.body, next.metadata = render(row), string(renderMetadata(row.Metadata))
 		if hasOpenWork(row) {
 			next.open = row
 		}

@@ -3,6 +3,7 @@ package availability_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,4 +147,34 @@ func TestAProjectorGoesOnWhereAnotherStopped(t *testing.T) {
 	f.want(s, f.receive("A", 1), "A", 11)
 	fresh := f.store()
 	f.want(fresh, p, "A", 11)
+}
+
+// The item as a whole has its metadata. Availability, which is asked for often, does not.
+func TestStockShowsMetadata(t *testing.T) {
+	f := newFixture(t)
+	f.project()
+	s := f.store()
+	f.items["A"] = &eventv1.Level{}
+	register := func(description string, metadata *eventv1.Metadata) eventlog.Position {
+		return f.append("A", schematest.StockEvent(&eventv1.ItemRegistered{Description: description, Metadata: metadata}))
+	}
+	for _, step := range []struct {
+		description string
+		metadata    *eventv1.Metadata
+		want        string
+	}{
+		{"a", &eventv1.Metadata{Entries: []*eventv1.MetadataEntry{{Key: "a", Value: "\"1\""}, {Key: "b.c", Value: "2"}}},
+			`"metadata":{"a":"\"1\"","b.c":"2"},"transfers":[]`},
+		{"b", nil, `"metadata":{"a":"\"1\"","b.c":"2"},"transfers":[]`},
+		{"b", &eventv1.Metadata{}, `"locations":[],"transfers":[]`},
+	} {
+		if err := s.WaitFor(f.Ctx, register(step.description, step.metadata)); err != nil {
+			t.Fatal(err)
+		}
+		whole, _, _ := s.Stock("A")
+		body, _, _ := s.Row("A")
+		if !strings.Contains(string(whole), step.want) || strings.Contains(string(body), "metadata") {
+			t.Errorf("%s has no %s, or %s has metadata", whole, step.want, body)
+		}
+	}
 }

@@ -730,7 +730,7 @@ type OpenDelivery struct {
 type OpenTransfer struct {
 	FromLocation string `json:"from_location"`
 
-	// Reference Of the document that sent it; empty where it had none, or where those of the transfers of this item that left before come to 32 KiB
+	// Reference Of the document that sent it; empty where it had none, or where those of the transfers of this item that left before come to 24 KiB
 	Reference string `json:"reference"`
 
 	// Remaining Units that are on their way: not arrived, and not missing
@@ -1118,6 +1118,9 @@ type RefundDueFor struct {
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
 	Description string `json:"description,omitempty,omitzero"`
+
+	// Metadata All of it from now on; absent, it stays as it is
+	Metadata Metadata `json:"metadata,omitzero"`
 }
 
 // Replay defines model for Replay.
@@ -1525,19 +1528,22 @@ type StockItem struct {
 	Backordered    int64 `json:"backordered,omitempty,omitzero"`
 
 	// Backorders First in, first out
-	Backorders     []WaitingOrder  `json:"backorders"`
-	Committed      int64           `json:"committed"`
-	Damaged        int64           `json:"damaged"`
-	Description    string          `json:"description,omitempty,omitzero"`
-	Expected       []OpenDelivery  `json:"expected"`
-	Incoming       int64           `json:"incoming"`
-	Locations      []LocationLevel `json:"locations"`
-	OccurredAt     time.Time       `json:"occurred_at,omitempty,omitzero"`
-	OnHand         int64           `json:"on_hand"`
-	QualityControl int64           `json:"quality_control"`
-	Reserved       int64           `json:"reserved"`
-	SafetyStock    int64           `json:"safety_stock"`
-	SKU            string          `json:"sku"`
+	Backorders  []WaitingOrder  `json:"backorders"`
+	Committed   int64           `json:"committed"`
+	Damaged     int64           `json:"damaged"`
+	Description string          `json:"description,omitempty,omitzero"`
+	Expected    []OpenDelivery  `json:"expected"`
+	Incoming    int64           `json:"incoming"`
+	Locations   []LocationLevel `json:"locations"`
+
+	// Metadata Absent for none
+	Metadata       Metadata  `json:"metadata,omitempty,omitzero"`
+	OccurredAt     time.Time `json:"occurred_at,omitempty,omitzero"`
+	OnHand         int64     `json:"on_hand"`
+	QualityControl int64     `json:"quality_control"`
+	Reserved       int64     `json:"reserved"`
+	SafetyStock    int64     `json:"safety_stock"`
+	SKU            string    `json:"sku"`
 
 	// TransferID The transfer that ship_transfer sent on its way
 	TransferID string         `json:"transfer_id,omitempty,omitzero"`

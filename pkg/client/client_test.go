@@ -133,7 +133,7 @@ func TestRequestsAreAsSpecified(t *testing.T) {
 	damaged := ReceiveReturn{Lines: []ReturnedLine{{SKU: "A", Quantity: 1, Condition: "damaged"}}}
 	for want, call := range map[string]func() error{
 		`PUT /v1/stock/BANK%20CHARGES k  {"description":"d"}`: func() error {
-			return errorOf(c.RegisterItem(ctx, "BANK CHARGES", "d"))
+			return errorOf(c.RegisterItem(ctx, "BANK CHARGES", RegisterItem{Description: "d"}))
 		},
 		`POST /v1/stock/A%2F1/receipts k "3" {"quantity":5}`: func() error {
 			return errorOf(c.ReceiveStock(ctx, "A/1", ReceiveStock{Quantity: 5}, IfVersion(3)))
@@ -188,11 +188,13 @@ func TestAClientNamesWhoAsks(t *testing.T) {
 	})
 	ctx, zoe := context.Background(), c.As("zoë")
 	for _, call := range []func() error{
-		func() error { return errorOf(zoe.RegisterItem(ctx, "A1", "d")) },
+		func() error { return errorOf(zoe.RegisterItem(ctx, "A1", RegisterItem{Description: "d"})) },
 		func() error { return errorOf(zoe.Outcomes(ctx, []string{""}, strings.NewReader(""))) },
 		func() error { return errorOf(zoe.Availability(ctx, "A1")) },
-		func() error { return errorOf(c.RegisterItem(ctx, "A1", "d")) },
-		func() error { return errorOf(zoe.As("").RegisterItem(ctx, "A1", "d")) },
+		func() error { return errorOf(c.RegisterItem(ctx, "A1", RegisterItem{Description: "d"})) },
+		func() error {
+			return errorOf(zoe.As("").RegisterItem(ctx, "A1", RegisterItem{Description: "d"}))
+		},
 	} {
 		if err := call(); err != nil {
 			t.Error(err)

@@ -79,7 +79,7 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"cancelReturn":     func(x ctx) error { return errorOf(c.CancelReturn(x, order, returned, "")) },
 		"importOrder":      func(x ctx) error { return errorOf(c.ImportOrder(x, client.ImportDocument{})) },
 		"importCreditNote": func(x ctx) error { return errorOf(c.ImportCreditNote(x, client.ImportDocument{})) },
-		"registerItem":     func(x ctx) error { return errorOf(c.RegisterItem(x, sku, "")) },
+		"registerItem":     func(x ctx) error { return errorOf(c.RegisterItem(x, sku, client.RegisterItem{})) },
 		"receiveStock":     func(x ctx) error { return errorOf(c.ReceiveStock(x, sku, client.ReceiveStock{})) },
 		"expectStock":      func(x ctx) error { return errorOf(c.ExpectStock(x, sku, client.ExpectStock{})) },
 		"moveStock":        func(x ctx) error { return errorOf(c.MoveStock(x, sku, client.MoveStock{})) },

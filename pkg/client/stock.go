@@ -5,11 +5,12 @@ import (
 	"net/http"
 )
 
-// RegisterItem registers a SKU, or changes its description.
+// RegisterItem registers a SKU, or changes its description and its metadata. Metadata that is nil stays as it is; an
+// empty map removes it.
 func (c *Client) RegisterItem(
-	ctx context.Context, sku, description string, options ...CallOption,
+	ctx context.Context, sku string, item RegisterItem, options ...CallOption,
 ) (*StockAnswer, error) {
-	return c.changeStock(ctx, http.MethodPut, path("stock", sku), RegisterItem{Description: description}, options)
+	return c.changeStock(ctx, http.MethodPut, path("stock", sku), item, options)
 }
 
 // ReceiveStock adds goods that arrived.

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -74,6 +75,14 @@ func (d *decoding) reference(s string) string {
 }
 
 func (d *decoding) location(s string) string { return d.Location("/location", s) }
+
+func (d *decoding) metadata(values map[string]string) metadata.Map {
+	m := metadata.Of(values)
+	if at, fault := m.Fault("/metadata"); fault != "" {
+		d.Fault(order.CodeInvalidMetadata, at, fault)
+	}
+	return m
+}
 
 // occurredAt notes when something happened, where the body says so. What has not happened yet is refused. Logs may have
 // events of such a time nevertheless: earlier releases took them.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -123,6 +124,9 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		}, 0},
 		{CancelReturn, `{"return_id":"r"}`, order.CancelReturn{ReturnID: "r"}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
+		{RegisterItem, `{"metadata":{"b":"2","a":"1"}}`,
+			inventory.RegisterItem{Metadata: &metadata.Map{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}}, 0},
+		{RegisterItem, `{"metadata":{}}`, inventory.RegisterItem{Metadata: new(metadata.Map)}, 0},
 		{ReceiveStock, `{"quantity":5,"unit_cost":"1.25","cost_currency":"GBP"}`, inventory.ReceiveStock{
 			Location: "main", Quantity: 5, Cost: inventory.UnitCost{Micros: 1_250_000, Currency: "GBP"}}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`,
@@ -485,7 +489,7 @@ func TestMetadataIsDecodedAndFingerprinted(t *testing.T) {
 		t.Error("no metadata and none at all differ")
 	}
 	place, with := decode(`,"metadata":{"erp.id":"4711","channel":"web"}`)
-	if want := (order.Metadata{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}}); !slices.Equal(
+	if want := (metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}}); !slices.Equal(
 		place.Metadata, want) {
 		t.Errorf("%v", place.Metadata)
 	}
@@ -498,6 +502,24 @@ func TestMetadataIsDecodedAndFingerprinted(t *testing.T) {
 		if _, f := decode(`,"metadata":{` + other + `}`); f == with || f == without {
 			t.Errorf("%s is taken for another body", other)
 		}
+	}
+}
+
+// Metadata of an item that is removed, that stays, and that is set are three requests.
+func TestMetadataOfItemsIsFingerprinted(t *testing.T) {
+	seen := map[[16]byte]string{}
+	for _, body := range []string{
+		`{"description":"d"}`, `{"description":"d","metadata":{}}`, `{"description":"d","metadata":{"a":"1"}}`,
+		`{"description":"d","metadata":{"a":"2"}}`, `{"description":"d","metadata":{"b":"1"}}`,
+	} {
+		cmd, err := Parse(Request{Type: RegisterItem, ID: "A1", Key: new("k"), Body: []byte(body)}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, taken := seen[cmd.Fingerprint]; taken {
+			t.Errorf("%s is taken for %s", body, other)
+		}
+		seen[cmd.Fingerprint] = body
 	}
 }
 
@@ -522,6 +544,10 @@ func TestMetadataNamesItsFaults(t *testing.T) {
 		_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(body), 0, Options{})
 		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != want {
 			t.Errorf("%s: %v, want %s", metadata, err, want)
+		}
+		_, _, _, err = Decode(RegisterItem, "A1", "k", []byte(`{"metadata":`+metadata+`}`), 0, Options{})
+		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != want {
+			t.Errorf("of an item, %s: %v, want %s", metadata, err, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/orderid"
 )
@@ -63,6 +64,7 @@ const (
 	tagRejected         = 53
 	tagUnitCost         = 54
 	tagCostCurrency     = 55
+	tagMetadataSet      = 56
 )
 
 // Fingerprint tells two requests with one key apart: it is the start of SHA-256 over the command's name, the ID and
@@ -145,7 +147,7 @@ func (f *fingerprint) quantities(lines []order.LineQuantity) {
 	}
 }
 
-func (f *fingerprint) metadata(m order.Metadata) {
+func (f *fingerprint) metadata(m metadata.Map) {
 	for _, e := range m {
 		f.text(tagMetadataKey, e.Key)
 		f.text(tagMetadataValue, e.Value)

@@ -13,7 +13,8 @@ const (
 )
 
 type registerBody struct {
-	Description string `json:"description"`
+	Description string            `json:"description"`
+	Metadata    map[string]string `json:"metadata"` // nil: stays as it is
 }
 
 type safetyBody struct {
@@ -31,9 +32,22 @@ var items = []*Command{
 			if len(d.JSON) == 0 { // a body that was lost would delete the description
 				d.Missing("")
 			}
-			return inventory.RegisterItem{Description: d.Text("/description", b.Description, limits.MaxDescriptionLength)}
+			cmd := inventory.RegisterItem{
+				Description: d.Text("/description", b.Description, limits.MaxDescriptionLength),
+			}
+			if b.Metadata != nil {
+				m := d.metadata(b.Metadata)
+				cmd.Metadata = &m
+			}
+			return cmd
 		},
-		func(f *fingerprint, cmd inventory.RegisterItem) { f.text(tagDescription, cmd.Description) }),
+		func(f *fingerprint, cmd inventory.RegisterItem) {
+			f.text(tagDescription, cmd.Description)
+			if cmd.Metadata != nil {
+				f.flag(tagMetadataSet, true) // {} differs from none
+				f.metadata(*cmd.Metadata)
+			}
+		}),
 	onStock(put(SetSafetyStock, "/v1/stock/:sku/safety-stock"),
 		func(d *decoding, b *safetyBody) inventory.SetSafetyStock {
 			return inventory.SetSafetyStock{Location: d.location(b.Location), Quantity: d.Level("/quantity", b.Quantity)}

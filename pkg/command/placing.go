@@ -62,7 +62,7 @@ func (d *decoding) place(b *placeBody) order.Place {
 		Lines:      d.placeLines(b.Lines),
 		Terms:      d.terms(b.PaymentTerms),
 		AtMicros:   d.receivedAtMicros,
-		Metadata:   d.metadata("/metadata", b.Metadata),
+		Metadata:   d.metadata(b.Metadata),
 	}
 	if b.Allocation != nil {
 		cmd.Allocation = d.allocation(b.Allocation)
@@ -104,15 +104,6 @@ func (d *decoding) allocation(b *allocationBody) *order.AllocationRule {
 		d.Fault(refusal.Code, refusal.Pointer, refusal.Detail)
 	}
 	return rule
-}
-
-func (d *decoding) metadata(pointer string, values map[string]string) order.Metadata {
-	m := order.NewMetadata(values)
-	var refusal *order.Error
-	if errors.As(m.Check(pointer), &refusal) {
-		d.Fault(refusal.Code, refusal.Pointer, refusal.Detail)
-	}
-	return m
 }
 
 // The names of the commands that record past documents.

@@ -1,29 +1,58 @@
 package inventory
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/metadata"
 )
 
 func TestINV1Register(t *testing.T) {
-	given(t).when(RegisterItem{"Lantern"}).then(ItemRegistered{"Lantern"})
-	s := given(t, RegisterItem{"Lantern"})
-	s.when(RegisterItem{"Lantern"}).then()
-	s.when(RegisterItem{"Red lantern"}).then(ItemRegistered{"Red lantern"})
-	s.when(RegisterItem{strings.Repeat("x", limits.MaxDescriptionLength+1)}).refused(CodeInvalidDescription)
+	given(t).when(RegisterItem{Description: "Lantern"}).then(ItemRegistered{Description: "Lantern"})
+	s := given(t, RegisterItem{Description: "Lantern"})
+	s.when(RegisterItem{Description: "Lantern"}).then()
+	s.when(RegisterItem{Description: "Red lantern"}).then(ItemRegistered{Description: "Red lantern"})
+	s.when(RegisterItem{Description: strings.Repeat("x", limits.MaxDescriptionLength+1)}).refused(CodeInvalidDescription)
 	if s.item.Description != "Red lantern" || s.item.Version != 2 {
 		t.Fatalf("%+v", s.item)
 	}
 	given(t).when(RegisterItem{}).then(ItemRegistered{})
-	given(t).when(RegisterItem{strings.Repeat("ä", limits.MaxDescriptionLength)}).
-		then(ItemRegistered{strings.Repeat("ä", limits.MaxDescriptionLength)})
+	given(t).when(RegisterItem{Description: strings.Repeat("ä", limits.MaxDescriptionLength)}).
+		then(ItemRegistered{Description: strings.Repeat("ä", limits.MaxDescriptionLength)})
 	long := given(t)
 	long.item.SKU = strings.Repeat("ä", limits.MaxSKULength)
 	long.when(RegisterItem{}).then(ItemRegistered{})
 	long.item.SKU = strings.Repeat("x", limits.MaxSKULength+1)
 	long.when(RegisterItem{}).refused(CodeInvalidSKU)
+}
+
+func TestINV66Metadata(t *testing.T) {
+	first, second := &metadata.Map{{Key: "erp.id", Value: "4711"}}, &metadata.Map{{Key: "category", Value: "lighting"}}
+	none := new(metadata.Map)
+	s := given(t, RegisterItem{Description: "Lantern", Metadata: first})
+	s.when(RegisterItem{Description: "Lantern"}).then()
+	s.when(RegisterItem{Description: "Lantern", Metadata: first}).then()
+	s.when(RegisterItem{Description: "Red lantern", Metadata: first}).then(ItemRegistered{Description: "Red lantern"})
+	s.when(RegisterItem{}).then(ItemRegistered{})
+	if !slices.Equal(s.item.Metadata, *first) {
+		t.Fatalf("%+v", s.item)
+	}
+	s.when(RegisterItem{Metadata: second}).then(ItemRegistered{Metadata: second})
+	if !slices.Equal(s.item.Metadata, *second) {
+		t.Fatalf("%+v", s.item)
+	}
+	s.when(RegisterItem{Metadata: none}).then(ItemRegistered{Metadata: none})
+	s.when(RegisterItem{Metadata: none}).then()
+	if len(s.item.Metadata) != 0 || s.item.Version != 5 {
+		t.Fatalf("%+v", s.item)
+	}
+	given(t).when(RegisterItem{Metadata: none}).then(ItemRegistered{}) // it has none yet
+	s.when(RegisterItem{Metadata: &metadata.Map{{Key: "a", Value: "x\n"}}}).refused(CodeInvalidMetadata)
+	if p := s.err.(*Error).Pointer; p != "/metadata/a" {
+		t.Errorf("the fault is at %s", p)
+	}
 }
 
 func TestINV2StockNeedsARegisteredItem(t *testing.T) {

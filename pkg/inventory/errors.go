@@ -22,6 +22,7 @@ const (
 	CodeInvalidLocation    = "invalid_location"
 	CodeInvalidReference   = "invalid_reference"
 	CodeInvalidDescription = "invalid_description"
+	CodeInvalidMetadata    = "invalid_metadata"
 	CodeInvalidState       = "invalid_state"
 	CodeInvalidTransferID  = "invalid_transfer_id"
 	CodeSameLocation       = "same_location"

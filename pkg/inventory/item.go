@@ -7,6 +7,8 @@
 // decide.go has Decide and Evolve. Every command has its rules, its event and their methods in the file of its subject.
 package inventory
 
+import "github.com/holdfast/holdfast/pkg/metadata"
+
 // ID is a UUID.
 type ID [16]byte
 
@@ -19,6 +21,7 @@ type Item struct {
 
 	Registered     bool
 	Description    string
+	Metadata       metadata.Map
 	BackorderLimit int64
 	// Locations are in order of first use.
 	Locations []LocationLevel

@@ -94,7 +94,7 @@ func stocked(t *testing.T) (Item, Reservation) {
 	t.Helper()
 	item, res := Item{}, Reservation{}
 	for _, c := range []Command{
-		RegisterItem{"Heart"}, ReceiveStock{Quantity: 100}, ExpectStock{Quantity: 30, Reference: "PO-1"},
+		RegisterItem{Description: "Heart"}, ReceiveStock{Quantity: 100}, ExpectStock{Quantity: 30, Reference: "PO-1"},
 		ShipTransfer{TransferID: "t-1", ToLocation: "north", Quantity: 9}, SetSafetyStock{Quantity: 5},
 		MoveStock{From: StateAvailable, To: StateDamaged, Quantity: 5},
 		MoveStock{From: StateAvailable, To: StateQualityControl, Quantity: 5},
@@ -126,7 +126,7 @@ func TestThePageOfStockIsUpToDate(t *testing.T) {
 		name string
 		Command
 	}{
-		{"register_item", RegisterItem{"Hearts"}},
+		{"register_item", RegisterItem{Description: "Hearts"}},
 		{"set_backorder_limit 20", SetBackorderLimit{20}},
 		{"receive_stock 3", ReceiveStock{Quantity: 3}},
 		{"receive_stock 3, of a delivery that was expected", ReceiveStock{Quantity: 3, Reference: "PO-1"}},

@@ -159,7 +159,7 @@ func want(version uint64, reserved, committed, fulfilled int64) SetReservation {
 func stepOf(version uint64) Step { return Step{"o-1", placed, version, nil} }
 
 func stock(quantity int64) []Command {
-	return []Command{RegisterItem{"White hanging heart"}, ReceiveStock{"", quantity, "", UnitCost{}}}
+	return []Command{RegisterItem{Description: "White hanging heart"}, ReceiveStock{"", quantity, "", UnitCost{}}}
 }
 
 func at(location string, quantity int64) []Allocation { return []Allocation{{location, quantity}} }

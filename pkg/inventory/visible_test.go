@@ -28,7 +28,7 @@ func TestTheVersionThatClientsSee(t *testing.T) {
 	expect(6, 6)
 	s.when(want(5, 0, 0, 0)).then(ReservationReleased{Step: stepOf(5), Quantity: 2, FromReserved: at("main", 2)})
 	expect(7, 7)
-	s.when(RegisterItem{"White hanging heart"}).then() // nothing is different
+	s.when(RegisterItem{Description: "White hanging heart"}).then() // nothing is different
 	expect(7, 7)
 	s.when(CountStock{"", 5, "", 0}).then(StockCounted{"main", 5, 0, "", 0})
 	expect(8, 8)
@@ -43,7 +43,7 @@ func TestRefusalsBeforeTheRegistrationAreNotSeen(t *testing.T) {
 	if item.Version != 2 || item.VisibleVersion != 0 {
 		t.Fatalf("version %d, clients see %d", item.Version, item.VisibleVersion)
 	}
-	item, _ = Evolve(item, Reservation{}, Event{Change: ItemRegistered{"heart"}})
+	item, _ = Evolve(item, Reservation{}, Event{Change: ItemRegistered{Description: "heart"}})
 	if item.Version != 3 || item.VisibleVersion != 3 {
 		t.Fatalf("version %d, clients see %d", item.Version, item.VisibleVersion)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
@@ -16,6 +17,9 @@ import (
 //	        is the default, or on account (invalid_terms). An order on account has no payment deadline.
 //	ORD-4   The subtotal is exact (amount_overflow). The total is the subtotal rounded once to the currency's minor unit,
 //	        half to even. A total that the client expects is equal to it: total_mismatch.
+//	ORD-68  Metadata has at most 50 entries of at most 8 KiB together, keys and values. A key is 1 to 40 of the
+//	        characters a-z, A-Z, 0-9, _, . and -, and stands there once; a value is 1 to 500 characters, without
+//	        control characters (invalid_metadata).
 type Place struct {
 	OrderID              string
 	CustomerID, Currency string
@@ -30,7 +34,7 @@ type Place struct {
 	TotalMicros *int64
 	// Allocation says where the goods come from; nil: from any location, in the order of their first use.
 	Allocation *AllocationRule
-	Metadata   Metadata
+	Metadata   metadata.Map
 }
 
 // PlaceLine is a line as it was ordered.
@@ -58,7 +62,7 @@ type OrderPlaced struct {
 	PaymentDeadlineMicros       int64
 	Country, Reference          string
 	Allocation                  *AllocationRule
-	Metadata                    Metadata
+	Metadata                    metadata.Map
 }
 
 func (c Place) decide(o *Order) ([]Event, error) {
@@ -80,8 +84,8 @@ func (c Place) decide(o *Order) ([]Event, error) {
 			return nil, err
 		}
 	}
-	if err := c.Metadata.Check("/metadata"); err != nil {
-		return nil, err
+	if at, fault := c.Metadata.Fault("/metadata"); fault != "" {
+		return nil, refuse(CodeInvalidMetadata, at, fault)
 	}
 	switch c.Terms {
 	case 0:

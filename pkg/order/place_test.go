@@ -2,10 +2,12 @@ package order
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/metadata"
 )
 
 func TestORD1OnlyOnce(t *testing.T) {
@@ -85,6 +87,18 @@ func TestORD4Totals(t *testing.T) {
 	given(t).when(c).refused(CodeAmountOverflow)
 	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64}}
 	given(t).when(c).refused(CodeAmountOverflow)
+}
+
+func TestORD68Metadata(t *testing.T) {
+	c := twoSKUs(Prepaid)
+	c.Metadata = metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}}
+	if events, err := Decide(Order{}, c); err != nil || !slices.Equal(events[0].(OrderPlaced).Metadata, c.Metadata) {
+		t.Errorf("%v %v", events, err)
+	}
+	c.Metadata = metadata.Map{{Key: "erp.id", Value: ""}}
+	if p := given(t).when(c).refused(CodeInvalidMetadata).err.(*Error).Pointer; p != "/metadata/erp.id" {
+		t.Errorf("the fault is at %s", p)
+	}
 }
 
 func TestORD18Documents(t *testing.T) {

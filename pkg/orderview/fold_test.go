@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -59,8 +60,8 @@ func TestMetadataIsShownAsItCame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kept := rapid.MapOfN(rapid.StringMatching(`[a-zA-Z0-9_.-]{1,40}`),
 			rapid.StringN(1, limits.MaxMetadataValueLength/10, -1), 0, 20).Draw(t, "metadata")
-		m := order.NewMetadata(kept)
-		if m.Check("/metadata") != nil {
+		m := metadata.Of(kept)
+		if _, fault := m.Fault("/metadata"); fault != "" {
 			t.Skip("beyond the limits")
 		}
 		placed := order.OrderPlaced{Currency: "GBP", Metadata: m}

@@ -144,7 +144,7 @@ func TestTheAuditorHoldsTheViewToItsProgress(t *testing.T) {
 	s.write(t, log)
 	a := newAudit(t, log)
 	a.Eventually("ready", func() bool { return a.Ready() == nil })
-	progress := &eventv1.AvailabilityRow{SourceOffset: 3, Format: 3}
+	progress := &eventv1.AvailabilityRow{SourceOffset: 3, Format: 4}
 	write := func() {
 		value, err := progress.MarshalVT()
 		if err != nil {

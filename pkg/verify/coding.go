@@ -255,6 +255,10 @@ func (it *item) code(c *coder) {
 	c.uint64(&it.visibleVersion)
 	c.flag(&it.registered)
 	c.text(&it.description)
+	list(c, &it.metadata, func(e *entry) {
+		c.text(&e.key)
+		c.text(&e.value)
+	})
 	c.int64(&it.backorderLimit)
 	list(c, &it.locations, func(l **location) {
 		if c.reading {

@@ -143,9 +143,9 @@ func TestHealthyEndings(t *testing.T) {
 		},
 		"one under way": func(s *story) { requestAmendment(s, 3) },
 		"an older row after a newer": func(s *story) {
-			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 3})
+			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 4})
 		},
-		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 3}) },
+		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 4}) },
 		"a backorder within its limit": func(s *story) {
 			s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 2}))
 			s.rows[0].BackorderLimit = 2

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,7 +56,7 @@ func (c *checker) readMoreRows(ctx context.Context, client *eventlog.Client) err
 }
 
 // rowFormat is the earliest format of rows that readers accept.
-const rowFormat = 3
+const rowFormat = 4
 
 func (c *checker) addRow(rec *eventlog.Record) {
 	row := &eventv1.AvailabilityRow{}
@@ -114,6 +115,9 @@ func (c *checker) compareWith(rec *eventlog.Record, sku string, it *item, row *e
 			"the log makes version %d, of which clients see %d, %q, %t, %d",
 		sku, at(rec), row.Version, row.VisibleVersion, row.Description, row.Registered, row.BackorderLimit,
 		it.version, it.visibleVersion, it.description, it.registered, it.backorderLimit)
+	c.check(View, slices.EqualFunc(row.Metadata, it.metadata, func(e *eventv1.MetadataEntry, mine entry) bool {
+		return entry{e.Key, e.Value} == mine
+	}), "SKU %s at %s: the view has the metadata %v, the log makes %v", sku, at(rec), row.Metadata, it.metadata)
 	c.compareOpenWork(rec, row, it)
 }
 

@@ -13,6 +13,7 @@ type item struct {
 	visibleVersion uint64 // of the last event that a client can see
 	registered     bool
 	description    string
+	metadata       []entry
 	backorderLimit int64
 	locations      []*location
 	waiting        []waitingOrder       // in the order in which they are filled
@@ -27,6 +28,9 @@ type item struct {
 	rowOffset int64
 	due       uint64 // as that of account
 }
+
+// entry is a name and a value that a client keeps with the item.
+type entry struct{ key, value string }
 
 // location is the state of a location, made from the changes alone.
 type location struct {
@@ -118,6 +122,12 @@ func (c *checker) foldStockChange(rec *eventlog.Record, it *item, ev *eventv1.In
 	switch ch := ev.Change.(type) {
 	case *eventv1.InventoryEvent_ItemRegistered:
 		it.registered, it.description = true, ch.ItemRegistered.Description
+		if m := ch.ItemRegistered.Metadata; m != nil {
+			it.metadata = nil
+			for _, e := range m.Entries {
+				it.metadata = append(it.metadata, entry{e.Key, e.Value})
+			}
+		}
 	case *eventv1.InventoryEvent_BackorderLimitSet:
 		it.backorderLimit = ch.BackorderLimitSet.Limit
 		c.check(Conserved, it.backorderLimit >= 0, "%s: a backorder limit of %d", at(rec), it.backorderLimit)

@@ -73,7 +73,9 @@ func healthy() *story {
 		return &eventv1.ReservationStep{OrderId: "o-1", PlacedEventId: placed.Meta.EventId, Version: version}
 	}
 	take := func(n int64) []*eventv1.Allocation { return []*eventv1.Allocation{{Location: "main", Quantity: n}} }
-	s.addStock(1, level(0, 0, 0, 0), schematest.StockEvent(&eventv1.ItemRegistered{Description: "a"}))
+	s.addStock(1, level(0, 0, 0, 0), schematest.StockEvent(&eventv1.ItemRegistered{
+		Description: "a", Metadata: &eventv1.Metadata{Entries: []*eventv1.MetadataEntry{{Key: "erp.id", Value: "4711"}}},
+	}))
 	s.addStock(2, level(10, 10, 0, 0), schematest.StockEvent(&eventv1.StockReceived{Location: "main", Quantity: 10}))
 	s.addStock(3, level(10, 8, 2, 0), schematest.StockEvent(&eventv1.StockReserved{
 		Step: step(1), Quantity: 2, Allocations: take(2),
@@ -87,7 +89,7 @@ func healthy() *story {
 	s.rows = []*eventv1.AvailabilityRow{
 		{Sku: "A", Description: "a", Registered: true, Version: 5, VisibleVersion: 5, Total: level(9, 8, 0, 1),
 			Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4,
-			OccurredAtMicros: occurred, Format: 3},
+			OccurredAtMicros: occurred, Format: 4, Metadata: []*eventv1.MetadataEntry{{Key: "erp.id", Value: "4711"}}},
 	}
 	return s
 }

@@ -195,12 +195,14 @@ var viewViolations = []violation{
 		"a row with an order that does not wait", verify.View, "",
 		func(s *story) { s.rows[0].Backorders = []*eventv1.WaitingOrder{{OrderId: "o-1", Quantity: 1}} },
 	},
-	{"a row of an earlier format alone", verify.View, "", func(s *story) { s.rows[0].Format = 2 }},
+	{"a row of an earlier format alone", verify.View, "", func(s *story) { s.rows[0].Format = 3 }},
 	{"a row with another version for clients", verify.View, "", func(s *story) { s.rows[0].VisibleVersion = 4 }},
 	{"a row too few", verify.View, "", func(s *story) { s.rows = nil }},
 	{"a row with another description", verify.View, "", func(s *story) { s.rows[0].Description = "b" }},
+	{"a row with other metadata", verify.View, "", func(s *story) { s.rows[0].Metadata[0].Value = "4712" }},
+	{"a row without its metadata", verify.View, "", func(s *story) { s.rows[0].Metadata = nil }},
 	{"a row of an event that is not there", verify.View, "", func(s *story) { s.rows[0].SourceOffset = 40 }},
 	{"a SKU that only the view has", verify.View, "", func(s *story) {
-		s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "B", Version: 1, SourceOffset: 2, Format: 3})
+		s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "B", Version: 1, SourceOffset: 2, Format: 4})
 	}},
 }

@@ -139,7 +139,7 @@ func (c *cluster) startProbes(t *testing.T) *probes {
 		if c.log.Layout.ShardOf(c.log.PartitionOf(sku)) != shard {
 			t.Fatalf("%s is not of shard %d", sku, shard)
 		}
-		if _, err := p.client.RegisterItem(t.Context(), sku, "probed"); err != nil {
+		if _, err := p.client.RegisterItem(t.Context(), sku, client.RegisterItem{Description: "probed"}); err != nil {
 			t.Fatal(err)
 		}
 		p.skus = append(p.skus, sku)

@@ -32,7 +32,7 @@ var lines = []client.OrderLine{
 func (p *platform) receive(ctx context.Context, commands *client.Client) {
 	p.t.Helper()
 	for _, line := range lines {
-		if _, err := commands.RegisterItem(ctx, line.SKU, "Item "+line.SKU); err != nil {
+		if _, err := commands.RegisterItem(ctx, line.SKU, client.RegisterItem{Description: "Item " + line.SKU}); err != nil {
 			p.t.Fatal(err)
 		}
 		receipt := client.ReceiveStock{Quantity: received, Reference: "PO-" + line.SKU}

@@ -40,7 +40,9 @@ func (p *platform) startWork(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	must(api.RegisterItem(ctx, openSKU, "under way"))
+	must(api.RegisterItem(ctx, openSKU, client.RegisterItem{
+		Description: "under way", Metadata: client.Metadata{"erp.id": "4711"},
+	}))
 	must(api.SetBackorderLimit(ctx, openSKU, 9))
 	must(api.ReceiveStock(ctx, openSKU, client.ReceiveStock{Quantity: 5}))
 	must(api.ExpectStock(ctx, openSKU, client.ExpectStock{Quantity: 7, Reference: "PO-7"}))
@@ -55,7 +57,7 @@ func (p *platform) startWork(t *testing.T) string {
 	if v := item.Value; len(v.Transfers) != 1 || v.Transfers[0].TransferID != sent.Value.TransferID ||
 		v.Transfers[0].Remaining != 3 || v.Transfers[0].Reference != "van 2" ||
 		len(v.Expected) != 1 || v.Expected[0].Reference != "PO-7" || len(v.Backorders) != 1 ||
-		v.Backorders[0].OrderID != order.Value.OrderID || v.Backorders[0].Quantity != 2 {
+		v.Backorders[0].OrderID != order.Value.OrderID || v.Backorders[0].Quantity != 2 || v.Metadata["erp.id"] != "4711" {
 		t.Fatalf("under way is %+v", v)
 	}
 	return p.get(t, "/v1/stock/"+openSKU, order.Position)

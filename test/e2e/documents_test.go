@@ -73,7 +73,7 @@ func TestPastDocumentsCountAlikeOnAnyNumberOfShards(t *testing.T) {
 				fmt.Fprintf(&all, "S%d %d\n", sku, p.onHand(t, fmt.Sprintf("S%d", sku)))
 			}
 			c := client.New(p.url)
-			answer, err := c.RegisterItem(testContext(t), "S0", "") // its position is behind the refusals
+			answer, err := c.RegisterItem(testContext(t), "S0", client.RegisterItem{}) // its position is behind the refusals
 			if err != nil {
 				t.Fatal(err)
 			}

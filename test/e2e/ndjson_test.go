@@ -72,7 +72,7 @@ func readRejects(t *testing.T, path string) []reject {
 func (p *platform) onHand(t *testing.T, sku string) int64 {
 	t.Helper()
 	c := client.New(p.url)
-	answer, err := c.RegisterItem(testContext(t), sku, "")
+	answer, err := c.RegisterItem(testContext(t), sku, client.RegisterItem{})
 	if err != nil {
 		t.Fatal(err)
 	}

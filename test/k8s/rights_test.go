@@ -63,7 +63,7 @@ func TestProgramsHaveTheRightsThatTheyNeed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	write, read := client.New(commands), client.New(queries)
-	if _, err := write.RegisterItem(ctx, "A1", "White hanging heart"); err != nil {
+	if _, err := write.RegisterItem(ctx, "A1", client.RegisterItem{Description: "White hanging heart"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := write.ReceiveStock(ctx, "A1", client.ReceiveStock{Quantity: 3}); err != nil {

@@ -169,7 +169,7 @@ func (l *load) fillShelves() error {
 	defer cancel()
 	for n := range skus {
 		for {
-			_, err := l.client.RegisterItem(ctx, sku(n), "load")
+			_, err := l.client.RegisterItem(ctx, sku(n), client.RegisterItem{Description: "load"})
 			if err == nil {
 				_, err = l.client.ReceiveStock(ctx, sku(n), client.ReceiveStock{Quantity: stock}, client.Key("load-"+sku(n)))
 			}

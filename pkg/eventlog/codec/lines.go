@@ -2,6 +2,7 @@ package codec
 
 import (
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -44,14 +45,31 @@ func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
 	})
 }
 
-func toMetadata(m order.Metadata) []*eventv1.MetadataEntry {
-	return messages(m, func(m *eventv1.MetadataEntry, e *order.MetadataEntry) { m.Key, m.Value = e.Key, e.Value })
+func toMetadata(m metadata.Map) []*eventv1.MetadataEntry {
+	return messages(m, func(m *eventv1.MetadataEntry, e *metadata.Entry) { m.Key, m.Value = e.Key, e.Value })
 }
 
-func fromMetadata(entries []*eventv1.MetadataEntry) order.Metadata {
-	return values(entries, func(e *eventv1.MetadataEntry) order.MetadataEntry {
-		return order.MetadataEntry{Key: e.Key, Value: e.Value}
+func fromMetadata(entries []*eventv1.MetadataEntry) metadata.Map {
+	return values(entries, func(e *eventv1.MetadataEntry) metadata.Entry {
+		return metadata.Entry{Key: e.Key, Value: e.Value}
 	})
+}
+
+// toMetadataSet makes a message of metadata that is set; nil, where it stays as it is, is nil.
+func toMetadataSet(m *metadata.Map) *eventv1.Metadata {
+	if m == nil {
+		return nil
+	}
+	return &eventv1.Metadata{Entries: toMetadata(*m)}
+}
+
+// fromMetadataSet is the inverse of toMetadataSet.
+func fromMetadataSet(m *eventv1.Metadata) *metadata.Map {
+	if m == nil {
+		return nil
+	}
+	entries := fromMetadata(m.Entries)
+	return &entries
 }
 
 func toQuantities(lines []order.LineQuantity) []*eventv1.LineQuantity {

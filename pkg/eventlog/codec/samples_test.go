@@ -2,6 +2,7 @@ package codec
 
 import (
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -48,7 +49,7 @@ var orderSamples = map[string]order.Event{
 		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
 		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 		Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
-		Metadata:   order.Metadata{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
+		Metadata:   metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	},
 	"order_reserved":         order.OrderReserved{},
 	"order_backordered":      order.OrderBackordered{Backordered: sampleWaiting},
@@ -141,7 +142,10 @@ var (
 )
 
 var inventorySamples = map[string]inventory.Change{
-	"item_registered": inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
+	"item_registered": inventory.ItemRegistered{
+		Description: "WHITE HANGING HEART T-LIGHT HOLDER",
+		Metadata:    &metadata.Map{{Key: "category", Value: "lighting"}, {Key: "erp.id", Value: "4711"}},
+	},
 	"stock_received": inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9", Expected: 30,
 		Cost: inventory.UnitCost{Micros: 1_250_000, Currency: "GBP"}},
 	"stock_moved": inventory.StockMoved{
@@ -196,6 +200,10 @@ var (
 		"payment_failed": {order.PaymentFailed{Reference: "pi 1", Reason: "card declined"}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
+		"item_registered": {
+			inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
+			inventory.ItemRegistered{Metadata: new(metadata.Map)}, // which removes it
+		},
 		"stock_reserved": {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
 		"stock_restocked": {
 			inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},

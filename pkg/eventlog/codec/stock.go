@@ -10,7 +10,9 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 	e := &s.event
 	switch c := change.(type) {
 	case inventory.ItemRegistered:
-		e.Change = &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Description: c.Description}}
+		e.Change = &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{
+			Description: c.Description, Metadata: toMetadataSet(c.Metadata),
+		}}
 		return "holdfast.item_registered.v1"
 	case inventory.StockReceived:
 		e.Change = &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{
@@ -68,7 +70,8 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 func readStock(e *eventv1.InventoryEvent) inventory.Change {
 	switch c := e.Change.(type) {
 	case *eventv1.InventoryEvent_ItemRegistered:
-		return inventory.ItemRegistered{Description: c.ItemRegistered.Description}
+		p := c.ItemRegistered
+		return inventory.ItemRegistered{Description: p.Description, Metadata: fromMetadataSet(p.Metadata)}
 	case *eventv1.InventoryEvent_StockReceived:
 		p := c.StockReceived
 		return inventory.StockReceived{Location: p.Location, Quantity: p.Quantity, Reference: p.Reference,

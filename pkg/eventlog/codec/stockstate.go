@@ -13,7 +13,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 	var locations locationScratch
 	return appendMessage(dst, &statev1.Item{
 		Sku: item.SKU, Version: item.Version, VisibleVersion: item.VisibleVersion,
-		Registered: item.Registered, Description: item.Description,
+		Registered: item.Registered, Description: item.Description, Metadata: toMetadata(item.Metadata),
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
 		Backorders: toBackorders(item.Backorders), Transfers: toTransfers(item.Transfers),
 		OnHandVersions: item.OnHandVersions,
@@ -36,7 +36,7 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 	}
 	return inventory.Item{
 		SKU: p.Sku, Version: p.Version, VisibleVersion: p.VisibleVersion,
-		Registered: p.Registered, Description: p.Description,
+		Registered: p.Registered, Description: p.Description, Metadata: fromMetadata(p.Metadata),
 		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected),
 		Backorders: backorders, Transfers: fromTransfers(p.Transfers),
 		OnHandVersions: onHandVersions(p.OnHandVersions, locations, p.Version),

@@ -5,6 +5,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/metadata"
 )
 
 var (
@@ -27,7 +28,12 @@ func CommandFor(t *rapid.T, item inventory.Item, n int64) inventory.Command {
 	}
 	switch rapid.IntRange(0, 8).Draw(t, "stock command") {
 	case 0:
-		return inventory.RegisterItem{Description: rapid.SampledFrom([]string{"", "blue", "red"}).Draw(t, "description")}
+		return inventory.RegisterItem{
+			Description: rapid.SampledFrom([]string{"", "blue", "red"}).Draw(t, "description"),
+			Metadata: rapid.SampledFrom([]*metadata.Map{
+				nil, new(metadata.Map), {{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}, {{Key: "b", Value: "3"}},
+			}).Draw(t, "metadata"),
+		}
 	case 1:
 		reason := inventory.Reason(rapid.Int32Range(1, int32(inventory.ReasonOther)).Draw(t, "reason"))
 		return inventory.AdjustStock{Location: location, Delta: n - 6, Reason: reason, Reference: "box 4"}

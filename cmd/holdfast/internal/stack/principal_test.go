@@ -37,7 +37,7 @@ func TestWhoAskedIsInTheLogAndInTheTimeline(t *testing.T) {
 	}
 	nobody := client.New(stack.CommandURLs()[0])
 	alice, zoe := nobody.As("alice"), nobody.As("zoë@shop.example")
-	if _, err := nobody.RegisterItem(ctx, sku, "Heart"); err != nil {
+	if _, err := nobody.RegisterItem(ctx, sku, client.RegisterItem{Description: "Heart"}); err != nil {
 		t.Fatal(err)
 	}
 	lines := []client.CommandLine{

@@ -331,6 +331,51 @@ func (x *MetadataEntry) GetValue() string {
 	return ""
 }
 
+// Metadata is all entries of something, where an event may also leave them as they are: it then has no such message.
+type Metadata struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*MetadataEntry       `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Metadata) Reset() {
+	*x = Metadata{}
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Metadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Metadata) ProtoMessage() {}
+
+func (x *Metadata) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Metadata.ProtoReflect.Descriptor instead.
+func (*Metadata) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_common_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Metadata) GetEntries() []*MetadataEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
 var File_holdfast_event_v1_common_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_common_proto_rawDesc = "" +
@@ -356,7 +401,9 @@ const file_holdfast_event_v1_common_proto_rawDesc = "" +
 	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipal\"7\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value*l\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"F\n" +
+	"\bMetadata\x12:\n" +
+	"\aentries\x18\x01 \x03(\v2 .holdfast.event.v1.MetadataEntryR\aentries*l\n" +
 	"\x05Cause\x12\x15\n" +
 	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCAUSE_COMMAND\x10\x01\x12\x0e\n" +
@@ -378,21 +425,23 @@ func file_holdfast_event_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_holdfast_event_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_holdfast_event_v1_common_proto_goTypes = []any{
 	(Cause)(0),            // 0: holdfast.event.v1.Cause
 	(*Principal)(nil),     // 1: holdfast.event.v1.Principal
 	(*Meta)(nil),          // 2: holdfast.event.v1.Meta
 	(*MetadataEntry)(nil), // 3: holdfast.event.v1.MetadataEntry
+	(*Metadata)(nil),      // 4: holdfast.event.v1.Metadata
 }
 var file_holdfast_event_v1_common_proto_depIdxs = []int32{
 	0, // 0: holdfast.event.v1.Meta.cause:type_name -> holdfast.event.v1.Cause
 	1, // 1: holdfast.event.v1.Meta.principal:type_name -> holdfast.event.v1.Principal
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: holdfast.event.v1.Metadata.entries:type_name -> holdfast.event.v1.MetadataEntry
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_common_proto_init() }
@@ -406,7 +455,7 @@ func file_holdfast_event_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_common_proto_rawDesc), len(file_holdfast_event_v1_common_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -786,10 +786,12 @@ func (*InventoryEvent_TransferShipped) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_TransferReceived) isInventoryEvent_Change() {}
 
-// ItemRegistered makes a SKU known, or changes its description.
+// ItemRegistered makes a SKU known, or changes its description or its metadata.
 type ItemRegistered struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Description   string                 `protobuf:"bytes,1,opt,name=description,proto3" json:"description,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Description string                 `protobuf:"bytes,1,opt,name=description,proto3" json:"description,omitempty"`
+	// What a client keeps with the item from now on, all of it; it may be empty. Absent: it is what it was.
+	Metadata      *Metadata `protobuf:"bytes,2,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -829,6 +831,13 @@ func (x *ItemRegistered) GetDescription() string {
 		return x.Description
 	}
 	return ""
+}
+
+func (x *ItemRegistered) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 type StockReceived struct {
@@ -2365,9 +2374,10 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x10backorder_filled\x18\x19 \x01(\v2\".holdfast.event.v1.BackorderFilledH\x00R\x0fbackorderFilled\x12O\n" +
 	"\x10transfer_shipped\x18\x1a \x01(\v2\".holdfast.event.v1.TransferShippedH\x00R\x0ftransferShipped\x12R\n" +
 	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceivedB\b\n" +
-	"\x06change\"2\n" +
+	"\x06change\"k\n" +
 	"\x0eItemRegistered\x12 \n" +
-	"\vdescription\x18\x01 \x01(\tR\vdescription\"\xd0\x01\n" +
+	"\vdescription\x18\x01 \x01(\tR\vdescription\x127\n" +
+	"\bmetadata\x18\x02 \x01(\v2\x1b.holdfast.event.v1.MetadataR\bmetadata\"\xd0\x01\n" +
 	"\rStockReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1c\n" +
@@ -2560,6 +2570,7 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*ReturnedAt)(nil),           // 27: holdfast.event.v1.ReturnedAt
 	(*BackorderFilled)(nil),      // 28: holdfast.event.v1.BackorderFilled
 	(*Meta)(nil),                 // 29: holdfast.event.v1.Meta
+	(*Metadata)(nil),             // 30: holdfast.event.v1.Metadata
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	4,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
@@ -2584,39 +2595,40 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	28, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
 	11, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
 	12, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
-	1,  // 22: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
-	1,  // 23: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
-	0,  // 24: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	2,  // 25: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
-	17, // 26: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
-	18, // 27: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 28: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 29: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 30: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 31: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	3,  // 32: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	18, // 33: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 34: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 35: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 36: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 37: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	18, // 38: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 39: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 40: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	19, // 41: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	18, // 42: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 43: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 44: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	19, // 45: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	27, // 46: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	18, // 47: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 48: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 49: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	30, // 22: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
+	1,  // 23: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
+	1,  // 24: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
+	0,  // 25: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
+	2,  // 26: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
+	17, // 27: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
+	18, // 28: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 29: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 30: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 31: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 32: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	3,  // 33: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	18, // 34: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 35: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 36: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 37: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 38: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	18, // 39: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 40: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 41: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	19, // 42: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	18, // 43: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 44: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 45: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	19, // 46: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	27, // 47: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	18, // 48: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 49: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 50: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }

@@ -220,8 +220,10 @@ type AvailabilityRow struct {
 	Format uint32 `protobuf:"varint,14,opt,name=format,proto3" json:"format,omitempty"`
 	// The version that clients are shown: that of the last event that a client can see.
 	VisibleVersion uint64 `protobuf:"varint,15,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What a client keeps with the item, sorted by key.
+	Metadata      []*MetadataEntry `protobuf:"bytes,16,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AvailabilityRow) Reset() {
@@ -357,6 +359,13 @@ func (x *AvailabilityRow) GetVisibleVersion() uint64 {
 		return x.VisibleVersion
 	}
 	return 0
+}
+
+func (x *AvailabilityRow) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 // OpenTransfer is a transfer of which something has not arrived.
@@ -597,7 +606,7 @@ var File_holdfast_event_v1_platform_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\n" +
-	" holdfast/event/v1/platform.proto\x12\x11holdfast.event.v1\x1a!holdfast/event/v1/inventory.proto\"\x9e\x01\n" +
+	" holdfast/event/v1/platform.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x9e\x01\n" +
 	"\x06Layout\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -615,7 +624,7 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12.\n" +
 	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\x12!\n" +
 	"\frefused_keys\x18\x06 \x03(\x06R\vrefusedKeys\x12)\n" +
-	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\"\x98\x05\n" +
+	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\"\xd6\x05\n" +
 	"\x0fAvailabilityRow\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +
@@ -638,7 +647,8 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"backorders\x18\r \x03(\v2\x1f.holdfast.event.v1.WaitingOrderR\n" +
 	"backorders\x12\x16\n" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12'\n" +
-	"\x0fvisible_version\x18\x0f \x01(\x04R\x0evisibleVersion\"\xf7\x01\n" +
+	"\x0fvisible_version\x18\x0f \x01(\x04R\x0evisibleVersion\x12<\n" +
+	"\bmetadata\x18\x10 \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\xf7\x01\n" +
 	"\fOpenTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -683,6 +693,7 @@ var file_holdfast_event_v1_platform_proto_goTypes = []any{
 	(*WaitingOrder)(nil),    // 5: holdfast.event.v1.WaitingOrder
 	(*Level)(nil),           // 6: holdfast.event.v1.Level
 	(*LocationLevel)(nil),   // 7: holdfast.event.v1.LocationLevel
+	(*MetadataEntry)(nil),   // 8: holdfast.event.v1.MetadataEntry
 }
 var file_holdfast_event_v1_platform_proto_depIdxs = []int32{
 	6, // 0: holdfast.event.v1.AvailabilityRow.total:type_name -> holdfast.event.v1.Level
@@ -690,11 +701,12 @@ var file_holdfast_event_v1_platform_proto_depIdxs = []int32{
 	3, // 2: holdfast.event.v1.AvailabilityRow.transfers:type_name -> holdfast.event.v1.OpenTransfer
 	4, // 3: holdfast.event.v1.AvailabilityRow.deliveries:type_name -> holdfast.event.v1.OpenDelivery
 	5, // 4: holdfast.event.v1.AvailabilityRow.backorders:type_name -> holdfast.event.v1.WaitingOrder
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 5: holdfast.event.v1.AvailabilityRow.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_platform_proto_init() }
@@ -702,6 +714,7 @@ func file_holdfast_event_v1_platform_proto_init() {
 	if File_holdfast_event_v1_platform_proto != nil {
 		return
 	}
+	file_holdfast_event_v1_common_proto_init()
 	file_holdfast_event_v1_inventory_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -39,7 +39,8 @@ type Item struct {
 	// The item's version at which on_hand of each location last changed, in the order of locations.
 	OnHandVersions []uint64 `protobuf:"varint,12,rep,packed,name=on_hand_versions,json=onHandVersions,proto3" json:"on_hand_versions,omitempty"`
 	// That of the last event that a client can see.
-	VisibleVersion uint64 `protobuf:"varint,13,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
+	VisibleVersion uint64              `protobuf:"varint,13,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
+	Metadata       []*v1.MetadataEntry `protobuf:"bytes,14,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -149,6 +150,13 @@ func (x *Item) GetVisibleVersion() uint64 {
 		return x.VisibleVersion
 	}
 	return 0
+}
+
+func (x *Item) GetMetadata() []*v1.MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 // Transfer is what is on its way between locations.
@@ -1570,7 +1578,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xe2\x03\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xa0\x04\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1586,7 +1594,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"backorders\x129\n" +
 	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\x12(\n" +
 	"\x10on_hand_versions\x18\f \x03(\x04R\x0eonHandVersions\x12'\n" +
-	"\x0fvisible_version\x18\r \x01(\x04R\x0evisibleVersion\"\x8d\x01\n" +
+	"\x0fvisible_version\x18\r \x01(\x04R\x0evisibleVersion\x12<\n" +
+	"\bmetadata\x18\x0e \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\x8d\x01\n" +
 	"\bTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -1763,39 +1772,41 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Payment)(nil),           // 14: holdfast.state.v1.Payment
 	(*CommandRecord)(nil),     // 15: holdfast.state.v1.CommandRecord
 	(*v1.LocationLevel)(nil),  // 16: holdfast.event.v1.LocationLevel
-	(*v1.AllocationRule)(nil), // 17: holdfast.event.v1.AllocationRule
-	(*v1.ReturnedAt)(nil),     // 18: holdfast.event.v1.ReturnedAt
-	(*v1.LineQuantity)(nil),   // 19: holdfast.event.v1.LineQuantity
-	(*v1.AmendedLine)(nil),    // 20: holdfast.event.v1.AmendedLine
+	(*v1.MetadataEntry)(nil),  // 17: holdfast.event.v1.MetadataEntry
+	(*v1.AllocationRule)(nil), // 18: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),     // 19: holdfast.event.v1.ReturnedAt
+	(*v1.LineQuantity)(nil),   // 20: holdfast.event.v1.LineQuantity
+	(*v1.AmendedLine)(nil),    // 21: holdfast.event.v1.AmendedLine
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	16, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	17, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
-	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	17, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
-	18, // 7: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	19, // 8: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
-	19, // 9: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
-	6,  // 10: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	7,  // 11: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	8,  // 12: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	14, // 13: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	12, // 14: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	17, // 15: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	11, // 16: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
-	10, // 17: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
-	14, // 18: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
-	18, // 19: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	20, // 20: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	13, // 21: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	17, // 4: holdfast.state.v1.Item.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	18, // 5: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 6: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	18, // 7: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	19, // 8: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	20, // 9: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
+	20, // 10: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
+	6,  // 11: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	7,  // 12: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	8,  // 13: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	14, // 14: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	12, // 15: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	18, // 16: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 17: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
+	10, // 18: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
+	14, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
+	19, // 20: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	21, // 21: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	13, // 22: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
