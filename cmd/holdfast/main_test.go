@@ -90,9 +90,9 @@ func TestWrongFlagsSayWhatToDo(t *testing.T) {
 func TestRefusalsSpeakOfFlags(t *testing.T) {
 	short := api(t, "/v1/orders", http.StatusConflict, `{"code":"insufficient_stock","title":"Not enough stock",`+
 		`"status":409,"type":"","short":[{"sku":"A1","requested":2,"available":1,"reason":"insufficient_stock"},`+
-		`{"sku":"B2","requested":1,"available":0,"reason":"unknown_sku"}]}`)
+		`{"sku":"B2","requested":1,"available":0,"reason":"unknown_sku"}],"order_id":"o-2","number":27}`)
 	holdfastFails(t, "order place: Not enough stock (insufficient_stock)\n"+
-		"  A1: 2 wanted, 1 available (insufficient_stock)\n  B2: 1 wanted, 0 available (unknown_sku)",
+		"  A1: 2 wanted, 1 available (insufficient_stock)\n  B2: 1 wanted, 0 available (unknown_sku)\n  order 27",
 		"order", "place", "--line", "A1=2@1", "--url", short)
 	invalid := api(t, "/v1/orders", http.StatusUnprocessableEntity, `{"code":"validation_failed","title":"Not valid",`+
 		`"status":422,"type":"","errors":[{"pointer":"/lines/1/quantity","detail":"must be at least 1"},`+

@@ -16,6 +16,7 @@ import (
 //
 //	order place: Not enough stock (insufficient_stock)
 //	  A1: 2 wanted, 1 available (insufficient_stock)
+//	  order 27
 //
 //	order place: The request is not valid (validation_failed)
 //	  --line 2: quantity must be at least 1
@@ -42,6 +43,9 @@ func explainRefusal(c *cobra.Command, err error) error {
 		}
 	case problem.Detail != "":
 		text.WriteString("\n  " + problem.Detail)
+	}
+	if problem.Number != 0 {
+		fmt.Fprintf(&text, "\n  order %d", problem.Number)
 	}
 	return &refusal{text.String(), err}
 }

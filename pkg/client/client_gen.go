@@ -1026,14 +1026,19 @@ type ProblemDocument struct {
 	Errors         []ProblemField `json:"errors,omitempty,omitzero"`
 
 	// Forceable The same request with `force` is carried out
-	Forceable bool        `json:"forceable,omitempty,omitzero"`
-	Instance  string      `json:"instance,omitempty,omitzero"`
-	OrderID   string      `json:"order_id,omitempty,omitzero"`
-	Reached   string      `json:"reached,omitempty,omitzero"`
-	Short     []ShortLine `json:"short,omitempty,omitzero"`
-	Status    int         `json:"status"`
-	Title     string      `json:"title"`
-	Type      string      `json:"type"`
+	Forceable bool   `json:"forceable,omitempty,omitzero"`
+	Instance  string `json:"instance,omitempty,omitzero"`
+
+	// Number Its number, where it has one
+	Number int64 `json:"number,omitempty,omitzero"`
+
+	// OrderID The order, where it was recorded before it was refused
+	OrderID string      `json:"order_id,omitempty,omitzero"`
+	Reached string      `json:"reached,omitempty,omitzero"`
+	Short   []ShortLine `json:"short,omitempty,omitzero"`
+	Status  int         `json:"status"`
+	Title   string      `json:"title"`
+	Type    string      `json:"type"`
 }
 
 // ProblemField defines model for ProblemField.

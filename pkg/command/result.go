@@ -35,7 +35,7 @@ func Refusal(cmd *shard.Command, r *shard.Result) *problem.Problem {
 		p.Status = http.StatusConflict // the order is known, what it names is not
 	}
 	if r.Order != nil {
-		p.OrderID = r.Order.ID
+		p.OrderID, p.Number = r.Order.ID, r.Order.Number
 	}
 	for _, s := range r.Short {
 		p.Short = append(p.Short, problem.Short{

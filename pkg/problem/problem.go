@@ -65,8 +65,9 @@ type Problem struct {
 	Errors []FieldError
 	// Short lists the SKUs that could not be reserved, with insufficient_stock and unknown_sku.
 	Short []Short
-	// OrderID names the order, where it was recorded before it was refused.
+	// OrderID names the order, where it was recorded before it was refused. Number is its number for people; 0: not known.
 	OrderID string
+	Number  uint64
 	// CurrentStatus and Allowed are the order's status and the commands that it takes, with illegal_transition.
 	CurrentStatus string
 	Allowed       []string
@@ -158,6 +159,9 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 		b = appendjson.Array(append(b, `,"short":`...), p.Short, appendShort)
 	}
 	b = appendjson.Member(b, "order_id", p.OrderID)
+	if p.Number != 0 {
+		b = appendjson.Uint(b, "number", p.Number)
+	}
 	b = appendjson.Member(b, "current_status", p.CurrentStatus)
 	b = appendjson.Strings(b, "allowed", p.Allowed)
 	if p.CurrentVersion != 0 {

@@ -64,7 +64,7 @@ func TestEveryCodeHasARow(t *testing.T) {
 func TestTheDocumentOfAProblem(t *testing.T) {
 	onHand := int64(3)
 	p := &problem.Problem{
-		Code: "insufficient_stock", Detail: "not every line can be had", Instance: "/v1/orders", OrderID: "o",
+		Code: "insufficient_stock", Detail: "not every line can be had", Instance: "/v1/orders", OrderID: "o", Number: 15,
 		Errors:        []problem.FieldError{{Pointer: "/lines/0", Detail: "a \"quote\""}},
 		Short:         []problem.Short{{SKU: "A1", Requested: 2, Available: 1, Reason: "insufficient_stock"}, {SKU: "A2"}},
 		CurrentStatus: "placed", Allowed: []string{"cancel",
@@ -75,7 +75,7 @@ func TestTheDocumentOfAProblem(t *testing.T) {
 		`"errors":[{"pointer":"/lines/0","detail":"a \"quote\""}],` +
 		`"short":[{"sku":"A1","requested":2,"available":1,"reason":"insufficient_stock"},{"sku":"A2","requested":0,` +
 		`"available":0}],` +
-		`"order_id":"o","current_status":"placed","allowed":["cancel","hold"],"current_version":7,"current_on_hand":3,` +
+		`"order_id":"o","number":15,"current_status":"placed","allowed":["cancel","hold"],"current_version":7,"current_on_hand":3,` +
 		`"reached":"i0.1"}`
 	if got := string(p.AppendJSON(nil)); got != want || !json.Valid([]byte(got)) {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -160,7 +160,7 @@ func TestProblemBodies(t *testing.T) {
 		status     int
 	}{
 		"insufficient_stock": {orders, goodOrder, shard.Result{Code: problem.InsufficientStock,
-			Detail: "Not enough of 1 SKU.", Short: short}, 409},
+			Detail: "Not enough of 1 SKU.", Short: short, Order: &shard.OrderSummary{ID: someOrder, Number: 15}}, 409},
 		"unknown_sku_order": {orders, goodOrder, shard.Result{Code: problem.UnknownSKU,
 			Short: []order.ShortLine{{SKU: "A1", Requested: 2, Reason: int32(inventory.UnknownSKU)}}}, 409},
 		"unknown_sku_stock": {stock, `{"quantity":1}`, shard.Result{Code: problem.UnknownSKU}, 404},
