@@ -573,6 +573,10 @@ type ImportDocument struct {
 	CustomerID string      `json:"customer_id,omitempty,omitzero"`
 	Lines      []OrderLine `json:"lines"`
 
+	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
+	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
 	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at"`
 	Reference  string     `json:"reference"`

@@ -545,6 +545,12 @@ func TestMetadataNamesItsFaults(t *testing.T) {
 		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != want {
 			t.Errorf("%s: %v, want %s", metadata, err, want)
 		}
+		document := `{"reference":"536365","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z",` +
+			`"lines":[{"sku":"A1","quantity":1,"unit_price":"1"}],"metadata":` + metadata + "}"
+		_, _, _, err = Decode(ImportCreditNote, testOrderID, "k", []byte(document), time.Now().UnixMicro(), Options{})
+		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != want {
+			t.Errorf("of a document, %s: %v, want %s", metadata, err, want)
+		}
 		_, _, _, err = Decode(RegisterItem, "A1", "k", []byte(`{"metadata":`+metadata+`}`), 0, Options{})
 		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != want {
 			t.Errorf("of an item, %s: %v, want %s", metadata, err, want)

@@ -113,12 +113,13 @@ const (
 )
 
 type importBody struct {
-	Reference  string     `json:"reference"`
-	CustomerID string     `json:"customer_id"`
-	Currency   string     `json:"currency"`
-	Country    string     `json:"country"`
-	OccurredAt *string    `json:"occurred_at"`
-	Lines      []lineBody `json:"lines"`
+	Reference  string            `json:"reference"`
+	CustomerID string            `json:"customer_id"`
+	Currency   string            `json:"currency"`
+	Country    string            `json:"country"`
+	OccurredAt *string           `json:"occurred_at"`
+	Lines      []lineBody        `json:"lines"`
+	Metadata   map[string]string `json:"metadata"`
 }
 
 var imports = []*Command{
@@ -142,6 +143,7 @@ func importing(name, path string, kind order.Kind) *Command {
 				Reference:  d.Name("/reference", b.Reference, limits.MaxReferenceLength),
 				Lines:      d.placeLines(b.Lines),
 				AtMicros:   d.occurredAtMicros,
+				Metadata:   d.metadata(b.Metadata),
 			}
 		},
 		func(f *fingerprint, cmd order.ImportDocument) {
@@ -149,6 +151,7 @@ func importing(name, path string, kind order.Kind) *Command {
 			f.text(tagCurrency, cmd.Currency)
 			f.text(tagCountry, cmd.Country)
 			f.text(tagReference, cmd.Reference)
+			f.metadata(cmd.Metadata)
 			f.placeLines(cmd.Lines)
 		})
 }

@@ -1,11 +1,15 @@
 package order
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/metadata"
+)
 
 // ImportDocument records a past order or credit note. Quantities are positive.
 //
-//	ORD-18  The kind is an order or a credit note (invalid_kind). ORD-2 to ORD-4 apply. An imported order has shipped in
-//	        full; a credit note gives its lines back to stock.
+//	ORD-18  The kind is an order or a credit note (invalid_kind). ORD-2 to ORD-4 and ORD-68 apply. An imported order has
+//	        shipped in full; a credit note gives its lines back to stock.
 //	ORD-63  Where stock of other shards is asked for a past document, ImportRequested goes first: goods of an order are
 //	        reserved, and a credit note wants nothing yet. Answers that cover it import it as ORD-18 says; one rejected
 //	        SKU rejects it. A rejected document keeps no key and no place: ImportDocument may bring it, or another one in
@@ -17,6 +21,7 @@ type ImportDocument struct {
 	Country, Reference   string
 	Lines                []PlaceLine
 	AtMicros             int64
+	Metadata             metadata.Map
 	// AskStock is set by the writer where stock belongs to other shards: the document then waits for their answers.
 	AskStock bool
 }
@@ -28,6 +33,7 @@ type DocumentImported struct {
 	Lines                       []PlaceLine
 	SubtotalMicros, TotalMicros int64
 	Country, Reference          string
+	Metadata                    metadata.Map
 }
 
 // ImportRequested asks stock whether it has the Document, which follows if it does.
@@ -47,9 +53,13 @@ func (c ImportDocument) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if at, fault := c.Metadata.Fault("/metadata"); fault != "" {
+		return nil, refuse(CodeInvalidMetadata, at, fault)
+	}
 	document := DocumentImported{
 		Kind: c.Kind, CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
 		SubtotalMicros: subtotal, TotalMicros: total, Country: c.Country, Reference: c.Reference,
+		Metadata: c.Metadata,
 	}
 	if c.AskStock {
 		return []Event{ImportRequested{document}}, nil
@@ -57,11 +67,14 @@ func (c ImportDocument) decide(o *Order) ([]Event, error) {
 	return []Event{document}, nil
 }
 
-func (e ImportRequested) evolve(o *Order, f Facts) { o.evolveDocument(e.Document, f) }
+func (e ImportRequested) evolve(o *Order, f Facts) {
+	o.evolveDocument(e.Document, f)
+	o.Metadata = e.Document.Metadata
+}
 
 func (e DocumentImported) evolve(o *Order, f Facts) {
 	o.evolveDocument(e, f)
-	o.Lifecycle = Completed
+	o.Lifecycle, o.Metadata = Completed, nil
 	if e.Kind == KindImportedOrder {
 		for i := range o.Lines {
 			o.Lines[i].Shipped = o.Lines[i].Quantity
@@ -103,5 +116,6 @@ func (o *Order) document() DocumentImported {
 	return DocumentImported{
 		Kind: o.Kind, CustomerID: o.CustomerID, Currency: o.Currency, Lines: lines,
 		SubtotalMicros: o.SubtotalMicros, TotalMicros: o.TotalMicros, Country: o.Country, Reference: o.Reference,
+		Metadata: o.Metadata,
 	}
 }

@@ -8,6 +8,8 @@
 // subject.
 package order
 
+import "github.com/holdfast/holdfast/pkg/metadata"
+
 // ID is a UUID.
 type ID [16]byte
 
@@ -117,6 +119,9 @@ type Order struct {
 	PaymentDue bool
 	// CoverLost: money that covered the confirmed order is gone. It ends at its payment deadline unless that comes again.
 	CoverLost bool
+	// Metadata is that of a past document that waits for stock: the event that imports it has it again. No rule needs
+	// that of others.
+	Metadata metadata.Map
 }
 
 // Line is one line of an order. Quantities are units.

@@ -95,8 +95,16 @@ func TestORD68Metadata(t *testing.T) {
 	if events, err := Decide(Order{}, c); err != nil || !slices.Equal(events[0].(OrderPlaced).Metadata, c.Metadata) {
 		t.Errorf("%v %v", events, err)
 	}
+	d := ImportDocument{OrderID: "o-1", Kind: KindCreditNote, Currency: "GBP", Lines: c.Lines, Metadata: c.Metadata}
+	if events, err := Decide(Order{}, d); err != nil || !slices.Equal(events[0].(DocumentImported).Metadata, c.Metadata) {
+		t.Errorf("%v %v", events, err)
+	}
 	c.Metadata = metadata.Map{{Key: "erp.id", Value: ""}}
 	if p := given(t).when(c).refused(CodeInvalidMetadata).err.(*Error).Pointer; p != "/metadata/erp.id" {
+		t.Errorf("the fault is at %s", p)
+	}
+	d.Metadata = c.Metadata
+	if p := given(t).when(d).refused(CodeInvalidMetadata).err.(*Error).Pointer; p != "/metadata/erp.id" {
 		t.Errorf("the fault is at %s", p)
 	}
 }
@@ -140,10 +148,11 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	document := ImportDocument{
 		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365",
 		Lines: []PlaceLine{{"b", 6, 2_550_000}, {"a", 1, 125_000}, {"b", 1, 0}}, AskStock: true,
+		Metadata: metadata.Map{{Key: "erp.id", Value: "4711"}},
 	}
 	imported := DocumentImported{
 		Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365", Lines: document.Lines,
-		SubtotalMicros: 15_425_000, TotalMicros: 15_420_000,
+		SubtotalMicros: 15_425_000, TotalMicros: 15_420_000, Metadata: document.Metadata,
 	}
 	refusing := stockAnswers(func(o Order) RecordReservation {
 		c := granted(o)
@@ -177,6 +186,7 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	s.when(Place{Currency: "GBP", Lines: document.Lines}).refused(CodeAlreadyPlaced)
 	again := document
 	again.Kind, again.Lines = KindCreditNote, []PlaceLine{{"c", 2, 1_000_000}, {"b", 1, 0}}
+	again.Metadata = metadata.Map{{Key: "channel", Value: "web"}}
 	s.when(again).at(Placed, "pending", "")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b", Imported: true}, Wanted{SKU: "c", Imported: true})
 	if s.order.PlacedEventID != (ID{1}) || s.order.Short != nil {
@@ -192,5 +202,9 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"}, Wanted{SKU: "c"})
 	again.AskStock = false // all of it is of one shard by now
 	s.when(again).at(Completed, "pending", "")
+	if last := s.events[len(s.events)-1].(DocumentImported); !slices.Equal(last.Metadata, again.Metadata) ||
+		s.order.Metadata != nil {
+		t.Fatalf("%+v, and the order has %+v", last, s.order.Metadata)
+	}
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b", Restocked: 1}, Wanted{SKU: "c", Restocked: 2})
 }

@@ -112,7 +112,8 @@ func TestACreditNoteHasNothingToFulfil(t *testing.T) {
 	}
 }
 
-// A past document is placed until stock has answered. One that was refused may come again with other lines.
+// A past document is placed until stock has answered. One that was refused may come again with other lines
+// and metadata.
 func TestADocumentThatWaitsForStock(t *testing.T) {
 	lines := func(skus ...string) (lines []*eventv1.OrderLine) {
 		for _, sku := range skus {
@@ -120,8 +121,10 @@ func TestADocumentThatWaitsForStock(t *testing.T) {
 		}
 		return lines
 	}
-	note := &eventv1.CreditNoteImported{Currency: "GBP", CustomerId: "other", Lines: lines("A")}
-	first := &eventv1.OrderImported{Currency: "GBP", CustomerId: "c", Lines: lines("A", "B")}
+	note := &eventv1.CreditNoteImported{Currency: "GBP", CustomerId: "other", Lines: lines("A"),
+		Metadata: []*eventv1.MetadataEntry{{Key: "erp.id", Value: "2"}}}
+	first := &eventv1.OrderImported{Currency: "GBP", CustomerId: "c", Lines: lines("A", "B"),
+		Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "1"}}}
 	events := []*eventv1.OrderEvent{
 		schematest.OrderEvent(&eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: first}}),
 		schematest.OrderEvent(&eventv1.OrderRejected{Short: []*eventv1.ShortLine{{Sku: "B", Requested: 2}}}),
@@ -129,8 +132,8 @@ func TestADocumentThatWaitsForStock(t *testing.T) {
 		schematest.OrderEvent(note),
 	}
 	for i, want := range []string{
-		"placed imported_order c 2 0", "rejected imported_order c 2 1", "placed credit_note other 1 0",
-		"completed credit_note other 1 0",
+		"placed imported_order c 2 0 map[channel:web erp.id:1]", "rejected imported_order c 2 1 map[channel:web erp.id:1]",
+		"placed credit_note other 1 0 map[erp.id:2]", "completed credit_note other 1 0 map[erp.id:2]",
 	} {
 		for k, ev := range events[:i+1] {
 			ev.OrderId, ev.Meta = "d", &eventv1.Meta{Version: uint64(k + 1)}
@@ -140,7 +143,7 @@ func TestADocumentThatWaitsForStock(t *testing.T) {
 		if err == nil {
 			err = json.Unmarshal(body, &o)
 		}
-		got := fmt.Sprint(o.Status, " ", o.Kind, " ", o.CustomerID, " ", len(o.Lines), " ", len(o.Short))
+		got := fmt.Sprint(o.Status, " ", o.Kind, " ", o.CustomerID, " ", len(o.Lines), " ", len(o.Short), " ", o.Metadata)
 		if err != nil || got != want {
 			t.Errorf("after event %d: %v, got %s, want %s", i+1, err, got, want)
 		}

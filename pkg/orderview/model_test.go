@@ -95,11 +95,13 @@ type model struct {
 	status   map[string]string
 	customer map[string]string
 	number   map[string]uint64
+	metadata map[string]Metadata
 }
 
 func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 	m := &model{
 		map[string][]*eventv1.OrderEvent{}, map[string]string{}, map[string]string{}, map[string]uint64{},
+		map[string]Metadata{},
 	}
 	var recs []eventlog.Record
 	offset := int64(0)
@@ -110,10 +112,11 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			m.customer[id] = rapid.SampledFrom([]string{"c-1", "c-2"}).Draw(t, "customer")
 			m.status[id] = "placed"
 			m.number[id] = uint64(partitions*(len(m.number)+1)) + 3
-			ev = schematest.OrderEvent(&eventv1.OrderPlaced{
+			placed := &eventv1.OrderPlaced{
 				CustomerId: m.customer[id], Currency: "GBP", Lines: lines, TotalMicros: 2_000_000,
 				Metadata: drawMetadata(t),
-			})
+			}
+			ev, m.metadata[id] = schematest.OrderEvent(placed), metadataOf(placed.Metadata)
 		} else {
 			c := rapid.SampledFrom(changes).Draw(t, "change")
 			ev = c.event()
@@ -121,7 +124,9 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 				m.status[id] = c.status
 			}
 			if again := ev.GetImportRequested(); again != nil {
-				m.customer[id] = again.GetOrder().CustomerId
+				document := again.GetOrder()
+				document.Metadata = drawMetadata(t)
+				m.customer[id], m.metadata[id] = document.CustomerId, metadataOf(document.Metadata)
 			}
 		}
 		ev.OrderId = id
@@ -217,9 +222,7 @@ func (m *model) check(t *rapid.T, s *Store) {
 		var want []string
 		for _, id := range all {
 			o := orderOf(m.number[id], m.events[id])
-			o.CustomerID, o.Status = m.customer[id], m.status[id]
-			// That it was placed with: orders of this test become documents, which have none.
-			o.Metadata = metadataOf(m.events[id][0].GetOrderPlaced().Metadata)
+			o.CustomerID, o.Status, o.Metadata = m.customer[id], m.status[id], m.metadata[id]
 			if filter.selects(o) {
 				want = append(want, id)
 			}

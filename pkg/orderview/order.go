@@ -185,6 +185,22 @@ func metadataOf(entries []*eventv1.MetadataEntry) Metadata {
 	return m
 }
 
+// placedBy is the order or the past document that an event begins or begins again, as if it had been placed; nil for
+// another event.
+func placedBy(ev *eventv1.OrderEvent) *eventv1.OrderPlaced {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		return c.OrderPlaced
+	case *eventv1.OrderEvent_OrderImported:
+		return importedOrder(c.OrderImported)
+	case *eventv1.OrderEvent_CreditNoteImported:
+		return creditNote(c.CreditNoteImported)
+	case *eventv1.OrderEvent_ImportRequested:
+		return requestedDocument(c.ImportRequested)
+	}
+	return nil
+}
+
 // requestedDocument is a past document that was requested, as if it had been placed.
 func requestedDocument(r *eventv1.ImportRequested) *eventv1.OrderPlaced {
 	if d := r.GetCreditNote(); d != nil {
@@ -197,6 +213,7 @@ func importedOrder(d *eventv1.OrderImported) *eventv1.OrderPlaced {
 	return &eventv1.OrderPlaced{
 		CustomerId: d.GetCustomerId(), Country: d.GetCountry(), Reference: d.GetReference(), Lines: d.GetLines(),
 		Currency: d.GetCurrency(), SubtotalMicros: d.GetSubtotalMicros(), TotalMicros: d.GetTotalMicros(),
+		Metadata: d.GetMetadata(),
 	}
 }
 
@@ -204,5 +221,6 @@ func creditNote(d *eventv1.CreditNoteImported) *eventv1.OrderPlaced {
 	return &eventv1.OrderPlaced{
 		CustomerId: d.CustomerId, Country: d.Country, Reference: d.Reference, Lines: d.Lines,
 		Currency: d.Currency, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros,
+		Metadata: d.Metadata,
 	}
 }

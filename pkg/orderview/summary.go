@@ -20,8 +20,10 @@ type summary struct {
 	customer  string
 	version   uint64
 	number    uint64
-	// metadata are the entries of an order that is not in the store, as their index has them: they never change.
-	metadata []string
+	// metadata are the entries that an event of the batch states, as their index has them, and indexedMetadata those
+	// that the index on disk has instead. Both are empty where no event states any: entries change only with a past
+	// document that comes again.
+	metadata, indexedMetadata []string
 
 	// indexed is the status under which the index on disk has the order, indexedCustomer the customer. Both are empty
 	// for an order that is not in the store.
@@ -30,18 +32,12 @@ type summary struct {
 
 // apply updates the summary by the order's next event.
 func (s *summary) apply(ev *eventv1.OrderEvent) {
+	if p := placedBy(ev); p != nil {
+		s.customer, s.metadata = p.CustomerId, metadataValues(p.Metadata)
+	}
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
-		s.customer, s.unshipped = c.OrderPlaced.CustomerId, units(c.OrderPlaced.Lines)
-		for _, e := range c.OrderPlaced.Metadata {
-			s.metadata = append(s.metadata, metadataValue(e.Key, e.Value))
-		}
-	case *eventv1.OrderEvent_OrderImported:
-		s.customer = c.OrderImported.CustomerId
-	case *eventv1.OrderEvent_CreditNoteImported:
-		s.customer = c.CreditNoteImported.CustomerId
-	case *eventv1.OrderEvent_ImportRequested:
-		s.customer = requestedDocument(c.ImportRequested).CustomerId
+		s.unshipped = units(c.OrderPlaced.Lines)
 	case *eventv1.OrderEvent_LinesShippedV2:
 		s.ship(c.LinesShippedV2.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
@@ -73,6 +69,13 @@ func (s *summary) ship(lines []*eventv1.LineQuantity) {
 	s.status = statusAfterShipment(s.status, s.unshipped)
 }
 
+func metadataValues(entries []*eventv1.MetadataEntry) (values []string) {
+	for _, e := range entries {
+		values = append(values, metadataValue(e.Key, e.Value))
+	}
+	return values
+}
+
 func units(lines []*eventv1.OrderLine) (n int64) {
 	for _, l := range lines {
 		n += l.Quantity
@@ -80,10 +83,10 @@ func units(lines []*eventv1.OrderLine) (n int64) {
 	return n
 }
 
-// writeIndexes moves the order in the index by status, and enters a new order into the index by customer. buf is memory
-// to make keys in, which is returned.
+// writeIndexes moves the order in the index by status, and enters a new order into the indexes by customer and by
+// metadata. buf is memory to make keys in, which is returned.
 func (s *summary) writeIndexes(b *pebble.Batch, id string, buf []byte) ([]byte, error) {
-	if s.status == s.indexed && s.customer == s.indexedCustomer {
+	if s.status == s.indexed && s.customer == s.indexedCustomer && len(s.metadata)+len(s.indexedMetadata) == 0 {
 		return buf, nil
 	}
 	var err error
@@ -98,6 +101,10 @@ func (s *summary) writeIndexes(b *pebble.Batch, id string, buf []byte) ([]byte, 
 	if s.indexed == "" || s.customer != s.indexedCustomer {
 		buf = indexKey(buf[:0], keyCustomer, s.customer, s.placedAt, id)
 		err = errors.Join(err, b.Set(buf, nil, nil))
+	}
+	for _, entry := range s.indexedMetadata {
+		buf = indexKey(buf[:0], keyMetadata, entry, s.placedAt, id)
+		err = errors.Join(err, b.Delete(buf, nil))
 	}
 	for _, entry := range s.metadata {
 		buf = indexKey(buf[:0], keyMetadata, entry, s.placedAt, id)
@@ -126,6 +133,25 @@ func readSummary(db *pebble.DB, id string) (*summary, error) {
 		err = fmt.Errorf("read order %s: %w; delete the order view's folder, the log restores it", id, err)
 	}
 	return s, errors.Join(err, closer.Close())
+}
+
+// readIndexedMetadata reads which entries of an order's metadata are in the index: those that were stated last.
+func readIndexedMetadata(db *pebble.DB, id string) (values []string, err error) {
+	v, closer, err := db.Get(historyKey(id))
+	if err != nil {
+		return nil, fmt.Errorf("read order %s: %w", id, err)
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	_, events, err := readHistory(v)
+	if err != nil {
+		return nil, fmt.Errorf("read order %s: %w; delete the order view's folder, the log restores it", id, err)
+	}
+	for _, ev := range events {
+		if p := placedBy(ev); p != nil {
+			values = metadataValues(p.Metadata)
+		}
+	}
+	return values, nil
 }
 
 // summaryBytes is the size of an encoded summary up to the number.

@@ -86,6 +86,12 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 	if ev.Meta.Version != s.version+1 {
 		return projector.Bad(rec, fmt.Errorf("order %s has version %d after %d", ev.OrderId, ev.Meta.Version, s.version))
 	}
+	if s.indexed != "" && placedBy(ev) != nil { // a document that was refused comes again, or was asked for
+		var err error
+		if s.indexedMetadata, err = readIndexedMetadata(v.db.DB, ev.OrderId); err != nil {
+			return err
+		}
+	}
 	if v.chunk.summary != s {
 		if err := v.flushChunk(); err != nil {
 			return err

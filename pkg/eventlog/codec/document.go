@@ -65,6 +65,7 @@ func toImportedOrder(c order.DocumentImported) *eventv1.OrderImported {
 	return &eventv1.OrderImported{
 		CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 		SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
+		Metadata: toMetadata(c.Metadata),
 	}
 }
 
@@ -72,6 +73,7 @@ func fromImportedOrder(p *eventv1.OrderImported) order.DocumentImported {
 	return order.DocumentImported{
 		Kind: order.KindImportedOrder, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
 		SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+		Metadata: fromMetadata(p.Metadata),
 	}
 }
 
@@ -79,6 +81,7 @@ func toCreditNote(c order.DocumentImported) *eventv1.CreditNoteImported {
 	return &eventv1.CreditNoteImported{
 		CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 		SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
+		Metadata: toMetadata(c.Metadata),
 	}
 }
 
@@ -86,5 +89,6 @@ func fromCreditNote(p *eventv1.CreditNoteImported) order.DocumentImported {
 	return order.DocumentImported{
 		Kind: order.KindCreditNote, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
 		SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+		Metadata: fromMetadata(p.Metadata),
 	}
 }

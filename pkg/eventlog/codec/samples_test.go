@@ -105,14 +105,17 @@ var orderSamples = map[string]order.Event{
 	"order_imported": order.DocumentImported{
 		Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
 		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "536365",
+		Metadata: metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	},
 	"credit_note_imported": order.DocumentImported{
 		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
 		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
+		Metadata: metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	},
 	"import_requested": order.ImportRequested{Document: order.DocumentImported{
 		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
 		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
+		Metadata: metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	}},
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
@@ -195,6 +198,18 @@ var (
 			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		}},
+		"order_imported": {order.DocumentImported{
+			Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+			SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "536365",
+		}},
+		"credit_note_imported": {order.DocumentImported{
+			Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+			SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
+		}},
+		"import_requested": {order.ImportRequested{Document: order.DocumentImported{
+			Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+			SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
+		}}},
 		"order_rejected": {order.OrderRejected{Short: sampleShort}},
 		"order_expired":  {order.OrderExpired{VoidedMicros: 1_000_000}},
 		"payment_failed": {order.PaymentFailed{Reference: "pi 1", Reason: "card declined"}},

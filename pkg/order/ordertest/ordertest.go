@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/holdfast/holdfast/pkg/metadata"
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
@@ -49,7 +50,8 @@ func Command(t *rapid.T, o order.Order) order.Command {
 	case 7:
 		if o.Version == 0 || o.RefusedDocument() {
 			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
-				Lines: lines(t), AskStock: dice(t, 2) == 0}
+				Lines: lines(t), AskStock: dice(t, 2) == 0,
+				Metadata: rapid.SampledFrom([]metadata.Map{nil, {{Key: "a", Value: "1"}}}).Draw(t, "metadata")}
 		}
 	}
 	return Client(t, o)

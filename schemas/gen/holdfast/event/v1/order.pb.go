@@ -3322,7 +3322,9 @@ type OrderImported struct {
 	TotalMicros    int64                  `protobuf:"varint,5,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
 	Country        string                 `protobuf:"bytes,6,opt,name=country,proto3" json:"country,omitempty"`
 	// The document's number in the system that it came from.
-	Reference     string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reference string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
+	// What the client keeps with the document, sorted by key; may be empty.
+	Metadata      []*MetadataEntry `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3406,6 +3408,13 @@ func (x *OrderImported) GetReference() string {
 	return ""
 }
 
+func (x *OrderImported) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
 // CreditNoteImported records a past credit note: its lines go back to stock. Quantities and amounts
 // are positive; it counts against revenue.
 type CreditNoteImported struct {
@@ -3417,8 +3426,10 @@ type CreditNoteImported struct {
 	TotalMicros    int64                  `protobuf:"varint,5,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
 	Country        string                 `protobuf:"bytes,6,opt,name=country,proto3" json:"country,omitempty"`
 	Reference      string                 `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As that of OrderImported.
+	Metadata      []*MetadataEntry `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreditNoteImported) Reset() {
@@ -3498,6 +3509,13 @@ func (x *CreditNoteImported) GetReference() string {
 		return x.Reference
 	}
 	return ""
+}
+
+func (x *CreditNoteImported) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 // ImportRequested: stock of other shards is asked whether it has a past document. The same document follows as
@@ -4802,7 +4820,7 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"n\n" +
 	"\x10LinesDeliveredV2\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"\x84\x02\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"\xc2\x02\n" +
 	"\rOrderImported\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -4811,7 +4829,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fsubtotal_micros\x18\x04 \x01(\x03R\x0esubtotalMicros\x12!\n" +
 	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12\x18\n" +
 	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
-	"\treference\x18\a \x01(\tR\treference\"\x89\x02\n" +
+	"\treference\x18\a \x01(\tR\treference\x12<\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\xc7\x02\n" +
 	"\x12CreditNoteImported\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -4820,7 +4839,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fsubtotal_micros\x18\x04 \x01(\x03R\x0esubtotalMicros\x12!\n" +
 	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12\x18\n" +
 	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
-	"\treference\x18\a \x01(\tR\treference\"\xa1\x01\n" +
+	"\treference\x18\a \x01(\tR\treference\x12<\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\xa1\x01\n" +
 	"\x0fImportRequested\x128\n" +
 	"\x05order\x18\x01 \x01(\v2 .holdfast.event.v1.OrderImportedH\x00R\x05order\x12H\n" +
 	"\vcredit_note\x18\x02 \x01(\v2%.holdfast.event.v1.CreditNoteImportedH\x00R\n" +
@@ -5060,29 +5080,31 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	5,  // 64: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
 	5,  // 65: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
 	4,  // 66: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 67: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	40, // 68: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	41, // 69: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	5,  // 70: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 71: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 72: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 73: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 74: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	4,  // 75: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	2,  // 76: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	49, // 77: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	49, // 78: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	5,  // 79: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 80: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	54, // 81: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	54, // 82: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	5,  // 83: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10, // 84: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	85, // [85:85] is the sub-list for method output_type
-	85, // [85:85] is the sub-list for method input_type
-	85, // [85:85] is the sub-list for extension type_name
-	85, // [85:85] is the sub-list for extension extendee
-	0,  // [0:85] is the sub-list for field type_name
+	60, // 67: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	4,  // 68: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	60, // 69: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	40, // 70: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	41, // 71: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	5,  // 72: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 73: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 74: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 75: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 76: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	4,  // 77: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	2,  // 78: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	49, // 79: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	49, // 80: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	5,  // 81: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	5,  // 82: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	54, // 83: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	54, // 84: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	5,  // 85: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10, // 86: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	87, // [87:87] is the sub-list for method output_type
+	87, // [87:87] is the sub-list for method input_type
+	87, // [87:87] is the sub-list for extension type_name
+	87, // [87:87] is the sub-list for extension extendee
+	0,  // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }

@@ -911,7 +911,9 @@ type Order struct {
 	GoodwillMicros int64  `protobuf:"varint,63,opt,name=goodwill_micros,json=goodwillMicros,proto3" json:"goodwill_micros,omitempty"`
 	CoverLost      bool   `protobuf:"varint,64,opt,name=cover_lost,json=coverLost,proto3" json:"cover_lost,omitempty"`
 	// Facts of payments that wait for others.
-	Unmatched     []*Payment `protobuf:"bytes,65,rep,name=unmatched,proto3" json:"unmatched,omitempty"`
+	Unmatched []*Payment `protobuf:"bytes,65,rep,name=unmatched,proto3" json:"unmatched,omitempty"`
+	// That of a past document that waits for stock.
+	Metadata      []*v1.MetadataEntry `protobuf:"bytes,70,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1222,6 +1224,13 @@ func (x *Order) GetCoverLost() bool {
 func (x *Order) GetUnmatched() []*Payment {
 	if x != nil {
 		return x.Unmatched
+	}
+	return nil
+}
+
+func (x *Order) GetMetadata() []*v1.MetadataEntry {
+	if x != nil {
+		return x.Metadata
 	}
 	return nil
 }
@@ -1664,7 +1673,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xf9\f\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xb7\r\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1715,7 +1724,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x0fgoodwill_micros\x18? \x01(\x03R\x0egoodwillMicros\x12\x1d\n" +
 	"\n" +
 	"cover_lost\x18@ \x01(\bR\tcoverLost\x128\n" +
-	"\tunmatched\x18A \x03(\v2\x1a.holdfast.state.v1.PaymentR\tunmatched\"M\n" +
+	"\tunmatched\x18A \x03(\v2\x1a.holdfast.state.v1.PaymentR\tunmatched\x12<\n" +
+	"\bmetadata\x18F \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
@@ -1799,14 +1809,15 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	11, // 17: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
 	10, // 18: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
 	14, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
-	19, // 20: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	21, // 21: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	13, // 22: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	17, // 20: holdfast.state.v1.Order.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	19, // 21: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	21, // 22: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	13, // 23: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
