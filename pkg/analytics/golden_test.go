@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -133,7 +134,7 @@ const tablesHead = "# Tables in ClickHouse\n\n" +
 	"`sum(toInt128(amount_micros))`. This page is made from the migrations: `go test ./pkg/analytics -update`.\n"
 
 // metadataExample is another question for events.
-const metadataExample = `-- Orders, past ones included, by what a client keeps with them, here under the key channel; '' is without.
+const metadataExample = `-- Orders, past ones included, by what a client keeps with them under the key channel; '' is without.
 SELECT mapFromArrays(entries.key, entries.value)['channel'] AS channel, count() AS orders
 FROM (SELECT JSONExtract(body, type, 'metadata', 'Array(Tuple(key String, value String))') AS entries
     FROM events FINAL WHERE type IN ('order_placed', 'order_imported'))
@@ -148,6 +149,17 @@ SELECT category, count() AS items FROM (
         FROM events FINAL WHERE type = 'item_registered' AND JSONHas(body, 'item_registered', 'metadata'))
     GROUP BY aggregate_id)
 GROUP BY category ORDER BY items DESC`
+
+// numberExample asks for the numbers of orders, which are in no column.
+const numberExample = `-- The number of each order: the n-th that begins in partition p has P * n + p, with P partitions.
+SELECT order_id, (SELECT uniqExact(partition) FROM mirror_progress WHERE topic = 'orders.events')
+    * row_number() OVER (PARTITION BY partition ORDER BY offset) + partition AS number
+FROM orders FINAL WHERE version = 1 ORDER BY number`
+
+// moreExamples has further questions for tables.
+var moreExamples = map[string][]string{
+	"events": {metadataExample, itemMetadataExample}, "orders": {numberExample},
+}
 
 // tableExamples has a question for each table.
 var tableExamples = map[string]string{
@@ -197,8 +209,8 @@ func TestThePageOfTablesIsUpToDate(t *testing.T) {
 			fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, typ, col.Comment)
 		}
 		fmt.Fprintf(b, "\n```sql\n%s\n```\n", tableExamples[table.Name])
-		if table.Name == "events" {
-			fmt.Fprintf(b, "\n```sql\n%s\n```\n\n```sql\n%s\n```\n", metadataExample, itemMetadataExample)
+		for _, example := range moreExamples[table.Name] {
+			fmt.Fprintf(b, "\n```sql\n%s\n```\n", example)
 		}
 	}
 	sameAs(t, "../../docs/tables.md", b.Bytes())
@@ -264,5 +276,45 @@ func TestTheExamplesOfTablesWork(t *testing.T) {
 		if wantsRows := table.Name != "events" && table.Name != "mirror_repairs"; err != nil || (count > 0) != wantsRows {
 			t.Errorf("%s: %d rows, %v", table.Name, count, err)
 		}
+	}
+}
+
+// The numbers that ClickHouse counts are those that the log gives, of orders and past documents, also while rows
+// are there twice.
+func TestOrdersAreNumberedInClickHouse(t *testing.T) {
+	f := newFixture(t)
+	f.fill(0, 40)
+	f.placed("o-1", "FR", january, 3, 1_000_000)
+	f.confirmed("o-1", february)
+	f.placed("o-2", "FR", march, 3, 1_000_000)
+	_, stop := f.mirror()
+	if _, err := analytics.NewReports(f.conn).Await(f.ctx, f.end()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := f.conn.Exec(f.ctx, "INSERT INTO orders SELECT * FROM orders FINAL WHERE offset % 2 = 0", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	want, counts := map[string]uint64{}, map[int32]uint64{}
+	number := func(id string) {
+		p := eventlog.PartitionFor(id, f.layout.PartitionCount)
+		counts[p]++
+		want[id] = orderid.Number(f.layout.PartitionCount, p, counts[p])
+	}
+	for n := range 40 {
+		number(fmt.Sprintf("order-%d", n))
+	}
+	number("o-1")
+	number("o-2")
+	got := map[string]uint64{}
+	err := f.conn.Each(f.ctx, numberExample, nil, nil, func(rows clickhouse.Rows) error {
+		var id string
+		var number int64
+		err := rows.Scan(&id, &number)
+		got[id] = uint64(number)
+		return err
+	})
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v\ngot  %v\nwant %v", err, got, want)
 	}
 }
