@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -89,7 +91,7 @@ func (o *orderAPI) list(c echo.Context) error {
 }
 
 // orderColumns are the columns of orders as CSV: members of the JSON that are no lists, how many lines and units an
-// order has, and when it was placed.
+// order has, and when it was placed. Metadata is JSON in one column, because each order may have other keys.
 var orderColumns = []struct {
 	name  string
 	value func(*orderview.Order) string
@@ -119,6 +121,22 @@ var orderColumns = []struct {
 	{"goodwill", func(o *orderview.Order) string { return o.Goodwill }},
 	{"payment_due", func(o *orderview.Order) string { return o.PaymentDue }},
 	{"payment_deadline", func(o *orderview.Order) string { return o.PaymentDeadline }},
+	{"metadata", metadataJSON},
+}
+
+// metadataJSON is the metadata of an order, its keys sorted; "" for none.
+func metadataJSON(o *orderview.Order) string {
+	if len(o.Metadata) == 0 {
+		return ""
+	}
+	text := []byte{'{'}
+	for i, key := range slices.Sorted(maps.Keys(o.Metadata)) {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = appendjson.String(append(appendjson.String(text, key), ':'), o.Metadata[key])
+	}
+	return string(append(text, '}'))
 }
 
 // unitsOf are the units that were ordered and not cancelled.
