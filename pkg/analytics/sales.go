@@ -45,6 +45,8 @@ var saleTypes = []string{
 
 // orderSales is what the events of one order so far mean for the table sales.
 type orderSales struct {
+	// offset is that of the event that placed the order.
+	offset                        int64
 	customerID, country, currency string
 	orderedAt                     time.Time
 	// confirmedAt is when the order began to count; zero: it does not count.
@@ -77,7 +79,9 @@ func (o *orderSales) change(c *orderChange) counted {
 	}
 	switch c.typ {
 	case "order_placed":
-		*o = orderSales{customerID: c.customerID, country: c.country, currency: c.currency, orderedAt: c.occurredAt}
+		*o = orderSales{
+			offset: c.offset, customerID: c.customerID, country: c.country, currency: c.currency, orderedAt: c.occurredAt,
+		}
 		o.add(c.lines)
 		return counted{}
 	case "order_amended":
@@ -212,7 +216,7 @@ type saleRows struct {
 	place
 	line                                                      []uint32
 	orderID, customerID, country, currency, sku, kind, reason []string
-	quantity, amountMicros, roundingMicros                    []int64
+	orderOffset, quantity, amountMicros, roundingMicros       []int64
 	orderedAt, countedAt                                      []time.Time
 }
 
@@ -220,6 +224,7 @@ func (r *saleRows) columns() []column {
 	return append(r.place.columns(),
 		columnOf("line", &r.line),
 		columnOf("order_id", &r.orderID),
+		columnOf("order_offset", &r.orderOffset),
 		columnOf("customer_id", &r.customerID),
 		columnOf("country", &r.country),
 		columnOf("currency", &r.currency),
@@ -242,6 +247,7 @@ func (r *saleRows) add(c *orderChange, sold counted) {
 		r.partition = append(r.partition, c.partition)
 		r.offset = append(r.offset, c.offset)
 		r.orderID = append(r.orderID, c.orderID)
+		r.orderOffset = append(r.orderOffset, sold.order.offset)
 		r.customerID = append(r.customerID, sold.order.customerID)
 		r.country = append(r.country, sold.order.country)
 		r.currency = append(r.currency, sold.order.currency)
@@ -259,6 +265,7 @@ func (r *saleRows) addDocument(rec *eventlog.Record, ev *eventv1.OrderEvent, row
 	for i, line := range row.priced {
 		r.place.add(rec)
 		r.orderID = append(r.orderID, ev.OrderId)
+		r.orderOffset = append(r.orderOffset, rec.Offset)
 		r.customerID = append(r.customerID, row.customerID)
 		r.country = append(r.country, row.country)
 		r.currency = append(r.currency, row.currency)

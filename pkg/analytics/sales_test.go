@@ -19,6 +19,8 @@ import (
 type life struct {
 	order     order.Order
 	confirmed bool
+	// begins is the offset of the event that placed the order, or of the document.
+	begins int64
 }
 
 // next decides a command, and returns the records of its events. A refusal has none.
@@ -36,6 +38,10 @@ func (l *life) next(t *rapid.T, cmd order.Command) (recs []*eventlog.Record) {
 		recs = append(recs, &eventlog.Record{
 			TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Offset: int64(l.order.Version), Value: value,
 		})
+		switch ev.(type) {
+		case order.OrderPlaced, order.DocumentImported:
+			l.begins = int64(l.order.Version)
+		}
 		switch ev.(type) {
 		case order.OrderConfirmed, order.DocumentImported:
 			l.confirmed = true
@@ -75,7 +81,7 @@ func (l *life) kept(t *rapid.T) (units map[string]int64, exact, rounded int64) {
 }
 
 // Whatever happens to an order, its rows in sales add up to what its customer keeps: the units of each SKU, what they
-// cost to the last millionth, and what the customer pays for them.
+// cost to the last millionth, and what the customer pays for them. Each row knows where its order begins.
 func TestSalesAddUpToWhatCustomersKeep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := life{order: order.Order{ID: "o-1"}}
@@ -92,7 +98,10 @@ func TestSalesAddUpToWhatCustomersKeep(t *testing.T) {
 			}
 			units, exact, rounded := l.kept(t)
 			var sumExact, sumRounded int64
-			for i := range b.sales.offset {
+			for i, offset := range b.sales.offset {
+				if begin := b.sales.orderOffset[i]; begin != l.begins {
+					t.Fatalf("the sale at %d is of an order that begins at %d, not %d", offset, begin, l.begins)
+				}
 				units[b.sales.sku[i]] -= b.sales.quantity[i]
 				sumExact += b.sales.amountMicros[i]
 				sumRounded += b.sales.amountMicros[i] + b.sales.roundingMicros[i]

@@ -12,6 +12,7 @@ import (
 
 // soldOrder is what the events of an order so far sell.
 type soldOrder struct {
+	offset                      int64 // of the event that placed it, or of the document
 	customer, country, currency string
 	placedAt, confirmedAt       int64 // in microseconds
 	counts                      bool
@@ -116,8 +117,8 @@ func (o *soldOrder) left() (lines []*eventv1.OrderLine) {
 
 // hashedOfSales are the columns of the table sales in a row's hash, in the order of their values in addSales.
 var hashedOfSales = []string{
-	"partition", "offset", "line", "order_id", "customer_id", "sku", "kind", "quantity", "amount_micros",
-	"rounding_micros", "ordered_at", "counted_at",
+	"partition", "offset", "line", "order_id", "order_offset", "customer_id", "sku", "kind", "quantity",
+	"amount_micros", "rounding_micros", "ordered_at", "counted_at",
 }
 
 // orderSales adds the rows of the table sales.
@@ -130,7 +131,7 @@ func (m *mirrorSums) orderSales(rec *eventlog.Record, c change, ev *eventv1.Orde
 		}
 		at := ev.Meta.OccurredAtMicros
 		o := &soldOrder{
-			customer: c.text("customer_id"), country: c.text("country"), currency: document.GetCurrency(),
+			offset: rec.Offset, customer: c.text("customer_id"), country: c.text("country"), currency: document.GetCurrency(),
 			placedAt: at, confirmedAt: at,
 		}
 		rounding := document.GetTotalMicros() - document.GetSubtotalMicros()
@@ -151,6 +152,9 @@ func (m *mirrorSums) orderSales(rec *eventlog.Record, c change, ev *eventv1.Orde
 	exactBefore, roundedBefore := o.payable()
 	counted := o.counts
 	lines, reason, removed := o.apply(ev)
+	if ev.GetOrderPlaced() != nil {
+		o.offset = rec.Offset
+	}
 	if c.name == "order_cancelled" {
 		o.counts = false
 	}
@@ -176,8 +180,8 @@ func (m *mirrorSums) addSales(
 			quantity, amount = -quantity, -amount
 		}
 		m.sales.add(group, 1, quantity, amount, share,
-			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, o.customer, lines[i].Sku, "goods", quantity, amount, share,
-				o.placedAt, at))
+			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, o.offset, o.customer, lines[i].Sku, "goods", quantity, amount,
+				share, o.placedAt, at))
 	}
 }
 

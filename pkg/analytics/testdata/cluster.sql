@@ -169,3 +169,5 @@ ALTER TABLE stock_ledger ADD COLUMN IF NOT EXISTS unit_cost_micros Int64 COMMENT
 
 ALTER TABLE stock_ledger ADD COLUMN IF NOT EXISTS cost_currency LowCardinality(String) COMMENT 'ISO 4217 code of unit_cost_micros; empty where no cost is known, and on rows that are no receipt';
 
+ALTER TABLE sales ADD COLUMN IF NOT EXISTS order_offset Int64 COMMENT 'Offset of the event that placed the order, or of the past document; with partition it names the order as order_id does, in a number';
+

@@ -1,0 +1,1 @@
+ALTER TABLE sales ADD COLUMN IF NOT EXISTS order_offset Int64 COMMENT 'Offset of the event that placed the order, or of the past document; with partition it names the order as order_id does, in a number';
