@@ -297,21 +297,20 @@ type extent struct {
 	growing bool
 }
 
-// kept is a query in brackets for the rows of a rollup. The condition is about its keys.
+// kept are the rows of a rollup, as what follows FROM. The condition is about its keys.
 func (v *Version) kept(r rollup, condition string, e extent) string {
-	columns := strings.Join(v.columnsOf(r), ", ")
 	table := func(places string) string {
 		// What is chosen by columns of the order may be chosen before rows are replaced.
-		return fmt.Sprintf("SELECT %s FROM %s FINAL PREWHERE %s", columns, v.Table,
-			all(fmt.Sprintf("_rollup = %d", r.missing), places, condition))
+		return v.Table + " FINAL PREWHERE " + all(fmt.Sprintf("_rollup = %d", r.missing), places, condition)
 	}
 	if e.at == nil {
-		return "(" + table("") + ")"
+		return table("")
 	}
+	columns := strings.Join(v.columnsOf(r), ", ")
 	kept, computed := v.divide(e)
 	var parts []string
 	if len(kept) > 0 || len(computed) == 0 {
-		parts = append(parts, table(cmp.Or(v.places(kept), "0")))
+		parts = append(parts, "SELECT "+columns+" FROM "+table(cmp.Or(v.places(kept), "0")))
 	}
 	if len(computed) > 0 {
 		rest := &Version{

@@ -44,5 +44,5 @@ type Listed struct {
 var (
 	ErrNoInsight = errors.New("there is no such insight")
 	ErrNoVersion = errors.New("the insight has no such version")
-	ErrComputing = errors.New("the version is being computed again, because ClickHouse has lost its table")
+	ErrComputing = errors.New("the version is being computed again: it has no table, or one of another release")
 )

@@ -181,10 +181,17 @@ func (h *history) insert(t *testing.T, conn *clickhouse.Conn) int64 {
 	}
 	offset := int64(0)
 	next := func() int64 { offset++; return offset }
+	begins := map[string]int64{} // an order's place in the log: no other order begins there
+	for i, s := range h.sales {
+		if _, known := begins[s.order]; !known {
+			begins[s.order] = int64(i)
+		}
+	}
 	err := conn.Insert(t.Context(), "sales", []clickhouse.Column{
 		number("offset", func(sale) int64 { return next() }),
-		number("partition", func(s sale) int64 { return s.quantity & 1 }),
+		number("partition", func(s sale) int64 { return begins[s.order] & 1 }),
 		text("order_id", func(s sale) string { return s.order }),
+		number("order_offset", func(s sale) int64 { return begins[s.order] }),
 		text("customer_id", func(s sale) string { return s.customer }),
 		text("country", func(s sale) string { return s.country }),
 		text("currency", func(s sale) string { return s.currency }),

@@ -19,10 +19,10 @@ const segmentOffsets = 4_096
 // from several goroutines.
 //
 // The table has a row for each combination of keys of each rollup in each segment of a partition of the log: the states
-// of the aggregate functions over the events of the segment up to an offset. A later row of the same segment covers a
-// longer prefix of it, and replaces the earlier one (ReplacingMergeTree by _upto). The same prefix gives the same row.
-// So it does no harm when an interval is computed twice, by two processes at a time, or again after a crash. Nothing is
-// ever added to a row.
+// of the aggregate functions over the events of the segment up to an offset (tableFormat). A later row of the same
+// segment covers a longer prefix of it, and replaces the earlier one (ReplacingMergeTree by _upto). The same prefix
+// gives the same row. So it does no harm when an interval is computed twice, by two processes at a time, or again after
+// a crash. Nothing is ever added to a row.
 type Version struct {
 	*Definition
 	// Table is the name of its table.
@@ -34,7 +34,7 @@ type Version struct {
 	// keys are the keys of the first stage that are in a rollup, rollups the sets of them that are kept.
 	keys    []Column
 	rollups []rollup
-	// states are the aggregates of its measures, each once. The column of the n-th is stateColumn(n).
+	// states are the aggregates that are kept for its measures, each once. The column of the n-th is stateColumn(n).
 	states []aggregate
 	// merged are the measures of the first stage over the states.
 	merged []Column
@@ -53,11 +53,21 @@ type rollup struct {
 // TablePrefix begins the names of all tables of versions.
 const TablePrefix = "insight__"
 
+// tableFormat is how states are kept in tables of versions. A program reads no tables of another format: they are
+// filled anew, beside those that are there.
+//
+//	1  states of aggregate functions (the name of the table does not say so)
+//	2  plain numbers where parts are added up; bitmaps where orders are counted
+const tableFormat = "f2"
+
 // TableName is the name of a version's table. Several tables of one version differ in their build, such as
-// insight__revenue__5ac0e1b2f3d4__9d8c7b6a.
+// insight__revenue__5ac0e1b2f3d4__f2_9d8c7b6a.
 func (d *Definition) TableName(build string) string {
-	return TablePrefix + d.Name + "__" + d.Fingerprint() + "__" + build
+	return TablePrefix + d.Name + "__" + d.Fingerprint() + "__" + tableFormat + "_" + build
 }
+
+// IsTable reports whether a table is one of the definition's version, in the format that this program reads.
+func (d *Definition) IsTable(name string) bool { return strings.HasPrefix(name, d.TableName("")) }
 
 // NewVersion prepares a definition that is valid, with the name of its table.
 func NewVersion(d *Definition, table string) (*Version, error) {
@@ -67,13 +77,17 @@ func NewVersion(d *Definition, table string) (*Version, error) {
 	}
 	v.keep(d.Rollups)
 	for _, measure := range v.first.Measures {
-		sql, err := split(measure.SQL.SQL, func(a aggregate) string {
+		sql, err := split(measure.SQL.SQL, func(a aggregate) (string, error) {
+			a, err := a.counted(&d.Source)
+			if err != nil {
+				return "", err
+			}
 			n := slices.Index(v.states, a)
 			if n < 0 {
 				n = len(v.states)
 				v.states = append(v.states, a)
 			}
-			return a.merge(stateColumn(n))
+			return a.merge(stateColumn(n)), nil
 		})
 		if err != nil {
 			return nil, d.problem(measure.SQL, err.Error())
@@ -179,11 +193,13 @@ func (v *Version) Create(ctx context.Context, conn *clickhouse.Conn) error {
 	return conn.Exec(ctx, v.definition(columns), nil, nil)
 }
 
-// definition creates the table with columns, each a name and a type.
+// definition creates the table with columns, each a name and a type. A part below 256 MiB is one file: a fill writes
+// less than that, and a question opens one file of each part, and not two for each of some twenty columns.
 func (v *Version) definition(columns []string) string {
 	order := slices.Concat([]string{"_rollup"}, columnNames(v.keys), []string{placeColumns})
 	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (%s) ENGINE = ReplacingMergeTree(_upto)
-		ORDER BY (%s) SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1`,
+		ORDER BY (%s) SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1,
+		min_bytes_for_wide_part = 268435456`,
 		v.Table, strings.Join(columns, ", "), strings.Join(order, ", "))
 }
 

@@ -38,6 +38,55 @@ func TestTablesOfVersionsSayWhatOneQuerySays(t *testing.T) {
 	})
 }
 
+// What is distinct is counted exactly, whatever the table keeps for it: a bitmap of orders, hashes of other values, and
+// of combinations of them.
+func TestTablesCountWhatIsDistinct(t *testing.T) {
+	conn := database(t)
+	end := newHistory(400).insert(t, conn)
+	d, err := insight.Parse("f.yaml", []byte(`name: distinct
+description: Counts of what is distinct.
+source: sales
+keys: {country: country, month: "formatDateTime(time, '%Y-%m')", sku: sku}
+rollups: [[country], [country, month]]
+measures:
+  orders: uniqExact(order_id)
+  sold: uniqExactIf(order_id, sku IN ('A', 'B') OR quantity > 0)
+  shares: {sql: "uniqExactIf( order_id /* all, */, quantity < 0) / count()", unit: ratio}
+  lines: uniqExact(order_id, sku)
+  pairs: uniqExactIf(order_id, country, quantity > 0)
+  letters: uniqExact(substring(order_id, 4))
+  items: uniqExact(sku)
+  days: uniqExact(toDate(time))
+  different: count(DISTINCT sku)
+  none: countIf(quantity > 1000000)
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := filledInParts(t, conn, d, rand.New(rand.NewPCG(5, 6)), eventlog.TopicOrders, end)
+	compareRollups(t, conn, v, nil, nil)
+}
+
+// A table has a few bytes for each order that it counts, and not a hash of 16.
+func TestTablesKeepOrdersInBitmaps(t *testing.T) {
+	conn := database(t)
+	end := newHistory(10).insert(t, conn)
+	v := kept(t, conn, "revenue", end)
+	var types []string
+	err := conn.Each(t.Context(), "SELECT DISTINCT type FROM system.columns WHERE database = currentDatabase() AND "+
+		"table = "+clickhouse.Literals(v.Table)+" AND startsWith(name, '_state_') ORDER BY type", nil, nil,
+		func(rows clickhouse.Rows) error {
+			var typ string
+			err := rows.Scan(&typ)
+			types = append(types, typ)
+			return err
+		})
+	want := []string{"AggregateFunction(groupBitmapIf, UInt64, UInt8)", "Int128", "Int64", "UInt64"}
+	if err != nil || !slices.Equal(types, want) {
+		t.Errorf("the types are %q, want %q; %v", types, want, err)
+	}
+}
+
 // eachReadyInsight calls fn for each insight that comes with the program, with a version of it that has a history's
 // orders up to end.
 func eachReadyInsight(

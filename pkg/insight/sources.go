@@ -36,6 +36,21 @@ func Sources() ([]Source, error) {
 	return sources, nil
 }
 
+// orderOffset is the column of sales with the place where an order begins in its partition of the log.
+const orderOffset = "order_offset"
+
+// orderNumber is a number that stands for an order of the table sales: its partition, and where it begins there. The
+// upper half is the same for all orders of a partition, below 4 billion events, so that a bitmap of them is small.
+const orderNumber = "bitOr(bitShiftLeft(toUInt64(partition), 40), toUInt64(" + orderOffset + "))"
+
+// number is an expression with one number for each value of a column; empty: there is none.
+func (s *Source) number(column string) string {
+	if column == "order_id" && s.column(orderOffset) != nil {
+		return orderNumber
+	}
+	return ""
+}
+
 // column finds a column; nil: there is none.
 func (s *Source) column(name string) *clickhouse.TableColumn {
 	i := slices.IndexFunc(s.Columns, func(c clickhouse.TableColumn) bool { return c.Name == name })

@@ -101,7 +101,8 @@ func multiplied(columns ...Column) (conditions []string) {
 	return conditions
 }
 
-// rowsOf are rows of the source as a query in brackets. A column that a row leaves out has its type's empty value.
+// rowsOf are rows of the source as a query in brackets. A column that a row leaves out has its type's empty value. Such
+// rows are in no log: that an order begins somewhere else than others is made up.
 func (s *Source) rowsOf(rows []map[string]string) string {
 	selects := make([]string, 0, len(rows)+1)
 	for _, row := range rows {
@@ -119,6 +120,8 @@ func (s *Source) rowOf(row map[string]string) string {
 		value := fmt.Sprintf("defaultValueOfTypeName(%s)", clickhouse.Literals(c.Type))
 		if text, ok := row[c.Name]; ok {
 			value = clickhouse.Literals(text)
+		} else if c.Name == orderOffset {
+			value = "bitShiftRight(cityHash64(" + clickhouse.Literals(row["order_id"]) + "), 24)"
 		}
 		columns[i] = fmt.Sprintf("CAST(%s, %s) AS %s", value, clickhouse.Literals(c.Type), c.Name)
 	}

@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,8 +167,8 @@ func (d *Definition) checkUnits(types map[string]string) error {
 	return errors.Join(faults...)
 }
 
-// sumOfFractions is the type of a state that adds up fractions.
-var sumOfFractions = regexp.MustCompile(`^AggregateFunction\((sum|avg)[A-Za-z]*, (Nullable\()?Float`)
+// sumOfFractions is the type of a state that adds up fractions, or of such a sum.
+var sumOfFractions = regexp.MustCompile(`^(?:AggregateFunction\((sum|avg)[A-Za-z]*, )?(?:Nullable\()?Float`)
 
 // checkSums refuses sums of fractions. Their last digits depend on the order in which they are added up, so the answer
 // would depend on the parts in which it was computed.
@@ -181,15 +182,16 @@ func (d *Definition) checkSums(ctx context.Context, conn *clickhouse.Conn) error
 		return d.sqlProblem(Expression{Field: "rollups"}, err)
 	}
 	var faults []error
-	for _, c := range columns {
-		sum := sumOfFractions.FindStringSubmatch(c.Type)
+	for n := range v.states {
+		i := slices.IndexFunc(columns, func(c clickhouse.TableColumn) bool { return c.Name == stateColumn(n) })
+		sum := sumOfFractions.FindStringSubmatch(columns[i].Type)
 		if sum == nil {
 			continue
 		}
 		for i, measure := range v.merged {
-			if strings.Contains(measure.SQL.SQL, "("+c.Name+")") {
-				faults = append(faults, d.problem(v.first.Measures[i].SQL, sum[1]+" of fractions depends on the order in which "+
-					"rows are added up: add up whole numbers or decimals, such as toDecimal128(quantity / 3, 6)"))
+			if strings.Contains(measure.SQL.SQL, "("+stateColumn(n)+")") {
+				faults = append(faults, d.problem(v.first.Measures[i].SQL, cmp.Or(sum[1], "sum")+" of fractions depends on the "+
+					"order in which rows are added up: add up whole numbers or decimals, such as toDecimal128(quantity / 3, 6)"))
 			}
 		}
 	}

@@ -95,6 +95,45 @@ func TestAnswersStayWhileTheMirrorIsMadeAnew(t *testing.T) {
 	p.says(r.ID)
 }
 
+// A table that an earlier release has filled, in another format, is not read. Readers are told to come back until the
+// table of this release is filled beside it, and then it is dropped.
+func TestATableOfAnotherFormatIsFilledAnew(t *testing.T) {
+	p := newPlatform(t)
+	p.sweepAtOnce = true
+	p.sell(1000)
+	stop := p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	p.says(r.ID)
+	stop()
+	present, err := p.service.Answering(p.ctx, p.replay(r.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := strings.Replace(present.Table, "__f2_", "__", 1)
+	for _, statement := range []string{
+		fmt.Sprintf("RENAME TABLE %s TO %s", present.Table, former),
+		fmt.Sprintf("INSERT INTO insight_progress SELECT * REPLACE ('%s' AS table_name) FROM insight_progress", former),
+		fmt.Sprintf("ALTER TABLE insight_progress DELETE WHERE table_name = '%s'", present.Table),
+	} {
+		err := p.conn.Exec(p.ctx, statement, clickhouse.Settings{"mutations_sync": 2}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := replay.NewReader(p.service).Find(p.ctx, "units", ""); !errors.Is(err, insight.ErrComputing) {
+		t.Errorf("a reader of a former table gets %v", err)
+	}
+	p.sell(10)
+	p.run()
+	p.says(r.ID)
+	p.eventually("the former table is dropped", func() bool {
+		tables, err := p.count("SELECT count() FROM system.tables " +
+			"WHERE database = currentDatabase() AND startsWith(name, 'insight__')")
+		return err == nil && tables == 1
+	})
+}
+
 // The view of an insight is that of the live version. It follows a promotion, a rollback and another table, and goes
 // with the insight. What somebody else has made stays.
 func TestTheViewOfAnInsightIsThatOfTheLiveVersion(t *testing.T) {

@@ -29,7 +29,8 @@ type Answering struct {
 	FilledAt time.Time
 }
 
-// Answering finds the table of a replay that has most. There is none (nil) before the first is created.
+// Answering finds the table of a replay that has most, of those that this program reads. There is none (nil) before the
+// first is created.
 func (s *Service) Answering(ctx context.Context, replay *catalog.Replay) (*Answering, error) {
 	return answering(ctx, s.conn, replay)
 }
@@ -43,16 +44,16 @@ func answering(ctx context.Context, conn *clickhouse.Conn, replay *catalog.Repla
 	if err != nil {
 		return nil, err
 	}
+	d := replay.Definition.Within(replay.From, replay.To)
 	var best *tableProgress
 	for _, name := range names {
-		if p := tables[name]; p != nil && (best == nil || p.replaces(best)) {
+		if p := tables[name]; p != nil && d.IsTable(name) && (best == nil || p.replaces(best)) {
 			best = p
 		}
 	}
 	if best == nil {
 		return nil, nil
 	}
-	d := replay.Definition.Within(replay.From, replay.To)
 	version, err := insight.NewVersion(d, best.Table)
 	if err != nil {
 		return nil, err
@@ -214,14 +215,17 @@ func (r *Reader) find(
 	return known{Answering: a, mirrored: mirrored, at: at}, err
 }
 
-// describe is the version of a replay, and what an answer of it is of. A replay without a table has no version: it was
-// not created yet, or ClickHouse has lost it.
+// describe is the version of a replay, and what an answer of it is of. A replay without a table has no version, if it
+// was not created yet. Otherwise ClickHouse has lost it, or it is of another release: it is computed again.
 func (r *Reader) describe(replay *catalog.Replay, k known) (*insight.Version, insight.Provenance, error) {
 	p := insight.Provenance{
 		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase),
 		PromotedAt: replay.PromotedAt, Age: -1,
 	}
-	if k.Answering == nil {
+	switch {
+	case k.Answering == nil && replay.Filled != nil:
+		return nil, p, insight.ErrComputing
+	case k.Answering == nil:
 		return nil, p, insight.ErrNoVersion
 	}
 	p.Position, p.UpTo = eventlog.PositionOf(k.Filled), eventlog.PositionOf(replay.UpToOffsets())

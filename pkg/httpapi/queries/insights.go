@@ -213,7 +213,8 @@ func insightProblem(err error) error {
 	case errors.Is(err, insight.ErrComputing):
 		return &problem.Problem{
 			Code: problem.Unavailable, RetryAfterSeconds: 10, Reason: err,
-			Detail: "The insight is being computed again, because ClickHouse has lost its table: ask later.",
+			Detail: "The insight is being computed again, because ClickHouse has lost its table, or has one of another " +
+				"release: ask later.",
 		}
 	case errors.As(err, &fault) && fault.Parameter == "cursor":
 		return badCursor()
