@@ -56,7 +56,10 @@ var open = sync.OnceValues(func() (*Document, error) {
 	}
 	v := validator.NewValidatorFromV3Model(&model.Model, config.WithStrictMode(), config.WithFormatAssertions(),
 		config.WithRegexEngine(patterns),
-		config.WithStrictIgnorePaths("$.body.body.**"),          // a line of bulk has the body of its command
+		config.WithStrictIgnorePaths(
+			"$.body.body.**",                               // a line of bulk has the body of its command
+			"$.body.**metadata.**", "$.body.**metadata[**", // its keys are the client's
+		),
 		config.WithStrictIgnoredHeadersExtra("Idempotency-Key")) // who sends one where it is not looked at does no harm
 	v.SetDocument(document)
 	d := &Document{validator: v}
