@@ -42,8 +42,8 @@ func writeLevels(w io.Writer, a *client.Availability) error {
 	return t.Flush()
 }
 
-// writeStockItem shows an item with its metadata, transfers, expected deliveries and waiting orders. It leaves out empty
-// tables.
+// writeStockItem shows an item with its metadata, transfers, expected deliveries and waiting orders. Empty tables are
+// left out.
 func writeStockItem(w io.Writer, s *client.StockItem) error {
 	err := writeLevels(w, &client.Availability{
 		SKU: s.SKU, Description: s.Description, Version: s.Version,

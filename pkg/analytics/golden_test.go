@@ -134,7 +134,7 @@ const tablesHead = "# Tables in ClickHouse\n\n" +
 	"`sum(toInt128(amount_micros))`. This page is made from the migrations: `go test ./pkg/analytics -update`.\n"
 
 // metadataExample is another question for events.
-const metadataExample = `-- Orders, past ones included, by what a client keeps with them under the key channel; '' is without.
+const metadataExample = `-- Orders, past ones too, by what a client keeps under the key channel; '' is without.
 SELECT mapFromArrays(entries.key, entries.value)['channel'] AS channel, count() AS orders
 FROM (SELECT JSONExtract(body, type, 'metadata', 'Array(Tuple(key String, value String))') AS entries
     FROM events FINAL WHERE type IN ('order_placed', 'order_imported'))
@@ -145,13 +145,13 @@ const itemMetadataExample = `-- Items by what a client keeps with them now, here
 SELECT category, count() AS items FROM (
     SELECT argMax(mapFromArrays(entries.key, entries.value)['category'], version) AS category
     FROM (SELECT aggregate_id, version,
-            JSONExtract(body, 'item_registered', 'metadata', 'entries', 'Array(Tuple(key String, value String))') AS entries
+            JSONExtract(body, type, 'metadata', 'entries', 'Array(Tuple(key String, value String))') AS entries
         FROM events FINAL WHERE type = 'item_registered' AND JSONHas(body, 'item_registered', 'metadata'))
     GROUP BY aggregate_id)
 GROUP BY category ORDER BY items DESC`
 
 // numberExample asks for the numbers of orders, which are in no column.
-const numberExample = `-- The number of each order: the n-th that begins in partition p has P * n + p, with P partitions.
+const numberExample = `-- The number of each order: the n-th of partition p has P * n + p, with P partitions.
 SELECT order_id, (SELECT uniqExact(partition) FROM mirror_progress WHERE topic = 'orders.events')
     * row_number() OVER (PARTITION BY partition ORDER BY offset) + partition AS number
 FROM orders FINAL WHERE version = 1 ORDER BY number`
@@ -292,7 +292,8 @@ func TestOrdersAreNumberedInClickHouse(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	if err := f.conn.Exec(f.ctx, "INSERT INTO orders SELECT * FROM orders FINAL WHERE offset % 2 = 0", nil, nil); err != nil {
+	const again = "INSERT INTO orders SELECT * FROM orders FINAL WHERE offset % 2 = 0"
+	if err := f.conn.Exec(f.ctx, again, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	want, counts := map[string]uint64{}, map[int32]uint64{}

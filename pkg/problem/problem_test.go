@@ -75,8 +75,8 @@ func TestTheDocumentOfAProblem(t *testing.T) {
 		`"errors":[{"pointer":"/lines/0","detail":"a \"quote\""}],` +
 		`"short":[{"sku":"A1","requested":2,"available":1,"reason":"insufficient_stock"},{"sku":"A2","requested":0,` +
 		`"available":0}],` +
-		`"order_id":"o","number":15,"current_status":"placed","allowed":["cancel","hold"],"current_version":7,"current_on_hand":3,` +
-		`"reached":"i0.1"}`
+		`"order_id":"o","number":15,"current_status":"placed","allowed":["cancel","hold"],"current_version":7,` +
+		`"current_on_hand":3,"reached":"i0.1"}`
 	if got := string(p.AppendJSON(nil)); got != want || !json.Valid([]byte(got)) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
