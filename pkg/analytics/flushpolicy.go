@@ -9,10 +9,6 @@ const (
 	// longestFlushDelay is how long the rows of a busy log wait at most. Writing them takes a few tenths of a second, so
 	// half of the events are visible within a second, and nearly all within two.
 	longestFlushDelay = 1200 * time.Millisecond
-	// visibleWithin is when the rows of a busy log are to be in the mirror, from when the first record of their batch came.
-	// While writing takes long, because a replay or a report has ClickHouse busy, batches wait less: 0.7 s where the last
-	// one took 0.8 s to write. Parts are smaller then.
-	visibleWithin = 1500 * time.Millisecond
 	// longestFlushIntervals is the same limit in flush intervals, for a configuration with a short interval.
 	longestFlushIntervals = 5
 	// quietFraction: when no record has come for this fraction of a flush interval (1/2), no more are expected.
@@ -29,21 +25,19 @@ func newFlushPolicy(interval time.Duration) flushPolicy {
 	return flushPolicy{interval, max(interval, min(longestFlushIntervals*interval, longestFlushDelay))}
 }
 
-// wait is how long the batch should still wait; 0 or less when it should be written now. writing is how long the last
-// one took to write.
+// wait is how long the batch should still wait; 0 or less when it should be written now.
 //
 // On a slow log a batch waits for one interval. On a busy log it waits longer, as long as records keep coming. A log is
 // busy when, at the rate so far, the table with the most rows gets partRows of them within the longest wait.
-func (p flushPolicy) wait(b *batch, now time.Time, writing time.Duration) time.Duration {
+func (p flushPolicy) wait(b *batch, now time.Time) time.Duration {
 	age := now.Sub(b.begun)
-	longest := max(p.interval, min(p.longest, visibleWithin-writing))
 	if age < p.interval {
 		return p.interval - age
 	}
-	busy := float64(b.largest())*longest.Seconds() >= partRows*age.Seconds()
+	busy := float64(b.largest())*p.longest.Seconds() >= partRows*age.Seconds()
 	if !busy {
 		return 0
 	}
 	quiet := p.interval/quietFraction - now.Sub(b.latest)
-	return min(longest-age, quiet)
+	return min(p.longest-age, quiet)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,9 +58,8 @@ type pipeline struct {
 	mirror   uuid.UUID
 	follower *eventlog.Follower
 	input    chan polled
-	full     chan *batch  // batches to be written
-	free     chan *batch  // batches that were written, to be filled again
-	writing  atomic.Int64 // how long the last batch took to write, in nanoseconds
+	full     chan *batch // batches to be written
+	free     chan *batch // batches that were written, to be filled again
 	sales    *salesFold
 }
 
@@ -134,7 +132,7 @@ func (p *pipeline) decode(ctx context.Context) error {
 		if isFull {
 			out = p.full
 		} else if !b.begun.IsZero() {
-			if wait := policy.wait(b, time.Now(), time.Duration(p.writing.Load())); wait > 0 {
+			if wait := policy.wait(b, time.Now()); wait > 0 {
 				due.Reset(wait)
 			} else {
 				out = p.full
@@ -277,9 +275,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan stru
 	if err := p.writeProgress(ctx, b.reached); err != nil {
 		return err
 	}
-	took := time.Since(began)
-	p.writing.Store(int64(took))
-	p.m.metrics.flush.Observe(took.Seconds())
+	p.m.metrics.flush.Observe(time.Since(began).Seconds())
 	p.m.metrics.parked.Add(float64(len(b.parked)))
 	p.m.cfg.Tracer.Processed(&b.traced, "mirror", b.count(), began)
 	if !b.oldest.IsZero() {
