@@ -18,8 +18,10 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/cmd/internal/run/orderapi"
 	"github.com/holdfast/holdfast/cmd/internal/run/queryapi"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
@@ -34,6 +36,7 @@ type devFlags struct {
 	clickHouse, clickHouseListen string
 	shards, partitions           int32
 	paymentWindow                time.Duration
+	rounding                     string
 	timeZone                     string
 	allowedHosts                 []string
 }
@@ -57,6 +60,9 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 		"`NUMBER` of partitions of each event topic, when the platform is created")
 	flags.DurationVar(&f.paymentWindow, "payment-window", 0,
 		"how long a prepaid order waits for its payment (default: 24h)")
+	flags.StringVar(&f.rounding, "rounding", orderapi.DefaultRounding,
+		"how orders are rounded that do not say, `HOW`: order (all together) or line (each line and charge)")
+	completeFlag(c, "rounding", schema.Roundings.All()...)
 	flags.StringVar(&f.timeZone, "time-zone", queryapi.DefaultTimeZone,
 		"time `ZONE` of days and months in reports, such as Europe/London")
 }
@@ -64,6 +70,9 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 // start starts the platform. Its log goes to a file, so that the terminal stays readable.
 func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	if err := queryapi.CheckTimeZone(f.timeZone); err != nil {
+		return nil, err
+	}
+	if _, err := orderapi.ParseRounding(f.rounding); err != nil {
 		return nil, err
 	}
 	log, err := f.log.clusterConfig(c)
@@ -87,8 +96,8 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		Log:        log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
-		TimeZone: f.timeZone,
-		Waiting:  progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),
+		Rounding: f.rounding, TimeZone: f.timeZone,
+		Waiting: progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),
 	})
 	progress.close()
 	if err != nil {

@@ -52,6 +52,49 @@ func pricedLines(lines []string) ([]client.OrderLine, error) {
 	return out, nil
 }
 
+// charges reads charges written as KIND=AMOUNT.
+func charges(texts []string) ([]client.Charge, error) {
+	out := make([]client.Charge, 0, len(texts))
+	for _, text := range texts {
+		kind, amount, ok := strings.Cut(text, "=")
+		if !ok || kind == "" || amount == "" {
+			return nil, fmt.Errorf("the charge %q is not KIND=AMOUNT, as in shipping=4.90", text)
+		}
+		out = append(out, client.Charge{Kind: client.ChargeKind(kind), Amount: amount})
+	}
+	return out, nil
+}
+
+// discounts reads discounts written as AMOUNT or CODE=AMOUNT.
+func discounts(texts []string) ([]client.Discount, error) {
+	out := make([]client.Discount, 0, len(texts))
+	for _, text := range texts {
+		code, amount, ok := cutLast(text, "=")
+		if !ok {
+			code, amount = "", text
+		}
+		if amount == "" || ok && code == "" {
+			return nil, fmt.Errorf("the discount %q is not AMOUNT or CODE=AMOUNT, as in WELCOME10=4.76", text)
+		}
+		out = append(out, client.Discount{Code: code, Amount: amount})
+	}
+	return out, nil
+}
+
+// credits reads what is given back of charges, written as NUMBER=AMOUNT.
+func credits(texts []string) (client.Credits, error) {
+	out := make(client.Credits, 0, len(texts))
+	for _, text := range texts {
+		number, amount, _ := strings.Cut(text, "=")
+		charge, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || amount == "" {
+			return nil, fmt.Errorf("the charge %q is not NUMBER=AMOUNT, as in 1=4.90; charges count from 1", text)
+		}
+		out = append(out, client.ChargeCredit{Charge: charge, Amount: amount})
+	}
+	return out, nil
+}
+
 // amendedLines reads lines written as SKU=QUANTITY[@PRICE][#LINE]. A SKU may contain any of these characters; it ends
 // before the last =.
 func amendedLines(lines []string) ([]client.AmendLine, error) {

@@ -335,7 +335,7 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,`+
 		`"status":"reserved","voided":"0.00","currency":"GBP","total":"5.10","authorized":"5.10",`+
 		`"refund_due":"2.55","payment_deadline":`+at+`,"allocation":{"policy":"split","locations":["north"]},`+
-		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.10","backordered":1,"shipped":2,`+
+		`"lines":[{"line":1,"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.10","backordered":1,"shipped":2,`+
 		`"delivered":2,"returned":1}],`+
 		`"short":[{"sku":"B2","requested":3,"available":1,"reason":"insufficient_stock"}],`+
 		`"fulfilments":[{"fulfilment_id":"f-1","status":"delivered","tracking_reference":"1Z",`+
@@ -355,8 +355,8 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 	}
 	for _, want := range []string{
 		"refund due  2.55\n", "pay until   2026-01-02T03:04:05Z\n", "allocation  split north\n",
-		"SKU  QUANTITY  UNIT PRICE  AMOUNT  BACKORDERED  SHIPPED  DELIVERED  RETURNED\n" +
-			"A1          2        2.55    5.10            1        2          2         1\n",
+		"LINE  SKU  QUANTITY  UNIT PRICE  AMOUNT  BACKORDERED  SHIPPED  DELIVERED  RETURNED\n" +
+			"   1  A1          2        2.55    5.10            1        2          2         1\n",
 		"B2             3          1  insufficient_stock\n",
 		"f-1         delivered  1Z        A1=2\n",
 		"r-1     requested  too big  A1=1/2\n",

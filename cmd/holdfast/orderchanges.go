@@ -1,13 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 )
 
 // Texts of flags that several commands have.
@@ -19,6 +16,7 @@ const (
 	capturedUsage  = "with --capture: the payment provider's `ID` of it"
 	uncoveredUsage = "why it leaves although the order is not covered, as `TEXT`"
 	reasonUsage    = "the reason, as `TEXT`"
+	creditUsage    = "give back of a charge, as `NUMBER=AMOUNT`: 1=4.90 of the first one; repeat it for more"
 )
 
 // newOrderChange is a command of `holdfast order`. Its first argument is the order ID, unless it places an order.
@@ -42,61 +40,6 @@ func orderChanges(api *apiFlags) []*cobra.Command {
 		newCancelLinesCommand(api),
 		newAmendCommand(api),
 	)
-}
-
-func newPlaceCommand(api *apiFlags) *cobra.Command {
-	var order client.PlaceOrder
-	var lines, entries []string
-	var terms, policy string
-	allTerms, allPolicies := schema.PaymentTerms.All(), schema.AllocationPolicies.All()
-	c := newOrderChange(api, "place", "Place an order and wait until stock is reserved", 0,
-		func(c *call) (*client.OrderAnswer, error) {
-			var err error
-			if order.Lines, err = pricedLines(lines); err != nil {
-				return nil, err
-			}
-			if order.Metadata, err = metadata(entries); err != nil {
-				return nil, err
-			}
-			order.PaymentTerms = client.PlaceOrderPaymentTerms(terms)
-			order.Allocation.Policy = client.AllocationPolicy(policy)
-			return c.api.PlaceOrder(c.ctx, order, c.options...)
-		})
-	flags := c.Flags()
-	flags.StringVar(&order.CustomerID, "customer", "", "customer `ID` (required)")
-	flags.StringVar(&order.Currency, "currency", "", "currency, as an ISO 4217 `CODE` such as EUR (required)")
-	flags.StringArrayVar(&lines, "line", nil,
-		"a line, as `SKU=QUANTITY@PRICE`, for example A1=2@2.55; repeat the flag for more lines (required)")
-	flags.StringVar(&terms, "terms", string(client.Prepaid), "payment `TERMS`: "+enumerate(allTerms, "or"))
-	flags.StringVar(&order.Country, "country", "", "`COUNTRY` of the customer, for reports")
-	flags.StringVar(&order.Reference, "reference", "", "the shop's own `NUMBER` of the order")
-	flags.StringVar(&policy, "allocation", "",
-		"`POLICY` for the locations of each SKU: "+enumerate(allPolicies, "or"))
-	flags.StringArrayVar(&order.Allocation.Locations, "from-location", nil,
-		"a `LOCATION` to try first; repeat the flag for more, in this order")
-	flags.StringArrayVar(&entries, "metadata", nil,
-		"`KEY=VALUE` to keep with the order; repeat the flag for more")
-	flags.StringVar(&order.Total, "total", "",
-		"the `AMOUNT` that the customer was shown; an order with another total is refused")
-	completeFlag(c, "terms", allTerms...)
-	completeFlag(c, "allocation", allPolicies...)
-	return c
-}
-
-// metadata reads entries written as KEY=VALUE.
-func metadata(entries []string) (client.Metadata, error) {
-	m := client.Metadata{}
-	for _, entry := range entries {
-		key, value, ok := strings.Cut(entry, "=")
-		if !ok || key == "" {
-			return nil, fmt.Errorf("the metadata %q is not KEY=VALUE, as in channel=web", entry)
-		}
-		if _, twice := m[key]; twice {
-			return nil, fmt.Errorf("the metadata has the key %q twice", key)
-		}
-		m[key] = value
-	}
-	return m, nil
 }
 
 func newConfirmCommand(api *apiFlags) *cobra.Command {
@@ -134,37 +77,55 @@ func newCancelCommand(api *apiFlags) *cobra.Command {
 }
 
 func newCancelLinesCommand(api *apiFlags) *cobra.Command {
-	var lines []string
-	var reason string
-	c := newOrderChange(api, "cancel-lines ORDER_ID", "Cancel quantities of lines that have not shipped", 1,
+	var lines, charges []string
+	var cancellation client.CancelLines
+	c := newOrderChange(api, "cancel-lines ORDER_ID", "Cancel quantities of lines that have not shipped, or charges", 1,
 		func(c *call) (*client.OrderAnswer, error) {
-			chosen, err := quantities(lines)
-			if err != nil {
+			var err error
+			if cancellation.Lines, err = quantities(lines); err != nil {
 				return nil, err
 			}
-			cancellation := client.CancelLines{Lines: chosen, Reason: reason}
+			if cancellation.Charges, err = credits(charges); err != nil {
+				return nil, err
+			}
 			return c.api.CancelLines(c.ctx, c.args[0], cancellation, c.options...)
 		})
-	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
+	c.Flags().StringVar(&cancellation.Reason, "reason", "", reasonUsage)
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	c.Flags().StringArrayVar(&charges, "charge", nil, creditUsage)
 	return c
 }
 
 func newAmendCommand(api *apiFlags) *cobra.Command {
 	var amendment client.AmendOrder
-	var lines []string
+	var lines, charges []string
+	var file string
 	c := newOrderChange(api,
 		"amend ORDER_ID", "Change, add or remove lines, if there is stock for it", 1,
 		func(c *call) (*client.OrderAnswer, error) {
+			if file != "" {
+				body, err := readBody[client.AmendOrder](file, "amendment")
+				if err != nil {
+					return nil, err
+				}
+				return c.api.AmendOrder(c.ctx, c.args[0], *body, c.options...)
+			}
 			var err error
 			if amendment.Lines, err = amendedLines(lines); err != nil {
 				return nil, err
 			}
+			if amendment.Charges, err = credits(charges); err != nil {
+				return nil, err
+			}
 			return c.api.AmendOrder(c.ctx, c.args[0], amendment, c.options...)
 		})
-	c.Flags().StringArrayVar(&lines, "line", nil, "a line as it shall be, `SKU=QUANTITY[@PRICE][#LINE]`: A1=3, "+
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.StringArrayVar(&lines, "line", nil, "a line as it shall be, `SKU=QUANTITY[@PRICE][#LINE]`: A1=3, "+
 		"A1=3#2 for the second line of the order, C3=1@2.55 for a new one, A1=0 to remove it; "+
 		"repeat the flag for more lines")
-	c.Flags().StringVar(&amendment.Reason, "reason", "", reasonUsage)
+	flags.StringArrayVar(&charges, "charge", nil, creditUsage)
+	flags.StringVar(&amendment.Reason, "reason", "", reasonUsage)
+	c.Flags().AddFlagSet(flags)
+	fileFlag(c, &file, "amendment", flags)
 	return c
 }

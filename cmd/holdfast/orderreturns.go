@@ -33,20 +33,23 @@ func newRequestReturnCommand(api *apiFlags) *cobra.Command {
 }
 
 func newReceiveReturnCommand(api *apiFlags) *cobra.Command {
-	var lines []string
-	var location string
+	var lines, charges []string
+	var receipt client.ReceiveReturn
 	c := newOrderChange(api, "receive-return ORDER_ID RETURN_ID", "Record returned goods that have arrived", 2,
 		func(c *call) (*client.OrderAnswer, error) {
-			returned, err := returnedLines(lines)
-			if err != nil {
+			var err error
+			if receipt.Lines, err = returnedLines(lines); err != nil {
 				return nil, err
 			}
-			receipt := client.ReceiveReturn{Lines: returned, Location: location}
+			if receipt.Charges, err = credits(charges); err != nil {
+				return nil, err
+			}
 			return c.api.ReceiveReturn(c.ctx, c.args[0], c.args[1], receipt, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil,
 		"a `LINE`, as SKU=QUANTITY[#NUMBER]@CONDITION: A1=2@resellable, or A1=1#3@damaged of line 3; repeat it for more")
-	c.Flags().StringVar(&location, "location", "",
+	c.Flags().StringArrayVar(&charges, "charge", nil, creditUsage)
+	c.Flags().StringVar(&receipt.Location, "location", "",
 		"`LOCATION` that received them (default: where they were shipped from)")
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/client"
@@ -88,6 +89,9 @@ func writeOrder(w io.Writer, o *client.Order) error {
 		{"country", o.Country},
 		{"reference", o.Reference},
 		{"allocation", strings.Join(allocation, " ")},
+		{"discounts", nonZero(o.DiscountTotal)},
+		{"charges", nonZero(o.ChargeTotal)},
+		{"taxes", taxTotal(o)},
 		{"total", o.Total + " " + o.Currency},
 		{"authorized", o.Authorized},
 		{"captured", o.Captured},
@@ -106,20 +110,34 @@ func writeOrder(w io.Writer, o *client.Order) error {
 	}
 	t := newTable(w)
 	writeLines(t, o.Lines)
+	writeCharges(t, o)
 	writeShort(t, o.Short)
 	writeFulfilments(t, o)
 	writeReturns(t, o)
 	fmt.Fprintln(t, "\nVERSION\tEVENT\tOCCURRED\tDETAILS")
 	for i := range o.Timeline {
 		e := &o.Timeline[i]
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, formatTime(e.OccurredAt), details(e))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, formatTime(e.OccurredAt), details(o, e))
 	}
 	return t.Flush()
 }
 
 // writeLines shows the lines of an order. A column such as RETURNED is left out where it is 0 for all lines.
 func writeLines(t io.Writer, lines []client.OrderLineView) {
-	heading := "\nSKU\tQUANTITY\tUNIT PRICE\tAMOUNT"
+	heading := "\nLINE\tSKU\tQUANTITY\tUNIT PRICE\tAMOUNT"
+	var amounts []func(*client.OrderLineView) string
+	for _, column := range []struct {
+		heading string
+		value   func(*client.OrderLineView) string
+	}{
+		{"DISCOUNT", func(l *client.OrderLineView) string { return l.Discount }},
+		{"TAX", func(l *client.OrderLineView) string { return l.Tax }},
+	} {
+		if slices.ContainsFunc(lines, func(l client.OrderLineView) bool { return column.value(&l) != "" }) {
+			heading += "\t" + column.heading
+			amounts = append(amounts, column.value)
+		}
+	}
 	var shown []func(*client.OrderLineView) int64
 	for _, column := range []struct {
 		heading string
@@ -139,12 +157,49 @@ func writeLines(t io.Writer, lines []client.OrderLineView) {
 	fmt.Fprintln(t, heading)
 	for i := range lines {
 		l := &lines[i]
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s", l.SKU, l.Quantity, l.UnitPrice, l.Amount)
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s", l.Line, l.SKU, l.Quantity, l.UnitPrice, l.Amount)
+		for _, value := range amounts {
+			fmt.Fprintf(t, "\t%s", value(l))
+		}
 		for _, value := range shown {
 			fmt.Fprintf(t, "\t%d", value(l))
 		}
 		fmt.Fprintln(t)
 	}
+}
+
+// taxTotal says the taxes, and whether they are included in the prices.
+func taxTotal(o *client.Order) string {
+	taxes := nonZero(o.TaxTotal)
+	if taxes != "" && o.TaxesIncluded {
+		taxes += " (included)"
+	}
+	return taxes
+}
+
+// writeCharges shows what an order costs besides goods.
+func writeCharges(t io.Writer, o *client.Order) {
+	if len(o.Charges) > 0 {
+		fmt.Fprintln(t, "\nCHARGE\tKIND\tAMOUNT\tCREDITED\tDESCRIPTION")
+	}
+	for _, c := range o.Charges {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", c.Charge, c.Kind, c.Amount, c.Credited, c.Description)
+	}
+}
+
+// lineName names a line of an order as flags take it: by its SKU, and by its number where several lines have that.
+func lineName(o *client.Order, sku string, number int64, quantity string) string {
+	name := sku + "=" + quantity
+	lines := 0
+	for _, l := range o.Lines {
+		if l.SKU == sku {
+			lines++
+		}
+	}
+	if lines > 1 && number > 0 {
+		name += "#" + strconv.FormatInt(number, 10)
+	}
+	return name
 }
 
 func writeShort(t io.Writer, short []client.ShortLine) {
@@ -164,7 +219,7 @@ func writeFulfilments(t io.Writer, o *client.Order) {
 	for _, f := range o.Fulfilments {
 		var lines []string
 		for _, l := range f.Lines {
-			lines = append(lines, fmt.Sprintf("%s=%d", l.SKU, l.Quantity))
+			lines = append(lines, lineName(o, l.SKU, l.Line, strconv.FormatInt(l.Quantity, 10)))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.FulfilmentID, f.Status, f.TrackingReference, strings.Join(lines, " "))
 	}
@@ -178,17 +233,17 @@ func writeReturns(t io.Writer, o *client.Order) {
 	for _, r := range o.Returns {
 		var lines []string
 		for _, l := range r.Lines {
-			lines = append(lines, fmt.Sprintf("%s=%d/%d", l.SKU, l.Received, l.Quantity))
+			lines = append(lines, lineName(o, l.SKU, l.Line, fmt.Sprintf("%d/%d", l.Received, l.Quantity)))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.ReturnID, r.Status, r.Reason, strings.Join(lines, " "))
 	}
 }
 
 // details are the values of an event, who asked for it, and its cause if that is not a command.
-func details(e *client.TimelineEntry) string {
+func details(o *client.Order, e *client.TimelineEntry) string {
 	values := []string{string(e.PaymentAction), e.Amount, e.Reference, e.ProviderEventID, e.Reason}
 	for _, l := range e.Lines {
-		values = append(values, fmt.Sprintf("%s=%d", l.SKU, l.Quantity))
+		values = append(values, lineName(o, l.SKU, l.Line, strconv.FormatInt(l.Quantity, 10)))
 	}
 	for _, s := range e.Short {
 		values = append(values, fmt.Sprintf("%s: %d of %d", s.SKU, s.Available, s.Requested))

@@ -66,6 +66,8 @@ func (r *refusal) Unwrap() error { return r.err }
 var flagNames = map[string]string{
 	"customer_id":        "customer",
 	"lines":              "line",
+	"charges":            "charge",
+	"discounts":          "discount",
 	"payment_terms":      "terms",
 	"tracking_reference": "tracking",
 	"from_location":      "from",
@@ -77,8 +79,11 @@ var flagNames = map[string]string{
 }
 
 // inputName is the flag or the argument that a fault is of, as "--line 2: quantity". It is the member's own pointer
-// where the command has neither.
+// where the command has neither, or took a file.
 func inputName(c *cobra.Command, fault client.ProblemField) string {
+	if c.Flags().Changed("file") {
+		return fault.Pointer
+	}
 	members := strings.Split(strings.TrimPrefix(fault.Pointer, "/"), "/")
 	if members[0] == "allocation" && len(members) > 1 {
 		members = members[1:]

@@ -13,10 +13,17 @@ type orderRow struct {
 	typ, status, customerID, country, currency, reference, reason string
 	lines                                                         uint32
 	quantity, subtotalMicros, totalMicros, amountMicros           int64
+	// returnedMicros and rounding are as the tables have them, and taxesIncluded is 1 where prices have their taxes in them.
+	returnedMicros int64
+	rounding       string
+	taxesIncluded  uint32
 	// priced are the lines that get rows in order_lines, because they carry money. Their quantities are multiplied by
 	// sign: it is -1 for lines that go back to stock. The lines of an amendment have signs of their own.
 	priced []*eventv1.OrderLine
 	sign   int64
+	// shares are the discounts and taxes of the lines, in their order; nil where no line has any.
+	shares  []lineShares
+	charges []chargeAmount
 }
 
 func (r *rows) addOrder(rec *eventlog.Record) error {
@@ -38,9 +45,7 @@ func (r *rows) addOrder(rec *eventlog.Record) error {
 	}
 	r.events.add(rec, row.typ, ev.OrderId, ev.Meta, r.body)
 	r.orders.add(rec, ev, &row)
-	for i, line := range row.priced {
-		r.lines.add(rec, ev, &row, i, line)
-	}
+	r.lines.addEvent(rec, ev, &row)
 	switch row.typ {
 	case "order_imported":
 		r.sales.addDocument(rec, ev, &row, soldConfirmed)
@@ -67,8 +72,10 @@ func orderRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 // pricedRowOf decodes the changes that carry money for lines. ok is false for another change.
 func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		return documentRow("order_placed", "placed", 1, c.OrderPlaced), true
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		row = documentRow("order_placed", "placed", 1, c.OrderPlacedV2)
+		row.price(c.OrderPlacedV2)
+		return row, true
 	case *eventv1.OrderEvent_OrderImported:
 		return documentRow("order_imported", "completed", 1, c.OrderImported), true
 	case *eventv1.OrderEvent_CreditNoteImported:
@@ -82,10 +89,16 @@ func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 		row = linesRow("lines_cancelled", -1, lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
 		// The amounts are those of the lines that remain.
 		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros
+		for i, l := range p.Lines {
+			row.share(i, lineShares{l.DiscountMicros, -l.TaxMicros})
+		}
+		row.credit(p.Charges)
 		return row, true
-	case *eventv1.OrderEvent_OrderAmended:
-		p := c.OrderAmended
-		row = linesRow("order_amended", 1, linesOfAmendment(p.Lines), orderRow{amountMicros: p.VoidedMicros})
+	case *eventv1.OrderEvent_OrderAmendedV2:
+		p := c.OrderAmendedV2
+		lines, shares := linesOfAmendment(p.Lines)
+		row = linesRow("order_amended", 1, lines, orderRow{amountMicros: p.VoidedMicros, shares: shares})
+		row.credit(p.Charges)
 		row.lines, row.subtotalMicros, row.totalMicros = uint32(len(p.Lines)), p.SubtotalMicros, p.TotalMicros
 		return row, true
 	case *eventv1.OrderEvent_ReturnReceivedV3:
@@ -95,6 +108,11 @@ func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 			lines[i] = &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
 		}
 		row = linesRow("return_received", -1, lines, orderRow{reference: p.ReturnId, amountMicros: p.RefundDueMicros})
+		row.returnedMicros = p.ReturnedMicros
+		for i, l := range p.Lines {
+			row.share(i, lineShares{l.DiscountMicros, -l.TaxMicros})
+		}
+		row.credit(p.Charges)
 		return row, true
 	}
 	return orderRow{}, false
@@ -149,9 +167,10 @@ func statusRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	case *eventv1.OrderEvent_ImportRequested:
 		// The document counts once it is imported; that event carries it.
 		return orderRow{typ: "import_requested", status: "placed"}, true
-	case *eventv1.OrderEvent_AmendmentRequested:
-		p := c.AmendmentRequested
-		row = linesRow("amendment_requested", 1, linesOfAmendment(p.Lines), orderRow{reason: p.Reason})
+	case *eventv1.OrderEvent_AmendmentRequestedV2:
+		p := c.AmendmentRequestedV2
+		lines, _ := linesOfAmendment(p.Lines)
+		row = linesRow("amendment_requested", 1, lines, orderRow{reason: p.Reason})
 		row.lines, row.priced = uint32(len(p.Lines)), nil // a request sells nothing yet
 		return row, true
 	case *eventv1.OrderEvent_AmendmentDeclined:
@@ -250,33 +269,14 @@ func shortageRow(typ string, short []*eventv1.ShortLine, row orderRow) orderRow 
 	return row
 }
 
-// linesOfAmendment are the lines that an amendment adds to an order; what it removes has quantities below 0. When the
-// price of a line changes, all its units are removed at the old price and added at the new one.
-func linesOfAmendment(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
-	lines := make([]*eventv1.OrderLine, 0, len(amended))
-	add := func(sku string, quantity, price int64) {
-		if quantity != 0 {
-			lines = append(lines, &eventv1.OrderLine{Sku: sku, Quantity: quantity, UnitPriceMicros: price})
-		}
-	}
-	for _, l := range amended {
-		if l.UnitPriceMicros == l.FormerUnitPriceMicros {
-			add(l.Sku, l.Quantity-l.FormerQuantity, l.UnitPriceMicros)
-			continue
-		}
-		add(l.Sku, -l.FormerQuantity, l.FormerUnitPriceMicros)
-		add(l.Sku, l.Quantity, l.UnitPriceMicros)
-	}
-	return lines
-}
-
 // orderRows are the rows of the table orders: one for each event of an order.
 type orderRows struct {
 	place
 	typ, orderID, status, customerID, country, currency, reference, reason []string
 	version                                                                []uint64
-	lines                                                                  []uint32
-	quantity, subtotalMicros, totalMicros, amountMicros                    []int64
+	lines, taxesIncluded                                                   []uint32
+	quantity, subtotalMicros, totalMicros, amountMicros, returnedMicros    []int64
+	rounding                                                               []string
 	occurredAt, recordedAt                                                 []time.Time
 }
 
@@ -296,6 +296,9 @@ func (r *orderRows) columns() []column {
 		columnOf("subtotal_micros", &r.subtotalMicros),
 		columnOf("total_micros", &r.totalMicros),
 		columnOf("amount_micros", &r.amountMicros),
+		columnOf("returned_micros", &r.returnedMicros),
+		columnOf("rounding", &r.rounding),
+		columnOf("taxes_included", &r.taxesIncluded),
 		columnOf("occurred_at", &r.occurredAt),
 		columnOf("recorded_at", &r.recordedAt),
 	)
@@ -317,17 +320,21 @@ func (r *orderRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *order
 	r.subtotalMicros = append(r.subtotalMicros, row.subtotalMicros)
 	r.totalMicros = append(r.totalMicros, row.totalMicros)
 	r.amountMicros = append(r.amountMicros, row.amountMicros)
+	r.returnedMicros = append(r.returnedMicros, row.returnedMicros)
+	r.rounding = append(r.rounding, row.rounding)
+	r.taxesIncluded = append(r.taxesIncluded, row.taxesIncluded)
 	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
 	r.recordedAt = append(r.recordedAt, time.UnixMicro(ev.Meta.RecordedAtMicros))
 }
 
-// lineRows are the rows of the table order_lines: one for each line of the events that carry money for lines.
+// lineRows are the rows of the table order_lines: those of each line of the events that carry money for lines, and of each
+// charge.
 type lineRows struct {
 	place
-	line                                             []uint32
-	typ, orderID, customerID, country, currency, sku []string
-	quantity, unitPriceMicros, amountMicros          []int64
-	occurredAt                                       []time.Time
+	line, charge                                           []uint32
+	typ, orderID, customerID, country, currency, kind, sku []string
+	quantity, unitPriceMicros, amountMicros                []int64
+	occurredAt                                             []time.Time
 }
 
 func (r *lineRows) columns() []column {
@@ -338,7 +345,9 @@ func (r *lineRows) columns() []column {
 		columnOf("customer_id", &r.customerID),
 		columnOf("country", &r.country),
 		columnOf("currency", &r.currency),
+		columnOf("kind", &r.kind),
 		columnOf("sku", &r.sku),
+		columnOf("charge", &r.charge),
 		columnOf("quantity", &r.quantity),
 		columnOf("unit_price_micros", &r.unitPriceMicros),
 		columnOf("amount_micros", &r.amountMicros),
@@ -346,18 +355,42 @@ func (r *lineRows) columns() []column {
 	)
 }
 
-// add adds line number i of an event. Quantity times price does not overflow: the writer has checked it (ORD-4).
-func (r *lineRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow, i int, line *eventv1.OrderLine) {
-	r.place.add(rec)
-	r.line = append(r.line, uint32(i))
-	r.typ = append(r.typ, row.typ)
-	r.orderID = append(r.orderID, ev.OrderId)
-	r.customerID = append(r.customerID, row.customerID)
-	r.country = append(r.country, row.country)
-	r.currency = append(r.currency, row.currency)
-	r.sku = append(r.sku, line.Sku)
-	r.quantity = append(r.quantity, row.sign*line.Quantity)
-	r.unitPriceMicros = append(r.unitPriceMicros, line.UnitPriceMicros)
-	r.amountMicros = append(r.amountMicros, row.sign*line.Quantity*line.UnitPriceMicros)
-	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
+// addEvent adds the rows of an event: each line with its discount and its tax behind it, then each charge with its tax.
+// Quantity times price does not overflow: the writer has checked it (ORD-4).
+func (r *lineRows) addEvent(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow) {
+	first := len(r.offset)
+	add := func(line saleLine) {
+		r.place.add(rec)
+		r.line = append(r.line, uint32(len(r.line)-first))
+		r.typ = append(r.typ, row.typ)
+		r.orderID = append(r.orderID, ev.OrderId)
+		r.customerID = append(r.customerID, row.customerID)
+		r.country = append(r.country, row.country)
+		r.currency = append(r.currency, row.currency)
+		r.kind = append(r.kind, line.kind)
+		r.sku = append(r.sku, line.sku)
+		r.charge = append(r.charge, line.charge)
+		r.quantity = append(r.quantity, line.quantity)
+		r.unitPriceMicros = append(r.unitPriceMicros, line.unitPriceMicros)
+		r.amountMicros = append(r.amountMicros, line.amountMicros)
+		r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
+	}
+	for i, line := range row.priced {
+		shares := row.sharesOf(i)
+		if line.Quantity != 0 || shares == (lineShares{}) {
+			add(goods(line.Sku, line.UnitPriceMicros, row.sign*line.Quantity))
+		}
+		if shares.discountMicros != 0 {
+			add(saleLine{kind: kindDiscount, sku: line.Sku, amountMicros: shares.discountMicros})
+		}
+		if shares.taxMicros != 0 {
+			add(saleLine{kind: kindTax, sku: line.Sku, amountMicros: shares.taxMicros})
+		}
+	}
+	for _, c := range row.charges {
+		add(saleLine{kind: kindCharge, sku: c.word, charge: c.number, amountMicros: c.amountMicros})
+		if c.taxMicros != 0 {
+			add(saleLine{kind: kindTax, sku: c.word, charge: c.number, amountMicros: c.taxMicros})
+		}
+	}
 }

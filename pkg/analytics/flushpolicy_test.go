@@ -105,7 +105,7 @@ func pollOf(t *testing.T, orders int, offset *int64) polled {
 		}
 		add(&out.records, eventlog.TopicOrders, &eventv1.OrderEvent{
 			Meta: meta(), OrderId: id,
-			Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+			Change: &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{
 				CustomerId: "c", Currency: "GBP",
 				Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 1_000_000}},
 			}},

@@ -136,7 +136,8 @@ const tablesHead = "# Tables in ClickHouse\n\n" +
 // metadataExample is another question for events.
 const metadataExample = `-- Orders, past ones too, by what a client keeps under the key channel; '' is without.
 SELECT mapFromArrays(entries.key, entries.value)['channel'] AS channel, count() AS orders
-FROM (SELECT JSONExtract(body, type, 'metadata', 'Array(Tuple(key String, value String))') AS entries
+FROM (SELECT JSONExtract(body, if(JSONHas(body, 'order_placed_v2'), 'order_placed_v2', type), 'metadata',
+        'Array(Tuple(key String, value String))') AS entries
     FROM events FINAL WHERE type IN ('order_placed', 'order_imported'))
 GROUP BY channel ORDER BY orders DESC`
 
@@ -175,9 +176,10 @@ SELECT quantile(0.5)(seconds) AS median, quantile(0.95)(seconds) AS p95 FROM (
     GROUP BY order_id HAVING uniqExact(type) = 2)`,
 	"order_lines": `-- What was put into orders, whatever became of them.
 SELECT sku, sum(quantity) AS units FROM order_lines FINAL
-WHERE type = 'order_placed' GROUP BY sku ORDER BY units DESC LIMIT 10`,
-	"sales": `-- Revenue by month: exact, and as customers pay it.
+WHERE type = 'order_placed' AND kind = 'goods' GROUP BY sku ORDER BY units DESC LIMIT 10`,
+	"sales": `-- Revenue by month: exact, without tax, and as customers pay it.
 SELECT toYYYYMM(counted_at) AS month, currency, sum(toInt128(amount_micros)) / 1000000 AS revenue,
+    sumIf(toInt128(amount_micros), kind != 'tax') / 1000000 AS net,
     sum(toInt128(amount_micros) + rounding_micros) / 1000000 AS paid
 FROM sales FINAL GROUP BY month, currency ORDER BY month, currency`,
 	"stock_ledger": `-- What came in and went out at each location.
@@ -221,7 +223,7 @@ func TestTheExamplesOfTablesWork(t *testing.T) {
 	f := newFixture(t)
 	f.placed("o-1", "FR", january, 3, 1_000_000)
 	f.confirmed("o-1", february)
-	f.order("o-2", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+	f.order("o-2", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{
 		Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
 	}}})
 	f.order("o-3", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{

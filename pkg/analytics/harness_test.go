@@ -118,7 +118,7 @@ func (f *fixture) single(n int) *eventlog.Record {
 	f.micros += line.UnitPriceMicros
 	return f.record(eventlog.TopicOrders, id, &eventv1.OrderEvent{
 		Meta: f.meta(id, month(0)), OrderId: id,
-		Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		Change: &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{
 			CustomerId: "customer-1", Currency: "GBP", Lines: []*eventv1.OrderLine{line},
 			SubtotalMicros: line.UnitPriceMicros, TotalMicros: line.UnitPriceMicros,
 		}},

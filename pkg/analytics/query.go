@@ -101,8 +101,9 @@ var ErrCursor = errors.New("the cursor is not one of this report")
 //   - the lines of a placed order, when the order is confirmed, and against revenue when it is cancelled after that;
 //   - lines that are cancelled, returned or amended, when that happens, or with the confirmation if that is later.
 //
-// revenue_rounded is what orders cost: each total is rounded once, to the minor unit of its currency. revenue is the
-// exact sum of the lines, and so are sales and credits.
+// orders, credit_notes, lines and quantity are about goods. Money is of goods, discounts, charges and taxes together:
+// revenue_rounded is what orders cost, rounded to the minor unit of their currency as they are, and revenue, sales and
+// credits are exact. goods, discounts, charges and tax are the parts of revenue, and net is revenue without tax.
 //
 // Months and days are in order. Other dimensions are sorted by revenue_rounded, the most first.
 func (r *Reports) Revenue(ctx context.Context, q ReportQuery) (*Report, error) {
@@ -121,6 +122,8 @@ func revenueBy(by Dimension) question {
 		{Name: "lines", Number: true}, {Name: "quantity", Number: true},
 		{Name: "sales", micros: true}, {Name: "credits", micros: true}, {Name: "revenue", micros: true},
 		{Name: "revenue_rounded", micros: true},
+		{Name: "goods", micros: true}, {Name: "discounts", micros: true}, {Name: "charges", micros: true},
+		{Name: "tax", micros: true}, {Name: "net", micros: true},
 	}
 	page := paging{order: []sortKey{
 		{"revenue_rounded", "Int128", true}, {"key", "String", false}, {"currency", "String", false},
@@ -142,12 +145,16 @@ const (
 // revenueQuery sums up the lines of sales. An order counts once, however often it was amended.
 const revenueQuery = `SELECT %s AS key, toString(code) AS currency,
     toString(uniqExactIf(order_id, units > 0)) AS orders, toString(uniqExactIf(order_id, units < 0)) AS credit_notes,
-    toString(count()) AS lines, toString(sum(units)) AS quantity,
-    sumIf(toInt128(micros), units > 0) AS sales, sumIf(toInt128(micros), units < 0) AS credits,
-    sum(toInt128(micros)) AS revenue, sum(toInt128(micros) + rounding) AS revenue_rounded
+    toString(countIf(units != 0)) AS lines, toString(sum(units)) AS quantity,
+    sumIf(toInt128(micros), sold) AS sales, sumIf(toInt128(micros), NOT sold) AS credits,
+    sum(toInt128(micros)) AS revenue, sum(toInt128(micros) + rounding) AS revenue_rounded,
+    sumIf(toInt128(micros), kind = 'goods') AS goods, sumIf(toInt128(micros), kind = 'discount') AS discounts,
+    sumIf(toInt128(micros), kind = 'charge') AS charges, sumIf(toInt128(micros), kind = 'tax') AS tax,
+    sumIf(toInt128(micros), kind != 'tax') AS net
 FROM (
-    SELECT order_id, customer_id, country, currency AS code, sku, quantity AS units, amount_micros AS micros,
-        rounding_micros AS rounding, counted_at AS occurred_at
+    SELECT order_id, customer_id, country, currency AS code, sku, kind, quantity AS units, amount_micros AS micros,
+        rounding_micros AS rounding, counted_at AS occurred_at,
+        if(kind = 'goods', quantity > 0, (amount_micros > 0) != (kind = 'discount')) AS sold
     FROM sales FINAL
     WHERE ` + timeFilter + ` AND ` + currencyFilter + ` AND ` + skuFilter + `
 )

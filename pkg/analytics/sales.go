@@ -18,16 +18,20 @@ const (
 	soldCredited  = "credited"
 )
 
-// kindGoods is what is sold: a stock item.
-const kindGoods = "goods"
-
-// saleLine is a line of an order, or a change of one; quantity is below 0 for what is taken off.
+// saleLine is what a row of an order's money says of it, or of a change of it: quantity and amountMicros are below 0 for
+// what is taken off. Only goods have units and a price. charge is the place of a charge in its order, from 1.
 type saleLine struct {
-	sku                       string
-	unitPriceMicros, quantity int64
+	kind, sku                               string
+	unitPriceMicros, quantity, amountMicros int64
+	charge                                  uint32
 }
 
-func (l saleLine) amountMicros() int64 { return l.quantity * l.unitPriceMicros }
+func goods(sku string, unitPriceMicros, quantity int64) saleLine {
+	return saleLine{
+		kind: kindGoods, sku: sku, unitPriceMicros: unitPriceMicros, quantity: quantity,
+		amountMicros: quantity * unitPriceMicros,
+	}
+}
 
 // orderChange is an event of an order, as the tables orders and order_lines have it.
 type orderChange struct {
@@ -36,6 +40,10 @@ type orderChange struct {
 	typ, orderID, customerID, country, currency string
 	occurredAt                                  time.Time
 	lines                                       []saleLine
+	// totalMicros, returnedMicros, rounding and taxesIncluded are as the table orders has them.
+	totalMicros, returnedMicros int64
+	rounding                    string
+	taxesIncluded               uint32
 }
 
 // saleTypes are the events of an order that its sales are made of. A past document has everything in one event.
@@ -51,11 +59,15 @@ type orderSales struct {
 	orderedAt                     time.Time
 	// confirmedAt is when the order began to count; zero: it does not count.
 	confirmedAt time.Time
-	// lines are what the customer has ordered, without what was cancelled and returned. A line of which nothing is left
-	// stays.
+	// taxesIncluded and roundedByLine are how the order was placed.
+	taxesIncluded, roundedByLine bool
+	// lines are what the customer has ordered and pays for, without what was cancelled and returned, and without included
+	// taxes, which have lines of their own. A line of which nothing is left stays.
 	lines []saleLine
-	// subtotalMicros is what was ordered without what was cancelled, returnedMicros what of that came back.
-	subtotalMicros, returnedMicros int64
+	// orderedMicros is what that costs without what was cancelled, returnedMicros what of that came back. Both are exact.
+	orderedMicros, returnedMicros int64
+	// totalMicros and returnedTotalMicros are the same as the events say it, rounded.
+	totalMicros, returnedTotalMicros int64
 }
 
 // counted are the lines that an event makes count.
@@ -81,22 +93,25 @@ func (o *orderSales) change(c *orderChange) counted {
 	case "order_placed":
 		*o = orderSales{
 			offset: c.offset, customerID: c.customerID, country: c.country, currency: c.currency, orderedAt: c.occurredAt,
+			taxesIncluded: c.taxesIncluded != 0, roundedByLine: c.rounding == roundedByLine, totalMicros: c.totalMicros,
 		}
-		o.add(c.lines)
+		o.add(o.pricedLines(c.lines))
 		return counted{}
-	case "order_amended":
-		sold.reason, sold.lines = soldAmended, c.lines
-		o.add(c.lines)
-	case "lines_cancelled":
-		sold.reason, sold.lines = soldCancelled, c.lines
-		o.add(c.lines)
-	case "return_received":
-		sold.reason, sold.lines = soldReturned, c.lines
-		o.add(c.lines)
-		for _, line := range c.lines { // these are below 0
-			o.subtotalMicros -= line.amountMicros()
-			o.returnedMicros -= line.amountMicros()
+	case "order_amended", "lines_cancelled":
+		sold.reason, sold.lines = soldAmended, o.pricedLines(c.lines)
+		if c.typ == "lines_cancelled" {
+			sold.reason = soldCancelled
 		}
+		o.add(sold.lines)
+		o.totalMicros = c.totalMicros
+	case "return_received":
+		sold.reason, sold.lines = soldReturned, o.pricedLines(c.lines)
+		o.add(sold.lines)
+		for i := range sold.lines { // together below 0
+			o.orderedMicros -= sold.lines[i].amountMicros
+			o.returnedMicros -= sold.lines[i].amountMicros
+		}
+		o.returnedTotalMicros = c.returnedMicros
 	case "order_confirmed":
 		if counts {
 			return counted{}
@@ -114,30 +129,122 @@ func (o *orderSales) change(c *orderChange) counted {
 	return sold
 }
 
-// add adds changes of lines. What is taken off comes off the last lines of its SKU and price.
+// pricedLines are the lines of an event as the table sales has them: what is given back of a charge has the name of the
+// charge, and where taxes are included they are taken out of the goods or the charge before them.
+func (o *orderSales) pricedLines(lines []saleLine) []saleLine {
+	for i := range lines {
+		if line := &lines[i]; line.charge > 0 && line.sku == "" {
+			line.sku = o.chargeName(line.charge)
+		}
+	}
+	if !o.taxesIncluded {
+		return lines
+	}
+	priced := make([]saleLine, 0, len(lines)+1)
+	for i := range lines {
+		if line := &lines[i]; line.kind == kindTax {
+			k := len(priced) - 1
+			for k >= 0 && !priced[k].taxedBy(line) {
+				k--
+			}
+			if k < 0 { // nothing but the tax has changed
+				k = len(priced)
+				priced = append(priced, saleLine{kind: kindGoods, sku: line.sku})
+			}
+			priced[k].amountMicros -= line.amountMicros
+		}
+		priced = append(priced, lines[i])
+	}
+	return priced
+}
+
+// taxedBy reports whether a tax may be that of the line.
+func (l *saleLine) taxedBy(tax *saleLine) bool {
+	return (l.kind == kindGoods || l.kind == kindCharge) && l.sku == tax.sku && l.charge == tax.charge
+}
+
+func (o *orderSales) chargeName(charge uint32) string {
+	for i := range o.lines {
+		if o.lines[i].charge == charge {
+			return o.lines[i].sku
+		}
+	}
+	return ""
+}
+
+// add adds changes of lines.
 func (o *orderSales) add(changes []saleLine) {
-	for _, change := range changes {
-		o.subtotalMicros += change.amountMicros()
-		if change.quantity > 0 {
-			o.lines = append(o.lines, change)
+	for i := range changes {
+		change := &changes[i]
+		o.orderedMicros += change.amountMicros
+		switch {
+		case change.quantity > 0, change.kind == kindDiscount && change.amountMicros < 0,
+			(change.kind == kindTax || change.kind == kindCharge) && change.amountMicros > 0:
+			o.lines = append(o.lines, *change)
+		case change.kind == kindGoods:
+			o.takeGoods(*change)
+		default:
+			o.takeMoney(*change)
+		}
+	}
+}
+
+// takeGoods takes units off the last lines of their SKU and price. Where that leaves money on a line without units,
+// because units of the same price had different included taxes, another line of the SKU has it.
+func (o *orderSales) takeGoods(change saleLine) {
+	for i := len(o.lines) - 1; i >= 0 && change.quantity < 0; i-- {
+		line := &o.lines[i]
+		if line.kind != kindGoods || line.quantity == 0 || line.sku != change.sku ||
+			line.unitPriceMicros != change.unitPriceMicros {
 			continue
 		}
-		for i := len(o.lines) - 1; i >= 0 && change.quantity < 0; i-- {
-			line := &o.lines[i]
-			if line.sku == change.sku && line.unitPriceMicros == change.unitPriceMicros {
-				taken := min(line.quantity, -change.quantity)
-				line.quantity -= taken
-				change.quantity += taken
-			}
+		taken := min(line.quantity, -change.quantity)
+		line.quantity -= taken
+		change.quantity += taken
+		line.amountMicros += change.amountMicros
+		if change.amountMicros = 0; line.quantity == 0 {
+			line.amountMicros, change.amountMicros = 0, line.amountMicros
 		}
+	}
+	if change.amountMicros == 0 || change.quantity < 0 { // an order does not have less than nothing
+		return
+	}
+	for i := len(o.lines) - 1; i >= 0; i-- {
+		if line := &o.lines[i]; line.kind == kindGoods && line.quantity > 0 && line.sku == change.sku {
+			line.amountMicros += change.amountMicros
+			return
+		}
+	}
+	o.lines = append(o.lines, change)
+}
+
+// takeMoney takes a discount, a tax or a charge off the last ones of its kind.
+func (o *orderSales) takeMoney(change saleLine) {
+	for i := len(o.lines) - 1; i >= 0 && change.amountMicros != 0; i-- {
+		line := &o.lines[i]
+		if line.kind != change.kind || line.sku != change.sku || line.charge != change.charge {
+			continue
+		}
+		taken := min(magnitude(line.amountMicros), magnitude(change.amountMicros))
+		if signed := int64(taken); change.amountMicros > 0 {
+			line.amountMicros += signed
+			change.amountMicros -= signed
+		} else {
+			line.amountMicros -= signed
+			change.amountMicros += signed
+		}
+	}
+	if change.amountMicros != 0 {
+		o.lines = append(o.lines, change)
 	}
 }
 
 // left are the lines of which something is left, times sign.
 func (o *orderSales) left(sign int64) (lines []saleLine) {
-	for _, line := range o.lines {
-		if line.quantity > 0 {
+	for i := range o.lines {
+		if line := o.lines[i]; line.quantity != 0 || line.amountMicros != 0 {
 			line.quantity *= sign
+			line.amountMicros *= sign
 			lines = append(lines, line)
 		}
 	}
@@ -146,18 +253,22 @@ func (o *orderSales) left(sign int64) (lines []saleLine) {
 
 // roundingMicros is what the customer pays more than the lines cost, because of rounding to the minor unit of the
 // currency; 0 while the order does not count. What was ordered is rounded as a whole (ORD-4), and so is what of it came
-// back (ORD-61).
+// back (ORD-61). Where each line is rounded, the events say what that makes.
 func (o *orderSales) roundingMicros() int64 {
 	currency, known := money.Lookup(o.currency)
 	if o.confirmedAt.IsZero() || !known {
 		return 0
 	}
-	total, err := currency.Round(o.subtotalMicros)
-	returned, err2 := currency.Round(o.returnedMicros)
-	if err != nil || err2 != nil {
-		return 0 // the writer refuses such a total (ORD-4)
+	total, returned := o.totalMicros, o.returnedTotalMicros
+	if !o.roundedByLine {
+		var err, err2 error
+		total, err = currency.Round(o.orderedMicros)
+		returned, err2 = currency.Round(o.returnedMicros)
+		if err != nil || err2 != nil {
+			return 0 // the writer refuses such a total (ORD-4)
+		}
 	}
-	return total - returned - (o.subtotalMicros - o.returnedMicros)
+	return total - returned - (o.orderedMicros - o.returnedMicros)
 }
 
 // roundingShares shares an amount among lines in proportion to what they cost.
@@ -241,9 +352,10 @@ func (r *saleRows) columns() []column {
 
 // add adds the lines that an event of an order makes count.
 func (r *saleRows) add(c *orderChange, sold counted) {
-	amount := func(i int) int64 { return sold.lines[i].amountMicros() }
+	amount := func(i int) int64 { return sold.lines[i].amountMicros }
 	shares := shareRounding(sold.roundingMicros, len(sold.lines), amount)
-	for i, line := range sold.lines {
+	for i := range sold.lines {
+		line := &sold.lines[i]
 		r.partition = append(r.partition, c.partition)
 		r.offset = append(r.offset, c.offset)
 		r.orderID = append(r.orderID, c.orderID)
@@ -253,7 +365,7 @@ func (r *saleRows) add(c *orderChange, sold counted) {
 		r.currency = append(r.currency, sold.order.currency)
 		r.orderedAt = append(r.orderedAt, sold.order.orderedAt)
 		r.countedAt = append(r.countedAt, sold.at)
-		r.addLine(i, line, sold.reason, shares.next(line.amountMicros()))
+		r.addLine(i, line, sold.reason, shares.next(line.amountMicros))
 	}
 }
 
@@ -271,16 +383,17 @@ func (r *saleRows) addDocument(rec *eventlog.Record, ev *eventv1.OrderEvent, row
 		r.currency = append(r.currency, row.currency)
 		r.orderedAt = append(r.orderedAt, at)
 		r.countedAt = append(r.countedAt, at)
-		r.addLine(i, saleLine{line.Sku, line.UnitPriceMicros, row.sign * line.Quantity}, reason, shares.next(amount(i)))
+		sold := goods(line.Sku, line.UnitPriceMicros, row.sign*line.Quantity)
+		r.addLine(i, &sold, reason, shares.next(amount(i)))
 	}
 }
 
-func (r *saleRows) addLine(i int, line saleLine, reason string, rounding int64) {
+func (r *saleRows) addLine(i int, line *saleLine, reason string, rounding int64) {
 	r.line = append(r.line, uint32(i))
 	r.sku = append(r.sku, line.sku)
-	r.kind = append(r.kind, kindGoods)
+	r.kind = append(r.kind, line.kind)
 	r.reason = append(r.reason, reason)
 	r.quantity = append(r.quantity, line.quantity)
-	r.amountMicros = append(r.amountMicros, line.amountMicros())
+	r.amountMicros = append(r.amountMicros, line.amountMicros)
 	r.roundingMicros = append(r.roundingMicros, rounding)
 }

@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -53,35 +54,83 @@ func (l *life) next(t *rapid.T, cmd order.Command) (recs []*eventlog.Record) {
 	return recs
 }
 
-// kept is what the customer has of each SKU, what that costs, and what it costs rounded (ORD-61).
-func (l *life) kept(t *rapid.T) (units map[string]int64, exact, rounded int64) {
-	units = map[string]int64{}
+// figures are what sales say of an order: units by SKU, and money by kind, exact and rounded.
+type figures struct {
+	units   map[string]int64
+	money   map[string]int64
+	rounded int64
+}
+
+// kept is what the customer has of each SKU, what that costs by kinds, and what all of it costs rounded (ORD-61).
+func (l *life) kept(t *rapid.T) figures {
+	f := figures{units: map[string]int64{}, money: map[string]int64{}}
 	if !l.confirmed {
-		return units, 0, 0
+		return f
 	}
-	var subtotal, returned int64
-	for _, line := range l.order.Lines {
-		units[line.SKU] += line.Quantity - line.Cancelled - line.Returned
-		subtotal += (line.Quantity - line.Cancelled) * line.UnitPriceMicros
-		returned += line.Returned * line.UnitPriceMicros
+	o, sign := &l.order, int64(1)
+	if o.Kind == order.KindCreditNote {
+		sign = -1
 	}
-	currency, _ := money.Lookup(l.order.Currency)
-	gone, err := currency.Round(returned)
+	for _, line := range o.Lines {
+		kept, tax := line.Quantity-line.Cancelled-line.Returned, line.TaxMicros-line.ReturnedTaxMicros
+		f.units[line.SKU] += sign * kept
+		f.money[kindGoods] += sign * kept * line.UnitPriceMicros
+		f.money[kindDiscount] -= line.DiscountMicros - line.ReturnedDiscountMicros
+		f.money[kindTax] += tax
+		if o.TaxesIncluded {
+			f.money[kindGoods] -= tax
+		}
+	}
+	for _, c := range o.Charges {
+		tax := c.TaxMicros - c.ReturnedTaxMicros
+		f.money[kindCharge] += c.AmountMicros - c.ReturnedMicros
+		f.money[kindTax] += tax
+		if o.TaxesIncluded {
+			f.money[kindCharge] -= tax
+		}
+	}
+	_, returned, err := Returned(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exact, rounded = subtotal-returned, l.order.TotalMicros-gone
-	if l.order.Kind == order.KindCreditNote {
-		exact, rounded = -exact, -rounded
-		for sku := range units {
-			units[sku] *= -1
-		}
-	}
-	return units, exact, rounded
+	f.rounded = sign * (o.TotalMicros - returned)
+	return f
 }
 
-// Whatever happens to an order, its rows in sales add up to what its customer keeps: the units of each SKU, what they
-// cost to the last millionth, and what the customer pays for them. Each row knows where its order begins.
+// Returned is what came back of an order, exact and rounded. Tests of the package's users need it, too.
+func Returned(o *order.Order) (exact, rounded int64, err error) {
+	currency, _ := money.Lookup(o.Currency)
+	add := func(micros, tax int64) error {
+		if !o.TaxesIncluded {
+			micros += tax
+		}
+		exact += micros
+		if o.RoundByLine {
+			if micros, err = currency.Round(micros); err != nil {
+				return err
+			}
+		}
+		rounded += micros
+		return nil
+	}
+	for _, line := range o.Lines {
+		gross := line.Returned*line.UnitPriceMicros - line.ReturnedDiscountMicros
+		if err := add(gross, line.ReturnedTaxMicros); err != nil {
+			return 0, 0, err
+		}
+	}
+	for _, c := range o.Charges {
+		if err := add(c.ReturnedMicros, c.ReturnedTaxMicros); err != nil {
+			return 0, 0, err
+		}
+	}
+	rounded, err = currency.Round(rounded)
+	return exact, rounded, err
+}
+
+// Whatever happens to an order, its rows in sales add up to what its customer keeps: the units of each SKU, what goods,
+// charges, discounts and taxes cost to the last millionth, and what the customer pays for them. Each row knows where
+// its order begins.
 func TestSalesAddUpToWhatCustomersKeep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := life{order: order.Order{ID: "o-1"}}
@@ -96,24 +145,26 @@ func TestSalesAddUpToWhatCustomersKeep(t *testing.T) {
 			if err := b.foldSales(t.Context(), fold); err != nil {
 				t.Fatal(err)
 			}
-			units, exact, rounded := l.kept(t)
-			var sumExact, sumRounded int64
+			want, have := l.kept(t), figures{units: map[string]int64{}, money: map[string]int64{}}
 			for i, offset := range b.sales.offset {
 				if begin := b.sales.orderOffset[i]; begin != l.begins {
 					t.Fatalf("the sale at %d is of an order that begins at %d, not %d", offset, begin, l.begins)
 				}
-				units[b.sales.sku[i]] -= b.sales.quantity[i]
-				sumExact += b.sales.amountMicros[i]
-				sumRounded += b.sales.amountMicros[i] + b.sales.roundingMicros[i]
-			}
-			for sku, n := range units {
-				if n != 0 {
-					t.Fatalf("sales lack %d units of %s of %+v", n, sku, l.order)
+				have.money[b.sales.kind[i]] += b.sales.amountMicros[i]
+				have.rounded += b.sales.amountMicros[i] + b.sales.roundingMicros[i]
+				if b.sales.kind[i] == kindGoods {
+					have.units[b.sales.sku[i]] += b.sales.quantity[i]
+				} else if b.sales.quantity[i] != 0 || b.sales.sku[i] == "" {
+					t.Fatalf("%s of %q has %d units", b.sales.kind[i], b.sales.sku[i], b.sales.quantity[i])
 				}
 			}
-			if sumExact != exact || sumRounded != rounded {
-				t.Fatalf("sales add up to %d, rounded %d; the customer keeps %d, rounded %d: %+v",
-					sumExact, sumRounded, exact, rounded, l.order)
+			for _, f := range []figures{want, have} { // nothing is as good as 0
+				nothing := func(_ string, v int64) bool { return v == 0 }
+				maps.DeleteFunc(f.units, nothing)
+				maps.DeleteFunc(f.money, nothing)
+			}
+			if !maps.Equal(have.units, want.units) || !maps.Equal(have.money, want.money) || have.rounded != want.rounded {
+				t.Fatalf("sales are %+v\nthe customer keeps %+v\nof %+v", have, want, l.order)
 			}
 		}
 	})
@@ -121,7 +172,7 @@ func TestSalesAddUpToWhatCustomersKeep(t *testing.T) {
 
 // Every line has its share of the rounding, and all shares together are all of it.
 func TestRoundingIsSharedByWhatLinesCost(t *testing.T) {
-	line := func(quantity, price int64) saleLine { return saleLine{"a", price, quantity} }
+	line := func(quantity, price int64) saleLine { return goods("a", price, quantity) }
 	for _, c := range []struct {
 		rounding int64
 		lines    []saleLine
@@ -134,9 +185,9 @@ func TestRoundingIsSharedByWhatLinesCost(t *testing.T) {
 		{500_000, []saleLine{line(1e9, 9_000_000_000), line(1, 1)}, []int64{499_999, 1}}, // more than 64 bits on the way
 	} {
 		got := make([]int64, len(c.lines))
-		shares := shareRounding(c.rounding, len(c.lines), func(i int) int64 { return c.lines[i].amountMicros() })
+		shares := shareRounding(c.rounding, len(c.lines), func(i int) int64 { return c.lines[i].amountMicros })
 		for i := range got {
-			got[i] = shares.next(c.lines[i].amountMicros())
+			got[i] = shares.next(c.lines[i].amountMicros)
 		}
 		for i := range got {
 			if got[i] != c.want[i] {
@@ -151,10 +202,10 @@ func TestRoundingIsSharedByWhatLinesCost(t *testing.T) {
 func TestNothingCountsBeforeItsOrder(t *testing.T) {
 	at := func(second int64) time.Time { return time.Unix(second, 0) }
 	o := &orderSales{}
-	lines := []saleLine{{"a", 1_000_000, 2}}
+	lines := []saleLine{goods("a", 1_000_000, 2)}
 	o.change(&orderChange{typ: "order_placed", occurredAt: at(1), currency: "EUR", lines: lines})
 	o.change(&orderChange{typ: "order_confirmed", occurredAt: at(5)})
-	early := o.change(&orderChange{typ: "return_received", occurredAt: at(3), lines: []saleLine{{"a", 1_000_000, -1}}})
+	early := o.change(&orderChange{typ: "return_received", occurredAt: at(3), lines: []saleLine{goods("a", 1_000_000, -1)}})
 	if !early.at.Equal(at(5)) {
 		t.Errorf("the return counts at %v", early.at)
 	}

@@ -15,7 +15,7 @@ const (
 	// from the mirror when an event needs them.
 	salesMemory = 64 << 20
 	// The bytes of an order and of one of its lines, about: names and strings included.
-	salesOrderBytes, salesLineBytes = 400, 80
+	salesOrderBytes, salesLineBytes = 400, 120
 	// ordersPerLoad limits how many orders one query reads. Their IDs, of up to limits.MaxOrderIDBytes, are in its text,
 	// of which ClickHouse takes 256 KiB (max_query_size).
 	ordersPerLoad = 500
@@ -176,10 +176,16 @@ func (b *batch) takeOrderChanges() []orderChange {
 		c := orderChange{
 			partition: orders.partition[i], offset: orders.offset[i], typ: orders.typ[i], orderID: orders.orderID[i],
 			customerID: orders.customerID[i], country: orders.country[i], currency: orders.currency[i],
-			occurredAt: orders.occurredAt[i],
+			occurredAt: orders.occurredAt[i], totalMicros: orders.totalMicros[i], returnedMicros: orders.returnedMicros[i],
+			rounding: orders.rounding[i], taxesIncluded: orders.taxesIncluded[i],
+		}
+		if first < b.foldedLines {
+			c.lines = make([]saleLine, 0, b.foldedLines-first)
 		}
 		for n := first; n < b.foldedLines; n++ {
-			c.lines = append(c.lines, saleLine{lines.sku[n], lines.unitPriceMicros[n], lines.quantity[n]})
+			c.lines = append(c.lines, saleLine{
+				lines.kind[n], lines.sku[n], lines.unitPriceMicros[n], lines.quantity[n], lines.amountMicros[n], lines.charge[n],
+			})
 		}
 		changes = append(changes, c)
 	}
@@ -198,12 +204,13 @@ func loadOrderChanges(
 		offset    int64
 	}
 	at := map[place]int{} // where an event is in changes
-	err := conn.Each(ctx, `SELECT partition, offset, type, order_id, customer_id, country, currency, occurred_at
+	err := conn.Each(ctx, `SELECT partition, offset, type, order_id, customer_id, country, currency, occurred_at,
+			total_micros, returned_micros, rounding, toUInt32(taxes_included)
 		FROM orders WHERE `+where+` ORDER BY partition, offset LIMIT 1 BY partition, offset`, nil, nil,
 		func(rows clickhouse.Rows) error {
 			var c orderChange
 			err := rows.Scan(&c.partition, &c.offset, &c.typ, &c.orderID, &c.customerID, &c.country, &c.currency,
-				&c.occurredAt)
+				&c.occurredAt, &c.totalMicros, &c.returnedMicros, &c.rounding, &c.taxesIncluded)
 			at[place{c.partition, c.offset}] = len(changes)
 			changes = append(changes, c)
 			return err
@@ -211,12 +218,14 @@ func loadOrderChanges(
 	if err != nil {
 		return nil, err
 	}
-	err = conn.Each(ctx, `SELECT partition, offset, sku, unit_price_micros, quantity
+	err = conn.Each(ctx, `SELECT partition, offset, kind, sku, unit_price_micros, quantity,
+			amount_micros, charge
 		FROM order_lines WHERE `+where+` ORDER BY partition, offset, line LIMIT 1 BY partition, offset, line`, nil, nil,
 		func(rows clickhouse.Rows) error {
 			var p place
 			var line saleLine
-			err := rows.Scan(&p.partition, &p.offset, &line.sku, &line.unitPriceMicros, &line.quantity)
+			err := rows.Scan(&p.partition, &p.offset, &line.kind, &line.sku, &line.unitPriceMicros, &line.quantity,
+				&line.amountMicros, &line.charge)
 			if i, ok := at[p]; ok {
 				changes[i].lines = append(changes[i].lines, line)
 			}

@@ -190,7 +190,11 @@ func TestMigrationsThatCannotBeReadAreRefused(t *testing.T) {
 		},
 		"other statement": {"0001_step.sql", "DROP TABLE birds;\n", "is neither CREATE TABLE"},
 		"unknown table":   {"0001_step.sql", second, "there is no table birds"},
-		"no end":          {"0001_step.sql", first[:strings.Index(first, "\n)")], "does not end"},
+		"unknown column": {
+			"0001_step.sql", first + ";\n\nALTER TABLE birds COMMENT COLUMN IF EXISTS song 'How it sings';\n",
+			"there is no column birds.song",
+		},
+		"no end": {"0001_step.sql", first[:strings.Index(first, "\n)")], "does not end"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := clickhouse.ParseMigrations(fstest.MapFS{c.file: &fstest.MapFile{Data: []byte(c.text)}})

@@ -37,7 +37,8 @@ type TableColumn struct{ Name, Type, Default, Comment string }
 
 // Migrations are SQL files numbered without gaps: 0001_name.sql, 0002_name.sql and so on. This package derives from
 // them what each table should look like, so they have a restricted form. A statement is CREATE TABLE IF NOT EXISTS with
-// one column or index a line, or ALTER TABLE … ADD COLUMN IF NOT EXISTS. Every table and every column has a comment.
+// one column or index a line, ALTER TABLE … ADD COLUMN IF NOT EXISTS, or ALTER TABLE … COMMENT COLUMN IF EXISTS. Every
+// table and every column has a comment.
 // Running a migration again changes nothing.
 type Migrations struct {
 	files  []migration
@@ -60,6 +61,7 @@ var (
 	indexPattern  = regexp.MustCompile(`^    INDEX [a-z_]+ .+ TYPE .+ GRANULARITY \d+,?$`)
 	alterPattern  = regexp.MustCompile(`^ALTER TABLE ([a-z_]+) ADD COLUMN IF NOT EXISTS ` +
 		`([a-z_]+) (.+?)(?: DEFAULT (.+?))? COMMENT '((?:[^']|'')+)'` + codec + `$`)
+	renotePattern  = regexp.MustCompile(`^ALTER TABLE ([a-z_]+) COMMENT COLUMN IF EXISTS ([a-z_]+) '((?:[^']|'')+)'$`)
 	commentPattern = regexp.MustCompile(`^COMMENT '((?:[^']|'')+)'$`)
 )
 
@@ -115,11 +117,14 @@ func (m *Migrations) apply(statement string) error {
 		})
 		return nil
 	}
+	if note := renotePattern.FindStringSubmatch(statement); note != nil {
+		return m.renote(note[1], note[2], unquote(note[3]))
+	}
 	lines := strings.Split(statement, "\n")
 	create := createPattern.FindStringSubmatch(lines[0])
 	if create == nil {
-		return fmt.Errorf("%q is neither CREATE TABLE IF NOT EXISTS nor ALTER TABLE … ADD COLUMN IF NOT EXISTS",
-			lines[0])
+		return fmt.Errorf("%q is neither CREATE TABLE IF NOT EXISTS nor ALTER TABLE … ADD COLUMN IF NOT EXISTS "+
+			"nor ALTER TABLE … COMMENT COLUMN IF EXISTS", lines[0])
 	}
 	table := Table{Name: create[1]}
 	for i, line := range lines[1:] {
@@ -138,6 +143,19 @@ func (m *Migrations) apply(statement string) error {
 		})
 	}
 	return fmt.Errorf("table %s does not end", table.Name)
+}
+
+// renote gives a column another comment.
+func (m *Migrations) renote(table, column, comment string) error {
+	for i := range m.tables {
+		for k := range m.tables[i].Columns {
+			if m.tables[i].Name == table && m.tables[i].Columns[k].Name == column {
+				m.tables[i].Columns[k].Comment = comment
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("there is no column %s.%s to comment", table, column)
 }
 
 // addTable adds a table whose columns are followed by these lines: the engine with its clauses, then the comment.

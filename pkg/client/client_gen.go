@@ -15,6 +15,26 @@ const (
 	Split           AllocationPolicy = "split"
 )
 
+// Defines values for ChargeKind.
+const (
+	ChargeFee      ChargeKind = "fee"
+	ChargeGiftCard ChargeKind = "gift_card"
+	ChargeGiftWrap ChargeKind = "gift_wrap"
+	ChargeOther    ChargeKind = "other"
+	ChargeService  ChargeKind = "service"
+	ChargeShipping ChargeKind = "shipping"
+)
+
+// Defines values for ChargeViewKind.
+const (
+	ChargeViewKindFee      ChargeViewKind = "fee"
+	ChargeViewKindGiftCard ChargeViewKind = "gift_card"
+	ChargeViewKindGiftWrap ChargeViewKind = "gift_wrap"
+	ChargeViewKindOther    ChargeViewKind = "other"
+	ChargeViewKindService  ChargeViewKind = "service"
+	ChargeViewKindShipping ChargeViewKind = "shipping"
+)
+
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
@@ -104,6 +124,11 @@ const (
 	OrderKindCreditNote    OrderKind = "credit_note"
 	OrderKindImportedOrder OrderKind = "imported_order"
 	OrderKindOrder         OrderKind = "order"
+)
+
+// Defines values for OrderRounding.
+const (
+	Line OrderRounding = "line"
 )
 
 // Defines values for OrderStatus.
@@ -238,6 +263,12 @@ const (
 	ReturnedLineConditionResellable ReturnedLineCondition = "resellable"
 )
 
+// Defines values for Rounding.
+const (
+	RoundByLine  Rounding = "line"
+	RoundByOrder Rounding = "order"
+)
+
 // Defines values for ShipOrderAction.
 const (
 	Create ShipOrderAction = "create"
@@ -328,6 +359,9 @@ type AllocationPolicy string
 
 // AmendLine defines model for AmendLine.
 type AmendLine struct {
+	// Discount All discounts on the units of the line that are not cancelled.
+	Discount Amount `json:"discount,omitempty,omitzero"`
+
 	// Line Its place among the order's lines, from 1; where several have the SKU
 	Line     int64 `json:"line,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
@@ -335,13 +369,20 @@ type AmendLine struct {
 	// SKU Without control characters, and without spaces at its ends.
 	SKU SKU `json:"sku"`
 
+	// Tax All taxes on the units of the line that are not cancelled.
+	Tax Amount `json:"tax,omitempty,omitzero"`
+
 	// UnitPrice Required for a new line; another one keeps its own without.
 	UnitPrice Amount `json:"unit_price,omitempty,omitzero"`
 }
 
 // AmendOrder defines model for AmendOrder.
 type AmendOrder struct {
-	Lines  []AmendLine `json:"lines"`
+	// Charges What is given back of charges. Each is named once.
+	Charges Credits `json:"charges,omitempty,omitzero"`
+
+	// Lines Required without charges.
+	Lines  []AmendLine `json:"lines,omitempty,omitzero"`
 	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 
@@ -391,7 +432,11 @@ type CancelFulfilment struct {
 
 // CancelLines defines model for CancelLines.
 type CancelLines struct {
-	Lines  []LineQuantity `json:"lines"`
+	// Charges What is given back of charges. Each is named once.
+	Charges Credits `json:"charges,omitempty,omitzero"`
+
+	// Lines Required without charges.
+	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
 	Reason Explanation    `json:"reason,omitempty,omitzero"`
 }
 
@@ -407,6 +452,50 @@ type CancelReturn struct {
 
 // CaptureEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
 type CaptureEventID = ProviderEventID
+
+// Charge Something that an order costs besides goods. It needs no stock. Charges have numbers, their places from 1. A discount
+// on a charge is a lower charge.
+type Charge struct {
+	// Amount A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+	Amount      Amount     `json:"amount"`
+	Description Label      `json:"description,omitempty,omitzero"`
+	Kind        ChargeKind `json:"kind"`
+
+	// Taxes On all units of the line, or on the charge, with its discounts.
+	Taxes Taxes `json:"taxes,omitempty,omitzero"`
+}
+
+// ChargeCredit A part of a charge that is given back. Its share of the charge's taxes goes with it.
+type ChargeCredit struct {
+	// Amount An amount of more than 0.
+	Amount PositiveAmount `json:"amount"`
+
+	// Charge The charge's number: its place in the order, from 1
+	Charge int64 `json:"charge"`
+}
+
+// ChargeKind defines model for ChargeKind.
+type ChargeKind string
+
+// ChargeView What an order costs besides goods
+type ChargeView struct {
+	// Amount As it was ordered
+	Amount Money `json:"amount"`
+
+	// Charge Its number: its place in the order, from 1
+	Charge int64 `json:"charge"`
+
+	// Credited What of it was given back, with lines, an amendment or a return; absent for 0
+	Credited    Money          `json:"credited,omitempty,omitzero"`
+	Description string         `json:"description,omitempty,omitzero"`
+	Kind        ChargeViewKind `json:"kind"`
+
+	// Taxes As they were ordered; absent for none
+	Taxes []TaxView `json:"taxes,omitempty,omitzero"`
+}
+
+// ChargeViewKind defines model for ChargeView.Kind.
+type ChargeViewKind string
 
 // CommandLine defines model for CommandLine.
 type CommandLine struct {
@@ -473,6 +562,9 @@ type CreateReplay struct {
 // CreateReplaySource `mirror` (default) reads the tables in ClickHouse, which is fast; `kafka` reads the log itself
 type CreateReplaySource string
 
+// Credits What is given back of charges. Each is named once.
+type Credits = []ChargeCredit
+
 // Currency ISO 4217
 type Currency = string
 
@@ -503,6 +595,35 @@ type DefinitionDifference struct {
 // DeliverOrder defines model for DeliverOrder.
 type DeliverOrder struct {
 	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+}
+
+// Discount Money off a line or an order.
+type Discount struct {
+	// Amount An amount of more than 0.
+	Amount PositiveAmount `json:"amount"`
+
+	// Code Such as that of a voucher.
+	Code        Label `json:"code,omitempty,omitzero"`
+	Description Label `json:"description,omitempty,omitzero"`
+}
+
+// DiscountView defines model for DiscountView.
+type DiscountView struct {
+	// Amount A plain decimal, at most 6 decimals, no exponent.
+	Amount      Money  `json:"amount"`
+	Code        string `json:"code,omitempty,omitzero"`
+	Description string `json:"description,omitempty,omitzero"`
+}
+
+// DocumentLine defines model for DocumentLine.
+type DocumentLine struct {
+	Quantity Quantity `json:"quantity"`
+
+	// SKU Without control characters, and without spaces at its ends.
+	SKU SKU `json:"sku"`
+
+	// UnitPrice A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+	UnitPrice Amount `json:"unit_price"`
 }
 
 // Empty defines model for Empty.
@@ -569,9 +690,9 @@ type ImportDocument struct {
 	Country string `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
-	Currency   Currency    `json:"currency"`
-	CustomerID string      `json:"customer_id,omitempty,omitzero"`
-	Lines      []OrderLine `json:"lines"`
+	Currency   Currency       `json:"currency"`
+	CustomerID string         `json:"customer_id,omitempty,omitzero"`
+	Lines      []DocumentLine `json:"lines"`
 
 	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
 	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
@@ -659,6 +780,9 @@ type InsightProvenanceState string
 
 // InsightRow Keys, money and texts are strings, other measures numbers; null where there is no value
 type InsightRow map[string]*json.RawMessage
+
+// Label Without control characters, and without spaces at its ends; may be empty.
+type Label = string
 
 // Level defines model for Level.
 type Level = int64
@@ -755,10 +879,22 @@ type Order struct {
 	Authorized Money `json:"authorized"`
 
 	// Captured All that was ever captured, with what is refunded
-	Captured   Money  `json:"captured"`
-	Country    string `json:"country,omitempty,omitzero"`
-	Currency   string `json:"currency"`
-	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Captured Money `json:"captured"`
+
+	// ChargeTotal A plain decimal, at most 6 decimals, no exponent.
+	ChargeTotal Money `json:"charge_total,omitempty,omitzero"`
+
+	// Charges Absent for none
+	Charges    []ChargeView `json:"charges,omitempty,omitzero"`
+	Country    string       `json:"country,omitempty,omitzero"`
+	Currency   string       `json:"currency"`
+	CustomerID string       `json:"customer_id,omitempty,omitzero"`
+
+	// DiscountTotal This, `charge_total` and `tax_total` are of what is not cancelled, and absent for an order that has none of them
+	DiscountTotal Money `json:"discount_total,omitempty,omitzero"`
+
+	// Discounts Those on the order; absent for none
+	Discounts []DiscountView `json:"discounts,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
@@ -801,15 +937,24 @@ type Order struct {
 	// Returns Absent for none
 	Returns []ReturnView `json:"returns,omitempty,omitzero"`
 
+	// Rounding Each line and charge is rounded; absent: all of them together
+	Rounding OrderRounding `json:"rounding,omitempty,omitzero"`
+
 	// Short What stood in the way of a rejected order
 	Short  []ShortLine `json:"short,omitempty,omitzero"`
 	Status OrderStatus `json:"status"`
 
-	// Subtotal The lines added up, unrounded
-	Subtotal Money           `json:"subtotal"`
-	Timeline []TimelineEntry `json:"timeline"`
+	// Subtotal Quantity times price of all lines, unrounded
+	Subtotal Money `json:"subtotal"`
 
-	// Total What is to be paid, with the digits of the currency
+	// TaxTotal A plain decimal, at most 6 decimals, no exponent.
+	TaxTotal Money `json:"tax_total,omitempty,omitzero"`
+
+	// TaxesIncluded Absent for false
+	TaxesIncluded bool            `json:"taxes_included,omitempty,omitzero"`
+	Timeline      []TimelineEntry `json:"timeline"`
+
+	// Total What is to be paid, with the digits of the currency: the subtotal without discounts, with charges, and with taxes unless they are included, rounded
 	Total Money `json:"total"`
 
 	// Unmatched Absent for none
@@ -823,12 +968,24 @@ type Order struct {
 // OrderKind defines model for Order.Kind.
 type OrderKind string
 
+// OrderRounding Each line and charge is rounded; absent: all of them together
+type OrderRounding string
+
 // OrderLine defines model for OrderLine.
 type OrderLine struct {
+	// Discounts On all units of the line; together at most their price.
+	Discounts []Discount `json:"discounts,omitempty,omitzero"`
+
+	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
+	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 	Quantity Quantity `json:"quantity"`
 
 	// SKU Without control characters, and without spaces at its ends.
 	SKU SKU `json:"sku"`
+
+	// Taxes On all units of the line, or on the charge, with its discounts.
+	Taxes Taxes `json:"taxes,omitempty,omitzero"`
 
 	// UnitPrice A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
 	UnitPrice Amount `json:"unit_price"`
@@ -846,8 +1003,20 @@ type OrderLineView struct {
 	Cancelled int64 `json:"cancelled,omitempty,omitzero"`
 	Delivered int64 `json:"delivered"`
 
+	// Discount All discounts of what is not cancelled; absent for 0
+	Discount Money `json:"discount,omitempty,omitzero"`
+
+	// Discounts As they were ordered; absent for none
+	Discounts []DiscountView `json:"discounts,omitempty,omitzero"`
+
 	// Line Its number: its place in the order, from 1
 	Line int64 `json:"line"`
+
+	// Metadata Absent for none
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
+	// OrderDiscount The line's share of the order's discounts as it was ordered; absent for 0
+	OrderDiscount Money `json:"order_discount,omitempty,omitzero"`
 
 	// Quantity As ordered or amended, with what is cancelled
 	Quantity int64 `json:"quantity"`
@@ -856,6 +1025,12 @@ type OrderLineView struct {
 	Returned int64  `json:"returned,omitempty,omitzero"`
 	Shipped  int64  `json:"shipped"`
 	SKU      string `json:"sku"`
+
+	// Tax All taxes of what is not cancelled; absent for 0
+	Tax Money `json:"tax,omitempty,omitzero"`
+
+	// Taxes As they were ordered; absent for none
+	Taxes []TaxView `json:"taxes,omitempty,omitzero"`
 
 	// UnitPrice A plain decimal, at most 6 decimals, no exponent.
 	UnitPrice Money `json:"unit_price"`
@@ -942,12 +1117,25 @@ type PendingReplay struct {
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
-	Country    string     `json:"country,omitempty,omitzero"`
+
+	// ChargeTotal All charges.
+	ChargeTotal Amount `json:"charge_total,omitempty,omitzero"`
+
+	// Charges What the order costs besides goods.
+	Charges []Charge `json:"charges,omitempty,omitzero"`
+	Country string   `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
-	Currency   Currency    `json:"currency"`
-	CustomerID string      `json:"customer_id"`
-	Lines      []OrderLine `json:"lines"`
+	Currency   Currency `json:"currency"`
+	CustomerID string   `json:"customer_id"`
+
+	// DiscountTotal All discounts, those of lines and of the order.
+	DiscountTotal Amount `json:"discount_total,omitempty,omitzero"`
+
+	// Discounts On the order, together at most what the lines cost with their own discounts. They are spread over the lines in proportion
+	// to that, in whole minor units, by the method of the largest remainder.
+	Discounts []Discount  `json:"discounts,omitempty,omitzero"`
+	Lines     []OrderLine `json:"lines"`
 
 	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
 	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
@@ -955,7 +1143,19 @@ type PlaceOrder struct {
 	PaymentTerms PlaceOrderPaymentTerms `json:"payment_terms,omitempty,omitzero"`
 	Reference    Reference              `json:"reference,omitempty,omitzero"`
 
-	// Total What the client expects to pay; another total is refused.
+	// Rounding Without it, as order-api is set (`--rounding`): by order.
+	Rounding Rounding `json:"rounding,omitempty,omitzero"`
+
+	// Subtotal The prices of the lines, for all units; compared if given, as all sums are.
+	Subtotal Amount `json:"subtotal,omitempty,omitzero"`
+
+	// TaxTotal All taxes, those of lines and of charges.
+	TaxTotal Amount `json:"tax_total,omitempty,omitzero"`
+
+	// TaxesIncluded Prices and charges have their taxes in them, which are not added then.
+	TaxesIncluded bool `json:"taxes_included,omitempty,omitzero"`
+
+	// Total What the client expects to pay; another total is refused (`total_mismatch`).
 	Total Amount `json:"total,omitempty,omitzero"`
 }
 
@@ -1067,7 +1267,9 @@ type Reason string
 
 // ReceiveReturn defines model for ReceiveReturn.
 type ReceiveReturn struct {
-	Lines []ReturnedLine `json:"lines"`
+	// Charges What is given back of charges. Each is named once.
+	Charges Credits        `json:"charges,omitempty,omitzero"`
+	Lines   []ReturnedLine `json:"lines"`
 
 	// Location Where they came back to; without it
 	Location Location `json:"location,omitempty,omitzero"`
@@ -1408,18 +1610,31 @@ type RevenuePage struct {
 
 // RevenueRow One of month, day, country, sku and customer_id is there, as the report is by.
 type RevenueRow struct {
+	// Charges The charges in revenue, such as for shipping, without their taxes, a decimal
+	Charges string `json:"charges"`
 	Country string `json:"country,omitempty,omitzero"`
 
 	// CreditNotes Credit notes and confirmed orders that were cancelled
 	CreditNotes int64 `json:"credit_notes"`
 
-	// Credits What was credited, a decimal that is not above 0
+	// Credits What was credited, with its discounts, charges and taxes, a decimal that is not above 0
 	Credits    string `json:"credits"`
 	Currency   string `json:"currency"`
 	CustomerID string `json:"customer_id,omitempty,omitzero"`
 	Day        string `json:"day,omitempty,omitzero"`
-	Lines      int64  `json:"lines"`
-	Month      string `json:"month,omitempty,omitzero"`
+
+	// Discounts The discounts in revenue, a decimal; below 0 where they were given
+	Discounts string `json:"discounts"`
+
+	// Goods The goods in revenue by their prices, without discounts and taxes, a decimal
+	Goods string `json:"goods"`
+
+	// Lines Lines of goods
+	Lines int64  `json:"lines"`
+	Month string `json:"month,omitempty,omitzero"`
+
+	// Net Revenue without tax, a decimal
+	Net string `json:"net"`
 
 	// Orders Orders that were sold
 	Orders int64 `json:"orders"`
@@ -1427,16 +1642,23 @@ type RevenueRow struct {
 	// Quantity Units sold less units credited
 	Quantity int64 `json:"quantity"`
 
-	// Revenue Sales and credits together, a decimal: the exact sum of lines, such as 16.24 JPY
+	// Revenue Sales and credits together, a decimal: the exact sum of amounts, such as 16.24 JPY
 	Revenue string `json:"revenue"`
 
-	// RevenueRounded What the orders cost, a decimal: as revenue, with each total rounded once to the minor unit of its currency, such as 16 JPY
+	// RevenueRounded What the orders cost, a decimal: as revenue, rounded to the minor unit of its currency as orders are, such as 16 JPY
 	RevenueRounded string `json:"revenue_rounded"`
 
-	// Sales A plain decimal, at most 6 decimals, no exponent.
+	// Sales What was sold, with its discounts, charges and taxes
 	Sales Money  `json:"sales"`
 	SKU   string `json:"sku,omitempty,omitzero"`
+
+	// Tax The taxes in revenue, added or included, of goods and charges, a decimal
+	Tax string `json:"tax"`
 }
+
+// Rounding How what an order costs becomes whole minor units of its currency, half to even: all of it together, once, or each
+// line and each charge.
+type Rounding string
 
 // SKU Without control characters, and without spaces at its ends.
 type SKU = string
@@ -1594,6 +1816,42 @@ type StockMovementsRow struct {
 
 // StockState defines model for StockState.
 type StockState string
+
+// Tax defines model for Tax.
+type Tax struct {
+	// Amount A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+	Amount Amount `json:"amount"`
+
+	// Jurisdiction Where it is owed, such as DE or US-CA.
+	Jurisdiction Label `json:"jurisdiction,omitempty,omitzero"`
+
+	// Name Such as VAT.
+	Name Label `json:"name,omitempty,omitzero"`
+
+	// Rate A part of 1, from 0 to 10, at most 6 decimals: 0.19 is 19 %. The amount must then be this rate of what the line or
+	// charge costs without the tax, to half a minor unit of the currency for each unit (`tax_mismatch`). Without a rate, or with 0,
+	// the amount is not compared.
+	Rate TaxRate `json:"rate,omitempty,omitzero"`
+}
+
+// TaxRate A part of 1, from 0 to 10, at most 6 decimals: 0.19 is 19 %. The amount must then be this rate of what the line or
+// charge costs without the tax, to half a minor unit of the currency for each unit (`tax_mismatch`). Without a rate, or with 0,
+// the amount is not compared.
+type TaxRate = string
+
+// TaxView defines model for TaxView.
+type TaxView struct {
+	// Amount A plain decimal, at most 6 decimals, no exponent.
+	Amount       Money  `json:"amount"`
+	Jurisdiction string `json:"jurisdiction,omitempty,omitzero"`
+	Name         string `json:"name,omitempty,omitzero"`
+
+	// Rate A decimal number such as 0.19; absent for a tax without a rate
+	Rate string `json:"rate,omitempty,omitzero"`
+}
+
+// Taxes On all units of the line, or on the charge, with its discounts.
+type Taxes = []Tax
 
 // Text Without control characters.
 type Text = string

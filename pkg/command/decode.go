@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// PaymentWindow is how long a prepaid order may wait for its payment; 0: limits.DefaultPaymentWindow.
 	PaymentWindow time.Duration
+	// Rounding is that of orders which do not say theirs; 0: by order.
+	Rounding order.Rounding
 	// PartitionsBySKU is how many partitions the platform has, where it places orders with their goods, and 0 where it
 	// places them by their keys; nil: by their keys. It is asked for each order.
 	PartitionsBySKU func() int32
@@ -74,11 +76,21 @@ func (d *decoding) reference(s string) string {
 	return d.Text("/reference", s, limits.MaxReferenceLength)
 }
 
+// positive is an amount of more than 0.
+func (d *decoding) positive(pointer, s, code string) int64 {
+	micros, fault := input.ParseAmount(s)
+	if fault == "" && micros == 0 {
+		d.Fault(code, pointer, "must be more than 0")
+		return 0
+	}
+	return d.Amount(pointer, s, code)
+}
+
 func (d *decoding) location(s string) string { return d.Location("/location", s) }
 
-func (d *decoding) metadata(values map[string]string) metadata.Map {
+func (d *decoding) metadata(pointer string, values map[string]string) metadata.Map {
 	m := metadata.Of(values)
-	if at, fault := m.Fault("/metadata"); fault != "" {
+	if at, fault := m.Fault(pointer); fault != "" {
 		d.Fault(order.CodeInvalidMetadata, at, fault)
 	}
 	return m
@@ -117,7 +129,7 @@ func (d *decoding) action(got *string, want string) {
 	}
 }
 
-// lineBody is a line of a new order or of a document.
+// lineBody is a line of a document.
 type lineBody struct {
 	SKU       string `json:"sku"`
 	Quantity  int64  `json:"quantity"`
@@ -137,14 +149,19 @@ func (d *decoding) placeLines(lines []lineBody) []order.PlaceLine {
 	}
 	placed := make([]order.PlaceLine, len(lines))
 	for i, line := range lines {
-		d.checkLine(i, line.SKU, line.Quantity)
-		micros, fault := input.ParseAmount(line.UnitPrice)
-		if fault != "" {
-			d.Amount(linePointer(i)+"/unit_price", line.UnitPrice, order.CodeInvalidPrice)
-		}
-		placed[i] = order.PlaceLine{SKU: line.SKU, Quantity: line.Quantity, UnitPriceMicros: micros}
+		placed[i] = d.placeLine(i, line.SKU, line.Quantity, line.UnitPrice)
 	}
 	return placed
+}
+
+// placeLine reads a line at a price.
+func (d *decoding) placeLine(i int, sku string, quantity int64, unitPrice string) order.PlaceLine {
+	d.checkLine(i, sku, quantity)
+	micros, fault := input.ParseAmount(unitPrice)
+	if fault != "" {
+		d.Amount(linePointer(i)+"/unit_price", unitPrice, order.CodeInvalidPrice)
+	}
+	return order.PlaceLine{SKU: sku, Quantity: quantity, UnitPriceMicros: micros}
 }
 
 func (d *decoding) quantities(lines []quantityBody) []order.LineQuantity {

@@ -35,7 +35,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 	}{
 		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],` +
 			`"total":"5.10","country":"EIRE"}`, order.Place{
-			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Country: "EIRE", Terms: order.Prepaid, TotalMicros: &total,
+			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Country: "EIRE", Terms: order.Prepaid,
+			Sums:     order.Sums{TotalMicros: &total},
 			Lines:    []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 2_550_000}},
 			AtMicros: receivedAt, PaymentDeadlineMicros: receivedAt + time.Hour.Microseconds(),
 		}, 0},
@@ -560,16 +561,20 @@ func TestMetadataNamesItsFaults(t *testing.T) {
 
 // A fingerprint is stored in events: it must not change with the code.
 func TestFingerprintsStay(t *testing.T) {
-	cmd, err := Parse(Request{Type: PlaceOrder, Key: new("k"), Body: []byte(threeLines), ReceivedAtMicros: 77}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = "22ff938475c568eb4803f5b4e52ee78e"
-	if got := hexOf(cmd.Fingerprint); got != want {
-		t.Errorf("fingerprint %s, want %s", got, want)
-	}
-	if want := "e0d1a574-ced9-53ca-b991-a316e30b0905"; cmd.ID != want {
-		t.Errorf("order ID %s, want %s", cmd.ID, want)
+	for body, want := range map[string]string{
+		threeLines:  "22ff938475c568eb4803f5b4e52ee78e",
+		pricedOrder: "398003f97cc644a09a9aa0e48cb5dd9d",
+	} {
+		cmd, err := Parse(Request{Type: PlaceOrder, Key: new("k"), Body: []byte(body), ReceivedAtMicros: 77}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hexOf(cmd.Fingerprint); got != want {
+			t.Errorf("fingerprint %s, want %s", got, want)
+		}
+		if want := "e0d1a574-ced9-53ca-b991-a316e30b0905"; cmd.ID != want {
+			t.Errorf("order ID %s, want %s", cmd.ID, want)
+		}
 	}
 }
 

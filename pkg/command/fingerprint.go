@@ -65,6 +65,26 @@ const (
 	tagUnitCost         = 54
 	tagCostCurrency     = 55
 	tagMetadataSet      = 56
+
+	// What an order costs besides its prices. Each of the first three begins a charge, a discount or a tax.
+	tagCharge        = 60
+	tagDiscount      = 61
+	tagTax           = 62
+	tagKind          = 63
+	tagCode          = 64
+	tagName          = 65
+	tagJurisdiction  = 66
+	tagRate          = 67
+	tagTaxesIncluded = 68
+	tagRounding      = 69
+	tagSubtotal      = 70
+	tagDiscountTotal = 71
+	tagChargeTotal   = 72
+	tagTaxTotal      = 73
+	tagOfOrder       = 74 // ends the lines
+	tagLineDiscount  = 75
+	tagLineTax       = 76
+	tagChargeNumber  = 77
 )
 
 // Fingerprint tells two requests with one key apart: it is the start of SHA-256 over the command's name, the ID and
@@ -137,6 +157,11 @@ func (f *fingerprint) placeLines(lines []order.PlaceLine) {
 	for _, line := range lines {
 		f.line(line.SKU, line.Quantity)
 		f.number(tagUnitPrice, line.UnitPriceMicros)
+		if d := line.Details; d != nil {
+			f.discounts(d.Discounts)
+			f.taxes(d.Taxes)
+			f.metadata(d.Metadata)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // the second time.
 func FuzzDecode(f *testing.F) {
 	f.Add(PlaceOrder, []byte(threeLines))
+	f.Add(PlaceOrder, []byte(pricedOrder))
 	f.Add(ImportOrder, []byte(`{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":`+
 		`"A","quantity":1,"unit_price":"1e3"}]}`))
 	f.Add(AdjustStock, []byte(`{"delta":-1,"reason":"other","location":"\u0000"}`))

@@ -36,7 +36,7 @@ var items = []*Command{
 				Description: d.Text("/description", b.Description, limits.MaxDescriptionLength),
 			}
 			if b.Metadata != nil {
-				m := d.metadata(b.Metadata)
+				m := d.metadata("/metadata", b.Metadata)
 				cmd.Metadata = &m
 			}
 			return cmd

@@ -8,14 +8,17 @@ const (
 	AmendOrder  = "amend_order"
 )
 
+// Bodies that change lines may name charges instead, or as well.
 type cancelLinesBody struct {
-	Lines  []quantityBody `json:"lines"`
-	Reason string         `json:"reason"`
+	Lines   []quantityBody `json:"lines"`
+	Charges []creditBody   `json:"charges"`
+	Reason  string         `json:"reason"`
 }
 
 type amendBody struct {
-	Lines  []amendLineBody `json:"lines"`
-	Reason string          `json:"reason"`
+	Lines   []amendLineBody `json:"lines"`
+	Charges []creditBody    `json:"charges"`
+	Reason  string          `json:"reason"`
 }
 
 type amendLineBody struct {
@@ -23,21 +26,30 @@ type amendLineBody struct {
 	Line      *int64  `json:"line"` // its number from 1; nil: the only one of the SKU, or a new one
 	Quantity  *int64  `json:"quantity"`
 	UnitPrice *string `json:"unit_price"` // nil: as it is
+	Discount  *string `json:"discount"`   // of all units that are not cancelled; nil: as ORD-74 says
+	Tax       *string `json:"tax"`
 }
 
 var lines = []*Command{
 	onOrder(changed(CancelLines, "/v1/orders/:order_id/cancel-lines"),
 		func(d *decoding, b *cancelLinesBody) order.CancelLines {
-			return order.CancelLines{Lines: d.quantities(b.Lines), Reason: d.reason(b.Reason)}
+			cmd := order.CancelLines{Reason: d.reason(b.Reason), Charges: d.credits(b.Charges)}
+			if len(b.Lines) > 0 || len(b.Charges) == 0 {
+				cmd.Lines = d.quantities(b.Lines)
+			}
+			return cmd
 		},
 		func(f *fingerprint, cmd order.CancelLines) {
 			f.text(tagReason, cmd.Reason)
 			f.quantities(cmd.Lines)
+			f.credits(cmd.Charges)
 		}),
 	onOrder(changed(AmendOrder, "/v1/orders/:order_id/amend"),
 		func(d *decoding, b *amendBody) order.Amend {
-			cmd := order.Amend{Reason: d.reason(b.Reason), DeadlineMicros: d.paymentDeadline()}
-			if d.countLines(len(b.Lines)) {
+			cmd := order.Amend{
+				Reason: d.reason(b.Reason), Charges: d.credits(b.Charges), DeadlineMicros: d.paymentDeadline(),
+			}
+			if len(b.Lines) == 0 && len(b.Charges) > 0 || d.countLines(len(b.Lines)) {
 				cmd.Lines = make([]order.AmendLine, len(b.Lines))
 			}
 			for i := range cmd.Lines {
@@ -51,7 +63,10 @@ var lines = []*Command{
 				f.line(line.SKU, line.Quantity)
 				f.number(tagLineNumber, int64(line.Line))
 				f.optional(tagNewUnitPrice, line.UnitPriceMicros)
+				f.optional(tagLineDiscount, line.DiscountMicros)
+				f.optional(tagLineTax, line.TaxMicros)
 			}
+			f.credits(cmd.Charges)
 		}),
 }
 
@@ -64,6 +79,14 @@ func (d *decoding) amendLine(i int, b *amendLineBody) order.AmendLine {
 	if b.UnitPrice != nil {
 		micros := d.Amount(pointer+"/unit_price", *b.UnitPrice, order.CodeInvalidPrice)
 		line.UnitPriceMicros = &micros
+	}
+	if b.Discount != nil {
+		micros := d.Amount(pointer+"/discount", *b.Discount, order.CodeInvalidDiscount)
+		line.DiscountMicros = &micros
+	}
+	if b.Tax != nil {
+		micros := d.Amount(pointer+"/tax", *b.Tax, order.CodeInvalidTax)
+		line.TaxMicros = &micros
 	}
 	return line
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -81,7 +80,7 @@ var payments = []*Command{
 		func(d *decoding, b *amountBody) order.AuthorizePayment {
 			d.action(b.Action, "authorize")
 			return order.AuthorizePayment{
-				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference),
+				AmountMicros: d.payment(b.Amount), Reference: d.reference(b.Reference),
 				ProviderEventID: d.providerEventID(b.ProviderEventID), DeadlineMicros: d.paymentDeadline(),
 			}
 		},
@@ -94,7 +93,7 @@ var payments = []*Command{
 		func(d *decoding, b *amountBody) order.CapturePayment {
 			d.action(b.Action, "capture")
 			return order.CapturePayment{
-				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference),
+				AmountMicros: d.payment(b.Amount), Reference: d.reference(b.Reference),
 				ProviderEventID: d.providerEventID(b.ProviderEventID), DeadlineMicros: d.paymentDeadline(),
 			}
 		},
@@ -163,20 +162,13 @@ func (d *decoding) providerEventID(s *string) string {
 	return d.Text("/provider_event_id", *s, limits.MaxProviderEventIDLength)
 }
 
-// positive is an amount of more than 0.
-func (d *decoding) positive(s string) int64 {
-	micros, fault := input.ParseAmount(s)
-	if fault == "" && micros == 0 {
-		d.Fault(order.CodeInvalidAmount, "/amount", "must be more than 0")
-		return 0
-	}
-	return d.Amount("/amount", s, order.CodeInvalidAmount)
-}
+// payment is the amount of a payment.
+func (d *decoding) payment(s string) int64 { return d.positive("/amount", s, order.CodeInvalidAmount) }
 
 // optionalPositive is the same, and 0 where there is none.
 func (d *decoding) optionalPositive(s *string) int64 {
 	if s == nil {
 		return 0
 	}
-	return d.positive(*s)
+	return d.payment(*s)
 }

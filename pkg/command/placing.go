@@ -17,13 +17,14 @@ const PlaceOrder = "place_order"
 type placeBody struct {
 	CustomerID   string            `json:"customer_id"`
 	Currency     string            `json:"currency"`
-	Lines        []lineBody        `json:"lines"`
+	Lines        []placeLineBody   `json:"lines"`
 	PaymentTerms *string           `json:"payment_terms"`
 	Country      string            `json:"country"`
 	Reference    string            `json:"reference"`
 	Total        *string           `json:"total"` // nil: the client does not check it
 	Allocation   *allocationBody   `json:"allocation"`
 	Metadata     map[string]string `json:"metadata"`
+	pricingBody
 }
 
 type allocationBody struct {
@@ -40,7 +41,7 @@ var placing = []*Command{
 			f.text(tagCountry, cmd.Country)
 			f.text(tagReference, cmd.Reference)
 			f.number(tagTerms, int64(cmd.Terms))
-			f.optional(tagTotal, cmd.TotalMicros)
+			f.optional(tagTotal, cmd.Sums.TotalMicros)
 			if rule := cmd.Allocation; rule != nil {
 				f.number(tagPolicy, int64(rule.Policy))
 				for _, location := range rule.Locations {
@@ -49,6 +50,7 @@ var placing = []*Command{
 			}
 			f.metadata(cmd.Metadata)
 			f.placeLines(cmd.Lines)
+			f.pricing(&cmd)
 		}),
 }
 
@@ -59,18 +61,19 @@ func (d *decoding) place(b *placeBody) order.Place {
 		Currency:   d.currency(b.Currency),
 		Country:    d.Text("/country", b.Country, limits.MaxCountryLength),
 		Reference:  d.reference(b.Reference),
-		Lines:      d.placeLines(b.Lines),
+		Lines:      d.orderLines(b.Lines),
 		Terms:      d.terms(b.PaymentTerms),
 		AtMicros:   d.receivedAtMicros,
-		Metadata:   d.metadata(b.Metadata),
+		Metadata:   d.metadata("/metadata", b.Metadata),
 	}
 	if b.Allocation != nil {
 		cmd.Allocation = d.allocation(b.Allocation)
 	}
 	if b.Total != nil {
 		total := d.Amount("/total", *b.Total, order.CodeInvalidAmount)
-		cmd.TotalMicros = &total
+		cmd.Sums.TotalMicros = &total
 	}
+	d.pricing(&b.pricingBody, &cmd)
 	if cmd.Terms == order.Prepaid {
 		cmd.PaymentDeadlineMicros = d.paymentDeadline()
 	}
@@ -143,7 +146,7 @@ func importing(name, path string, kind order.Kind) *Command {
 				Reference:  d.Name("/reference", b.Reference, limits.MaxReferenceLength),
 				Lines:      d.placeLines(b.Lines),
 				AtMicros:   d.occurredAtMicros,
-				Metadata:   d.metadata(b.Metadata),
+				Metadata:   d.metadata("/metadata", b.Metadata),
 			}
 		},
 		func(f *fingerprint, cmd order.ImportDocument) {

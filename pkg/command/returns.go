@@ -32,6 +32,7 @@ type receiveReturnBody struct {
 	ReturnID string         `json:"return_id"`
 	Lines    []returnedBody `json:"lines"`
 	Location string         `json:"location"` // empty: where the goods left from
+	Charges  []creditBody   `json:"charges"`
 }
 
 type cancelReturnBody struct {
@@ -52,7 +53,9 @@ var returns = []*Command{
 		}),
 	onOrder(changed(ReceiveReturn, returnsPath+"/:return_id/receipt"),
 		func(d *decoding, b *receiveReturnBody) order.ReceiveReturn {
-			cmd := order.ReceiveReturn{ReturnID: d.returnID(b.ReturnID), Lines: d.returnedLines(b.Lines)}
+			cmd := order.ReceiveReturn{
+				ReturnID: d.returnID(b.ReturnID), Lines: d.returnedLines(b.Lines), Charges: d.credits(b.Charges),
+			}
 			if b.Location != "" {
 				cmd.Location = d.location(b.Location)
 			}
@@ -66,6 +69,7 @@ var returns = []*Command{
 				f.number(tagCondition, int64(line.Condition))
 				f.number(tagLineNumber, int64(line.Line))
 			}
+			f.credits(cmd.Charges)
 		}),
 	onOrder(changed(CancelReturn, returnsPath+"/:return_id/cancel"),
 		func(d *decoding, b *cancelReturnBody) order.CancelReturn {

@@ -65,12 +65,15 @@ func (b *Body) Location(pointer, s string) string {
 }
 
 // LocationFault says what is wrong with the name of a location, or "".
-func LocationFault(s string) string {
+func LocationFault(s string) string { return LabelFault(s, limits.MaxLocationLength) }
+
+// LabelFault says what is wrong with a text that may be empty and has no spaces at its ends, or "".
+func LabelFault(s string, length int) string {
 	switch {
 	case padded(s):
 		return "begins or ends with a space"
-	case limits.Longer(s, limits.MaxLocationLength):
-		return tooLong(limits.MaxLocationLength)
+	case limits.Longer(s, length):
+		return tooLong(length)
 	case !printable(s):
 		return "holds control characters"
 	}

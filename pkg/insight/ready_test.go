@@ -25,9 +25,9 @@ import (
 
 // sale is a row of the table sales.
 type sale struct {
-	order, customer, country, currency, sku, reason string
-	quantity, micros, rounding                      int64
-	ordered, counted                                time.Time
+	order, customer, country, currency, sku, reason, kind string
+	quantity, micros, rounding                            int64
+	ordered, counted                                      time.Time
 }
 
 // step is a row of the table orders.
@@ -65,8 +65,9 @@ func newHistory(orders int) *history {
 		}
 		for range 1 + dice.IntN(4) {
 			s.sku, s.reason, s.quantity = one("A", "B", "C", "D", "E"), "confirmed", int64(1+dice.IntN(9))
-			s.micros, s.rounding = s.quantity*int64(dice.IntN(5_000_000)), int64(dice.IntN(9)-4)
+			s.micros, s.rounding, s.kind = s.quantity*int64(dice.IntN(5_000_000)), int64(dice.IntN(9)-4), "goods"
 			h.sales = append(h.sales, s)
+			h.addMoney(dice, s)
 			if dice.IntN(4) == 0 {
 				back := s
 				back.reason = one("returned", "cancelled", "amended", "credited")
@@ -77,6 +78,28 @@ func newHistory(orders int) *history {
 		}
 	}
 	return h
+}
+
+// addMoney draws what comes with goods, and what of that goes again.
+func (h *history) addMoney(dice *rand.Rand, s sale) {
+	s.quantity = 0
+	for _, kind := range []string{"discount", "tax", "charge"} {
+		if dice.IntN(3) > 0 {
+			continue
+		}
+		if s.kind, s.micros = kind, int64(1+dice.IntN(900_000)); kind == "discount" {
+			s.micros = -s.micros
+		}
+		if kind == "charge" {
+			s.sku = "shipping"
+		}
+		h.sales = append(h.sales, s)
+		if dice.IntN(3) == 0 {
+			back := s
+			back.reason, back.micros = "returned", -s.micros/2
+			h.sales = append(h.sales, back)
+		}
+	}
 }
 
 // addSteps draws how far an order comes.
@@ -107,7 +130,7 @@ func (h *history) addSteps(dice *rand.Rand, id string, at time.Time) {
 
 // addRejection draws an order that is rejected, because some of its items are short or do not exist.
 func (h *history) addRejection(dice *rand.Rand, id string, at time.Time) {
-	placed, rejected := &eventv1.OrderPlaced{Currency: "EUR"}, &eventv1.OrderRejected{}
+	placed, rejected := &eventv1.OrderPlacedV2{Currency: "EUR"}, &eventv1.OrderRejected{}
 	for _, sku := range []string{"A", "B", "C"} {
 		placed.Lines = append(placed.Lines, &eventv1.OrderLine{
 			Sku: sku, Quantity: int64(1 + dice.IntN(9)), UnitPriceMicros: int64(dice.IntN(5_000_000)),
@@ -126,7 +149,7 @@ func (h *history) addRejection(dice *rand.Rand, id string, at time.Time) {
 // and what is told later may have happened before. About half of the amounts of a change are 0.
 func (h *history) addPayments(dice *rand.Rand, id, currency string, at time.Time) {
 	micros := func() int64 { return int64(dice.IntN(2) * dice.IntN(9_000_000)) }
-	h.events = append(h.events, event{step{id, "order_placed", at}, 1, &eventv1.OrderPlaced{Currency: currency}})
+	h.events = append(h.events, event{step{id, "order_placed", at}, 1, &eventv1.OrderPlacedV2{Currency: currency}})
 	for version := range int64(dice.IntN(9)) {
 		typ, change := "", proto.Message(nil)
 		switch dice.IntN(9) {
@@ -196,6 +219,7 @@ func (h *history) insert(t *testing.T, conn *clickhouse.Conn) int64 {
 		text("country", func(s sale) string { return s.country }),
 		text("currency", func(s sale) string { return s.currency }),
 		text("sku", func(s sale) string { return s.sku }),
+		text("kind", func(s sale) string { return s.kind }),
 		text("reason", func(s sale) string { return s.reason }),
 		number("quantity", func(s sale) int64 { return s.quantity }),
 		number("amount_micros", func(s sale) int64 { return s.micros }),
@@ -296,21 +320,32 @@ var byHand = map[string]func(h *history) []string{
 		g := groups{}
 		for _, s := range h.sales {
 			f := g.of(s.counted.Format(month), s.counted.Format(day), s.country, s.sku, s.customer, s.currency)
-			if s.quantity > 0 {
+			switch s.kind + " " + s.reason {
+			case "goods confirmed":
 				f.distinct("orders", s.order)
+			case "goods amended", "goods cancelled", "goods returned", "goods credited":
+				f.distinct("credit_notes", s.order)
+			}
+			if s.reason == "confirmed" {
 				f.add("sales", s.micros)
 			} else {
-				f.distinct("credit_notes", s.order)
 				f.add("credits", s.micros)
 			}
-			f.add("lines", 1)
+			if s.kind == "goods" {
+				f.add("lines", 1)
+			}
+			f.add(s.kind, s.micros)
 			f.add("quantity", s.quantity)
 			f.add("rounding", s.rounding)
 		}
 		return g.lines(func(keys []string, f *figures) []string {
 			revenue := f.sums["sales"] + f.sums["credits"]
 			out := []string{f.count("orders"), f.count("credit_notes"), whole(f.sums["lines"]), whole(f.sums["quantity"])}
-			for _, micros := range []int64{f.sums["sales"], f.sums["credits"], revenue, revenue + f.sums["rounding"]} {
+			for _, micros := range []int64{
+				f.sums["sales"], f.sums["credits"], revenue, revenue + f.sums["rounding"],
+				f.sums["goods"], f.sums["discount"], f.sums["charge"], f.sums["tax"],
+				f.sums["goods"] + f.sums["discount"] + f.sums["charge"],
+			} {
 				out = append(out, money.FormatIn(keys[5], micros))
 			}
 			return out
@@ -319,6 +354,9 @@ var byHand = map[string]func(h *history) []string{
 	"top_products": func(h *history) []string {
 		g := groups{}
 		for _, s := range h.sales {
+			if s.kind == "tax" || s.kind == "charge" {
+				continue
+			}
 			f := g.of(s.sku, s.currency, s.counted.Format(month))
 			f.add("quantity", s.quantity)
 			f.add("revenue", s.micros)
@@ -336,8 +374,9 @@ var byHand = map[string]func(h *history) []string{
 			f := g.of(s.country, s.currency, s.counted.Format(month))
 			f.distinct("orders", s.order)
 			f.add("sales", s.micros)
-			f.add("units", s.quantity)
-			f.add("lines", 1)
+			if f.add("units", s.quantity); s.kind == "goods" {
+				f.add("lines", 1)
+			}
 		}
 		return g.lines(func(keys []string, f *figures) []string {
 			return []string{
@@ -358,7 +397,7 @@ var byHand = map[string]func(h *history) []string{
 		g := groups{}
 		for _, a := range h.confirmed() {
 			for _, b := range h.confirmed() {
-				if a.order == b.order && a.sku < b.sku {
+				if a.order == b.order && a.sku < b.sku && a.kind == "goods" && b.kind == "goods" {
 					g.of(a.sku, b.sku).distinct("orders", a.order)
 				}
 			}
@@ -368,6 +407,9 @@ var byHand = map[string]func(h *history) []string{
 	"returns": func(h *history) []string {
 		g := groups{}
 		for _, s := range h.sales {
+			if s.kind != "goods" {
+				continue
+			}
 			f := g.of(s.sku, s.counted.Format(month))
 			f.add(map[string]string{
 				"confirmed": "sold", "amended": "sold", "returned": "returned", "credited": "returned", "cancelled": "cancelled",
@@ -403,9 +445,9 @@ var byHand = map[string]func(h *history) []string{
 	"rfm": recencyFrequencyMonetary,
 	"lost_sales": func(h *history) []string {
 		g := groups{}
-		placed := map[string]*eventv1.OrderPlaced{}
+		placed := map[string]*eventv1.OrderPlacedV2{}
 		for _, e := range h.events {
-			if p, ok := e.change.(*eventv1.OrderPlaced); ok {
+			if p, ok := e.change.(*eventv1.OrderPlacedV2); ok {
 				placed[e.order] = p
 				continue
 			}
@@ -528,7 +570,7 @@ func moneyByDay(h *history) []string {
 		var voided, becameDue int64
 		moved := map[string]int64{}
 		switch c := e.change.(type) {
-		case *eventv1.OrderPlaced:
+		case *eventv1.OrderPlacedV2:
 			currencies[e.order] = c.Currency
 			continue
 		case *eventv1.PaymentAuthorizedV2:

@@ -25,11 +25,17 @@ const MaxAmendments = 1_000
 //	ORD-53  No line falls below what has shipped and was cancelled of it, and is being packed (over_amendment). Something is left to ship (nothing_would_be_left).
 //	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
 //	        voided, and what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
+//	ORD-74  Discounts and taxes of a line are told as they shall be, for the units that are not cancelled (invalid_discount,
+//	        invalid_tax). Where they are not told, units that are taken off take their shares with them, as ORD-73 says; a
+//	        line that grows, or gets another price, and that has some, needs them told. A line of no units has none. Charges are given back as the
+//	        command tells (ORD-73).
 //	ORD-55  The total does not rise once money has gone back or is due to (already_refunded). Where that happens while
 //	        stock is asked, its answer declines the amendment.
 type Amend struct {
 	Lines  []AmendLine
 	Reason string
+	// Charges are what of charges is given back.
+	Charges []ChargeCredit
 	// DeadlineMicros is how long the order then waits for its payment, if it costs more than is covered, and stock need
 	// not be asked.
 	DeadlineMicros int64
@@ -44,12 +50,15 @@ type AmendLine struct {
 	Quantity int64
 	// UnitPriceMicros is nil where the line keeps its price.
 	UnitPriceMicros *int64
+	// DiscountMicros and TaxMicros are those of the units that are not cancelled; nil: as ORD-74 says.
+	DiscountMicros, TaxMicros *int64
 }
 
 // AmendmentRequested says that stock is asked for what the lines add.
 type AmendmentRequested struct {
-	Lines  []AmendedLine
-	Reason string
+	Lines   []AmendedLine
+	Reason  string
+	Charges []ChargeCredit
 }
 
 // Amendment is one that stock has not answered.
@@ -57,6 +66,7 @@ type Amendment struct {
 	// Version is the order's version at which it was requested.
 	Version uint64
 	Lines   []AmendedLine
+	Charges []ChargeCredit
 }
 
 // AmendedLine is a line before and after. Both quantities include what was cancelled and shipped.
@@ -66,6 +76,14 @@ type AmendedLine struct {
 	SKU                                   string
 	Quantity, UnitPriceMicros             int64
 	FormerQuantity, FormerUnitPriceMicros int64
+	DiscountMicros, FormerDiscountMicros  int64
+	TaxMicros, FormerTaxMicros            int64
+}
+
+// changes reports whether the line will be another.
+func (l *AmendedLine) changes() bool {
+	return l.Quantity != l.FormerQuantity || l.UnitPriceMicros != l.FormerUnitPriceMicros ||
+		l.DiscountMicros != l.FormerDiscountMicros || l.TaxMicros != l.FormerTaxMicros
 }
 
 func (c Amend) decide(o *Order) ([]Event, error) {
@@ -80,18 +98,22 @@ func (c Amend) decide(o *Order) ([]Event, error) {
 	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
-	lines, err := o.amendedLines(c.Lines)
-	if err != nil || len(lines) == 0 {
+	lines, err := o.amendedLines(c.Lines, len(c.Charges))
+	if err != nil {
 		return nil, err
 	}
-	if err := o.checkAmended(lines); err != nil {
+	credits, err := o.credits(c.Charges)
+	if err != nil || len(lines)+len(credits) == 0 {
 		return nil, err
 	}
-	requested := AmendmentRequested{Lines: lines, Reason: c.Reason}
+	requested := AmendmentRequested{Lines: lines, Reason: c.Reason, Charges: credits}
+	if err := o.checkAmended(requested); err != nil {
+		return nil, err
+	}
 	if len(growth(lines)) > 0 {
 		return []Event{requested}, nil
 	}
-	amended, err := o.amended(lines, nil, c.DeadlineMicros)
+	amended, err := o.amended(lines, credits, nil, c.DeadlineMicros)
 	return append([]Event{requested}, amended...), err
 }
 
@@ -100,12 +122,12 @@ func (o *Order) amendmentPending() *Error {
 }
 
 // amendedLines finds the lines that change (ORD-51, ORD-52), without those that stay as they are.
-func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
-	if len(asked) < 1 || len(asked) > limits.MaxLines {
+func (o *Order) amendedLines(asked []AmendLine, charges int) ([]AmendedLine, error) {
+	if len(asked)+charges < 1 || len(asked) > limits.MaxLines {
 		return nil, refuse(CodeInvalidLines, "/lines", "an amendment names 1 to 2000 lines")
 	}
 	next := int32(len(o.Lines))
-	lines := make([]AmendedLine, 0, len(asked))
+	var lines []AmendedLine
 	named := make(map[int32]bool, len(asked))
 	added := make(map[string]bool)
 	for i, a := range asked {
@@ -123,6 +145,7 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 		if at > 0 {
 			old := &o.Lines[at-1]
 			l.FormerQuantity, l.FormerUnitPriceMicros, l.UnitPriceMicros = old.Quantity, old.UnitPriceMicros, old.UnitPriceMicros
+			l.FormerDiscountMicros, l.FormerTaxMicros = old.DiscountMicros, old.TaxMicros
 		} else {
 			next++
 			l.Line = next
@@ -134,7 +157,10 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 		if err := o.priceAmended(i, a, at, &l); err != nil {
 			return nil, err
 		}
-		if l.Quantity != l.FormerQuantity || l.UnitPriceMicros != l.FormerUnitPriceMicros {
+		if err := o.amendShares(i, a, &l); err != nil {
+			return nil, err
+		}
+		if l.changes() {
 			lines = append(lines, l)
 		}
 	}
@@ -186,10 +212,69 @@ func (o *Order) priceAmended(i int, a AmendLine, at int32, l *AmendedLine) error
 	return nil
 }
 
+// amendShares applies ORD-74.
+func (o *Order) amendShares(i int, a AmendLine, l *AmendedLine) error {
+	more := l.Quantity > l.FormerQuantity || l.UnitPriceMicros != l.FormerUnitPriceMicros
+	l.DiscountMicros, l.TaxMicros = l.FormerDiscountMicros, l.FormerTaxMicros
+	var old Line
+	if int(l.Line) <= len(o.Lines) {
+		old = o.Lines[l.Line-1]
+	}
+	if fewer := min(l.FormerQuantity-l.Quantity, old.kept()); fewer > 0 {
+		discount, tax := old.shares(fewer)
+		l.DiscountMicros -= discount
+		l.TaxMicros -= tax
+	}
+	switch {
+	case a.DiscountMicros != nil:
+		l.DiscountMicros = *a.DiscountMicros
+	case more && l.FormerDiscountMicros > 0:
+		return refuse(CodeInvalidDiscount, linePointer(i, "discount"), "the line has a discount: say what it is with more units, "+
+			"or at another price")
+	}
+	switch {
+	case a.TaxMicros != nil:
+		l.TaxMicros = *a.TaxMicros
+	case more && l.FormerTaxMicros > 0:
+		return refuse(CodeInvalidTax, linePointer(i, "tax"), "the line has a tax: say what it is with more units, "+
+			"or at another price")
+	}
+	price, err := money.Multiply(l.UnitPriceMicros, l.Quantity-old.Cancelled)
+	switch {
+	case err != nil:
+		return refuse(CodeAmountOverflow, linePointer(i, "quantity"), "the amount is too large")
+	case price < 0: // fewer than what was cancelled: refused later
+	case l.DiscountMicros > price:
+		return refuse(CodeInvalidDiscount, linePointer(i, "discount"), "a discount is at most the price of the line")
+	case o.TaxesIncluded && l.TaxMicros > price-l.DiscountMicros:
+		return refuse(CodeInvalidTax, linePointer(i, "tax"), "a tax that is included is at most what the line costs")
+	}
+	old.Quantity, old.DiscountMicros, old.TaxMicros = l.Quantity, l.DiscountMicros, l.TaxMicros
+	switch discount, tax := old.sharesFit(); {
+	case !discount:
+		return refuse(CodeInvalidDiscount, linePointer(i, "discount"), sharesRule)
+	case !tax:
+		return refuse(CodeInvalidTax, linePointer(i, "tax"), sharesRule)
+	}
+	return nil
+}
+
+const sharesRule = "it is not negative, not less than what of it came back, and 0 for a line of no units"
+
+// sharesFit reports whether a line has at least the discounts and taxes that came back, and no more than these where the
+// customer keeps nothing of it.
+func (l *Line) sharesFit() (discount, tax bool) {
+	keptDiscount, keptTax := l.DiscountMicros-l.ReturnedDiscountMicros, l.TaxMicros-l.ReturnedTaxMicros
+	some := l.kept() > 0
+	return keptDiscount >= 0 && (some || keptDiscount == 0), keptTax >= 0 && (some || keptTax == 0)
+}
+
 // checkAmended applies ORD-53 and ORD-55 to the order with the amended lines.
-func (o *Order) checkAmended(lines []AmendedLine) error {
+func (o *Order) checkAmended(e AmendmentRequested) error {
+	lines := e.Lines
 	after := *o
 	after.setLines(lines)
+	after.credit(e.Charges, false)
 	for _, l := range lines {
 		if after.Lines[l.Line-1].left() < 0 {
 			return refuse(CodeOverAmendment, "/lines", l.SKU+" would be less than what has shipped or was cancelled of it")
@@ -226,27 +311,40 @@ func (o *Order) setLines(lines []AmendedLine) {
 		}
 		to := &o.Lines[at]
 		to.Quantity, to.UnitPriceMicros = l.Quantity, l.UnitPriceMicros
+		to.DiscountMicros, to.TaxMicros = l.DiscountMicros, l.TaxMicros
 	}
 }
 
-// reprice adds up what the lines cost without what was cancelled, and rounds it once (ORD-4).
+// reprice adds up what the order costs without what was cancelled (ORD-4).
 func (o *Order) reprice() (subtotalMicros, totalMicros int64, err error) {
+	var sum int64
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		amount, err := money.Multiply(l.UnitPriceMicros, l.Quantity-l.Cancelled)
 		if err == nil {
 			subtotalMicros, err = money.Add(subtotalMicros, amount)
 		}
+		if err == nil && !o.plainLine(l) {
+			amount = o.lineCost(l)
+		}
+		if err == nil {
+			sum, err = money.Add(sum, amount)
+		}
 		if err != nil {
 			return 0, 0, refuse(CodeAmountOverflow, "/lines", "the amount of line "+strconv.Itoa(i+1)+" is too large")
 		}
 	}
-	totalMicros, err = roundTotal(subtotalMicros, o.Currency)
+	for i, c := range o.Charges {
+		if sum, err = money.Add(sum, o.cost(c.AmountMicros, 0, c.TaxMicros)); err != nil {
+			return 0, 0, refuse(CodeAmountOverflow, "/charges/"+strconv.Itoa(i), "the amount is too large")
+		}
+	}
+	totalMicros, err = roundTotal(sum, o.Currency)
 	return subtotalMicros, totalMicros, err
 }
 
 func (e AmendmentRequested) evolve(o *Order, _ Facts) {
-	o.Amendment = &Amendment{Version: o.Version, Lines: e.Lines}
+	o.Amendment = &Amendment{Version: o.Version, Lines: e.Lines, Charges: e.Charges}
 	o.Amendments++
 	o.reservationChanged()
 }

@@ -57,7 +57,7 @@ func TestORD51AmendedLines(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).refused(CodeInvalidLines)
 	s.order.SKUsToRelease = nil
 	s.when(amend(AmendLine{SKU: "a", Line: 3, Quantity: 2})).
-		then(AmendmentRequested{Lines: []AmendedLine{{3, "a", 2, 2_115_000, 1, 2_115_000}}})
+		then(AmendmentRequested{Lines: []AmendedLine{{3, "a", 2, 2_115_000, 1, 2_115_000, 0, 0, 0, 0}}})
 }
 
 func TestORD52AmendedPrices(t *testing.T) {
@@ -70,8 +70,8 @@ func TestORD52AmendedPrices(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(2_000_000)},
 		AmendLine{SKU: "a", Line: 1, Quantity: 2})).then()
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(1_000_000)})).then(
-		AmendmentRequested{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000}}},
-		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000}}, SubtotalMicros: 8_345_000,
+		AmendmentRequested{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000, 0, 0, 0, 0}}},
+		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000, 0, 0, 0, 0}}, SubtotalMicros: 8_345_000,
 			TotalMicros: 8_340_000})
 	s.when(CancelLines{Lines: line("b", 1)})
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(1)})).refused(CodeInvalidPrice)
@@ -100,17 +100,17 @@ func TestORD53NothingBelowWhatHasHappened(t *testing.T) {
 	whole.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c", Reserved: 1})
 	whole.when(stockAnswers(granted)).wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"}, Wanted{SKU: "c", Committed: 1})
 	back := whole.when(amend(AmendLine{SKU: "b", Quantity: 2}))
-	back.then(AmendmentRequested{Lines: []AmendedLine{{2, "b", 2, 2_000_000, 0, 2_000_000}}})
+	back.then(AmendmentRequested{Lines: []AmendedLine{{2, "b", 2, 2_000_000, 0, 2_000_000, 0, 0, 0, 0}}})
 }
 
 func TestORD54To56StockIsReservedFirst(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000}, {3, "a", 0, 2_115_000, 1, 2_115_000},
-		{4, "c", 1, 3_333_000, 0, 0}}
+	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}, {3, "a", 0, 2_115_000, 1, 2_115_000, 0, 0, 0, 0},
+		{4, "c", 1, 3_333_000, 0, 0, 0, 0, 0, 0}}
 	s.when(Amend{
 		Lines: []AmendLine{{SKU: "b", Quantity: 6}, {SKU: "a", Line: 3},
 			{SKU: "c", Quantity: 1, UnitPriceMicros: price(3_333_000)}}, Reason: "customer called"})
-	s.then(AmendmentRequested{lines, "customer called"}).at(Reserved, "pending", "unfulfilled")
+	s.then(AmendmentRequested{Lines: lines, Reason: "customer called"}).at(Reserved, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})
 	if s.order.TotalMicros != twoSKUsTotal || !s.order.Undecided() {
 		t.Fatalf("an amendment counts before stock has answered: %+v", s.order)
@@ -134,7 +134,7 @@ func TestORD56Backorders(t *testing.T) {
 	s := given(t, twoSKUs(OnAccount), backordered(2))
 	s.when(amend(AmendLine{SKU: "a", Line: 1, Quantity: 4}))
 	s.when(backordered(4)).then(OrderAmended{
-		Lines: []AmendedLine{{1, "a", 4, 1_115_000, 2, 1_115_000}}, Backordered: line("a", 4),
+		Lines: []AmendedLine{{1, "a", 4, 1_115_000, 2, 1_115_000, 0, 0, 0, 0}}, Backordered: line("a", 4),
 		SubtotalMicros: 14_575_000, TotalMicros: 14_580_000})
 	if l := s.order.Lines; l[2].Backordered != 1 || l[0].Backordered != 3 {
 		t.Fatalf("%+v", l)
@@ -152,7 +152,7 @@ func TestORD56Backorders(t *testing.T) {
 }
 
 func TestORD54MoneyThatIsSetFree(t *testing.T) {
-	less := []AmendedLine{{2, "b", 2, 2_000_000, 4, 2_000_000}}
+	less := []AmendedLine{{2, "b", 2, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}}
 	fewer := amend(AmendLine{SKU: "b", Quantity: 2})
 	s := given(t, paid()...).when(fewer).then(AmendmentRequested{Lines: less},
 		OrderAmended{Lines: less, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000, VoidedMicros: 4_000_000})
@@ -171,7 +171,7 @@ func TestORD55NoMoreAfterARefund(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "b", Quantity: 3})).refused(CodeAlreadyRefunded)
 	s.when(RefundPayment{}).when(amend(AmendLine{SKU: "b", Quantity: 3})).refused(CodeAlreadyRefunded)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 3}, AmendLine{SKU: "a", Line: 1, Quantity: 0})).then(
-		AmendmentRequested{Lines: []AmendedLine{{2, "b", 3, 2_000_000, 2, 2_000_000}, {1, "a", 0, 1_115_000, 2, 1_115_000}}})
+		AmendmentRequested{Lines: []AmendedLine{{2, "b", 3, 2_000_000, 2, 2_000_000, 0, 0, 0, 0}, {1, "a", 0, 1_115_000, 2, 1_115_000, 0, 0, 0, 0}}})
 }
 
 func TestORD57PaymentDue(t *testing.T) {
@@ -180,7 +180,7 @@ func TestORD57PaymentDue(t *testing.T) {
 		return given(t, append(paid(), CreateFulfilment{"f", line("a", 1)}, more, stockAnswers(granted))...)
 	}
 	s := due().then(OrderAmended{
-		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000}}, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000,
+		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}}, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000,
 		PaymentDueMicros: 2_000_000,
 	}, CoverLost{2_000_000, 5_000}).at(Confirmed, "pending", "unfulfilled")
 	s.when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
@@ -205,7 +205,7 @@ func TestORD57PaymentDue(t *testing.T) {
 }
 
 func TestORD65AnAmendmentThatCostsMoreHasADeadline(t *testing.T) {
-	lines := []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000}}
+	lines := []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}}
 	more := amend(AmendLine{SKU: "b", Quantity: 5})
 	amended := OrderAmended{
 		Lines: lines, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000, PaymentDueMicros: 2_000_000}
@@ -233,8 +233,8 @@ func TestORD65AnAmendmentThatCostsMoreHasADeadline(t *testing.T) {
 	dear, dearest := price(2_500_000), price(3_000_000)
 	dearer := given(t, paid()...).when(Amend{
 		Lines: []AmendLine{{SKU: "b", Quantity: 4, UnitPriceMicros: dear}}, DeadlineMicros: 7_000})
-	dearer.then(AmendmentRequested{Lines: []AmendedLine{{2, "b", 4, 2_500_000, 4, 2_000_000}}},
-		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 2_500_000, 4, 2_000_000}}, SubtotalMicros: 14_345_000,
+	dearer.then(AmendmentRequested{Lines: []AmendedLine{{2, "b", 4, 2_500_000, 4, 2_000_000, 0, 0, 0, 0}}},
+		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 2_500_000, 4, 2_000_000, 0, 0, 0, 0}}, SubtotalMicros: 14_345_000,
 			TotalMicros: 14_340_000, PaymentDueMicros: 2_000_000}, CoverLost{2_000_000, 7_000})
 	dearer.when(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 4, UnitPriceMicros: dearest}}, DeadlineMicros: 8_000})
 	if o := dearer.order; o.PaymentDeadlineMicros != 8_000 || !o.AwaitsPayment() {

@@ -28,6 +28,7 @@ type OrderAmended struct {
 	SubtotalMicros, TotalMicros   int64
 	VoidedMicros, RefundDueMicros int64
 	PaymentDueMicros              int64
+	Charges                       []ChargeCredit
 }
 
 // AmendmentDeclined says that the order stays as it was. Short says which SKUs stock did not have; Reason is set where
@@ -39,16 +40,22 @@ type AmendmentDeclined struct {
 
 // amended applies ORD-54, ORD-56 and ORD-57: the events of an amendment that stock has. answers are stock's, none when
 // it was not asked.
-func (o *Order) amended(lines []AmendedLine, answers []StockAnswer, deadlineMicros int64) ([]Event, error) {
+func (o *Order) amended(
+	lines []AmendedLine, credits []ChargeCredit, answers []StockAnswer, deadlineMicros int64,
+) ([]Event, error) {
 	after := *o
 	after.setLines(lines)
-	ev := OrderAmended{Lines: lines, Backordered: o.backorderedOf(lines, answers)}
+	after.credit(credits, false)
+	ev := OrderAmended{Lines: lines, Charges: credits, Backordered: o.backorderedOf(lines, answers)}
 	var err error
 	if ev.SubtotalMicros, ev.TotalMicros, err = after.reprice(); err != nil {
 		return nil, err
 	}
 	if ev.TotalMicros > o.TotalMicros && o.refunding() { // since it was asked for
 		return []Event{AmendmentDeclined{Reason: CodeAlreadyRefunded}}, nil
+	}
+	if !after.sharesFit() {
+		return []Event{AmendmentDeclined{Reason: EndedReason}}, nil
 	}
 	ev.VoidedMicros, ev.RefundDueMicros = o.surplus(ev.TotalMicros)
 	missing := o.uncoveredOf(ev.TotalMicros)
@@ -61,6 +68,18 @@ func (o *Order) amended(lines []AmendedLine, answers []StockAnswer, deadlineMicr
 		events = append(events, OrderConfirmed{})
 	}
 	return o.withCover(events, deadlineMicros), nil
+}
+
+// sharesFit reports whether lines and charges fit what came back: since an amendment was asked for, more may have.
+func (o *Order) sharesFit() bool {
+	for i := range o.Lines {
+		if discount, tax := o.Lines[i].sharesFit(); !discount || !tax {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(o.Charges, func(c ChargeLeft) bool {
+		return c.ReturnedMicros > c.AmountMicros || c.ReturnedTaxMicros > c.TaxMicros
+	})
 }
 
 // backorderedOf is how much of the amended SKUs waits for stock to come. Stock gives up backorders first (INV-25).
@@ -91,7 +110,7 @@ func (o *Order) amendmentAnswered(c RecordReservation, rejected, covered bool) (
 		}
 		return []Event{AmendmentDeclined{Short: short}}, nil
 	case covered:
-		return o.amended(o.Amendment.Lines, c.Answers, c.DeadlineMicros)
+		return o.amended(o.Amendment.Lines, o.Amendment.Charges, c.Answers, c.DeadlineMicros)
 	}
 	return nil, nil
 }
@@ -129,6 +148,7 @@ func growth(lines []AmendedLine) []LineQuantity {
 
 func (e OrderAmended) evolve(o *Order, _ Facts) {
 	o.setLines(e.Lines)
+	o.credit(e.Charges, false)
 	waits := bySKU(e.Backordered)
 	for _, l := range e.Lines {
 		waits[l.SKU] += 0 // also those of which nothing waits any more

@@ -4,8 +4,8 @@ import "github.com/holdfast/holdfast/pkg/money"
 
 // What an order costs, and what of it is authorized, paid and due.
 //
-//	ORD-61  What the customer keeps is worth the total without what came back, rounded as ORD-4 does, and without
-//	        goodwill; nothing once the order was rejected or cancelled, or has expired. Captured money that has not gone
+//	ORD-61  What the customer keeps is worth the total without what came back and without the charges that were given back
+//	        with it, rounded as ORD-4 does, and without goodwill; nothing once the order was rejected or cancelled, or has expired. Captured money that has not gone
 //	        back and is not due to never exceeds that, and neither does it together with what is authorized and open.
 //	ORD-64  A prepaid order packs and ships only while what is paid and authorized covers what the customer keeps
 //	        (payment_required). Ship and ShipFulfilment may give an UncoveredReason, which is recorded.
@@ -63,16 +63,26 @@ func (o *Order) kept() int64 {
 
 // keptOf is a total without what came back. All that came back is rounded once, together.
 func (o *Order) keptOf(totalMicros int64) int64 {
+	return max(0, totalMicros-o.returned()-o.GoodwillMicros)
+}
+
+// returned is what all that came back had cost, with the charges that were given back with it.
+func (o *Order) returned() int64 {
 	var returned int64
 	for i := range o.Lines {
-		returned += o.Lines[i].Returned * o.Lines[i].UnitPriceMicros // within the subtotal
+		if l := &o.Lines[i]; l.Returned > 0 {
+			returned += o.lineReturned(l) // within the total
+		}
+	}
+	for _, c := range o.Charges {
+		returned += o.cost(c.ReturnedMicros, 0, c.ReturnedTaxMicros)
 	}
 	if unit, ok := money.Lookup(o.Currency); ok {
 		if rounded, err := unit.Round(returned); err == nil {
-			returned = rounded
+			return rounded
 		}
 	}
-	return max(0, totalMicros-returned-o.GoodwillMicros)
+	return returned
 }
 
 // uncovered is how much of the total is neither paid nor authorized. An order that has ended counts as if it went on.
@@ -98,11 +108,12 @@ func (o *Order) clearPaymentDue() {
 	o.CoverLost = o.CoverLost && o.PaymentDue
 }
 
-// shippedWorth is the price of what has shipped and did not come back, rounded once.
+// shippedWorth is what costs what has shipped and did not come back, rounded once.
 func (o *Order) shippedWorth() int64 {
 	var worth int64
 	for i := range o.Lines {
-		worth += (o.Lines[i].Shipped - o.Lines[i].Returned) * o.Lines[i].UnitPriceMicros // within the subtotal
+		l := &o.Lines[i]
+		worth += o.partCost(l, l.Shipped-l.Returned)
 	}
 	rounded, err := roundTotal(worth, o.Currency)
 	if err != nil {

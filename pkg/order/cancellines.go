@@ -14,6 +14,8 @@ import (
 type CancelLines struct {
 	Lines  []LineQuantity
 	Reason string
+	// Charges are what of charges goes with them. There may be charges without lines.
+	Charges []ChargeCredit
 }
 
 // LinesCancelled has the lines with their prices, what the order costs without them, and the money that this releases.
@@ -22,14 +24,16 @@ type LinesCancelled struct {
 	Reason                        string
 	SubtotalMicros, TotalMicros   int64
 	VoidedMicros, RefundDueMicros int64
+	Charges                       []ChargeCredit
 }
 
-// CancelledLine is a part of a line that will not ship, at the price that it has.
+// CancelledLine is a part of a line that will not ship, at the price that it has, with its shares of discounts and taxes.
 type CancelledLine struct {
-	Line            int32
-	SKU             string
-	Quantity        int64
-	UnitPriceMicros int64
+	Line                      int32
+	SKU                       string
+	Quantity                  int64
+	UnitPriceMicros           int64
+	DiscountMicros, TaxMicros int64
 }
 
 func (c CancelLines) decide(o *Order) ([]Event, error) {
@@ -43,17 +47,21 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
-	if len(c.Lines) == 0 {
-		return nil, refuse(CodeInvalidLines, "/lines", "names the lines to cancel")
+	if len(c.Lines) == 0 && len(c.Charges) == 0 {
+		return nil, refuse(CodeInvalidLines, "/lines", "names the lines to cancel, or charges")
+	}
+	credits, err := o.credits(c.Charges)
+	if err != nil {
+		return nil, err
 	}
 	chosen, err := o.shippable().choose(o, c.Lines, choice{over: CodeOverCancellation, cancel: true})
 	if err != nil {
 		return nil, err
 	}
-	if units(chosen) == units(o.left().quantities()) && o.shippedUnits() == 0 {
+	if len(chosen) > 0 && units(chosen) == units(o.left().quantities()) && o.shippedUnits() == 0 {
 		return nil, o.refuseHere(CodeNothingLeft, "nothing would be left of the order: cancel it as a whole")
 	}
-	ev := LinesCancelled{Lines: o.cancelled(chosen), Reason: c.Reason}
+	ev := LinesCancelled{Lines: o.cancelled(chosen), Reason: c.Reason, Charges: credits}
 	if err := o.priceCancelled(&ev); err != nil {
 		return nil, err
 	}
@@ -64,11 +72,16 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	return events, nil
 }
 
-// cancelled gives lines their prices.
+// cancelled gives lines, each of which is there once, their prices and shares.
 func (o *Order) cancelled(lines []LineQuantity) []CancelledLine {
+	if len(lines) == 0 {
+		return nil
+	}
 	cancelled := make([]CancelledLine, len(lines))
 	for i, l := range lines {
-		cancelled[i] = CancelledLine{l.Line, l.SKU, l.Quantity, o.Lines[l.Line-1].UnitPriceMicros}
+		line := &o.Lines[l.Line-1]
+		discount, tax := line.shares(l.Quantity)
+		cancelled[i] = CancelledLine{l.Line, l.SKU, l.Quantity, line.UnitPriceMicros, discount, tax}
 	}
 	return cancelled
 }
@@ -82,19 +95,18 @@ func units(lines []LineQuantity) (sum int64) {
 
 // priceCancelled fills in what the order costs without the cancelled lines, and the money that this releases.
 func (o *Order) priceCancelled(ev *LinesCancelled) error {
-	ev.SubtotalMicros = o.SubtotalMicros
-	for _, l := range ev.Lines {
-		ev.SubtotalMicros -= l.Quantity * l.UnitPriceMicros // within the subtotal
-	}
+	after := *o
+	after.takeOff(ev)
 	var err error
-	if ev.TotalMicros, err = roundTotal(ev.SubtotalMicros, o.Currency); err != nil {
+	if ev.SubtotalMicros, ev.TotalMicros, err = after.reprice(); err != nil {
 		return err
 	}
 	ev.VoidedMicros, ev.RefundDueMicros = o.surplus(ev.TotalMicros)
 	return nil
 }
 
-func (e LinesCancelled) evolve(o *Order, _ Facts) {
+// takeOff takes cancelled lines and charges off the order.
+func (o *Order) takeOff(e *LinesCancelled) {
 	o.Lines = slices.Clone(o.Lines)
 	for _, gone := range e.Lines {
 		unshipped := o.priced(gone.SKU, gone.UnitPriceMicros, (*Line).left)
@@ -102,8 +114,15 @@ func (e LinesCancelled) evolve(o *Order, _ Facts) {
 			l := &o.Lines[part.Line-1]
 			l.Cancelled += part.Quantity
 			l.Backordered = max(0, l.Backordered-part.Quantity)
+			l.DiscountMicros -= gone.DiscountMicros // those of before ORD-69, which may be of several lines, have none
+			l.TaxMicros -= gone.TaxMicros
 		}
 	}
+	o.credit(e.Charges, false)
+}
+
+func (e LinesCancelled) evolve(o *Order, _ Facts) {
+	o.takeOff(&e)
 	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros
 	o.VoidedMicros += e.VoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros

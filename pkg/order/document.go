@@ -49,8 +49,11 @@ func (c ImportDocument) decide(o *Order) ([]Event, error) {
 	if err := (heading{c.OrderID, c.CustomerID, c.Country, c.Reference}).check(); err != nil {
 		return nil, err
 	}
-	subtotal, total, err := priceLines(c.Lines, c.Currency)
-	if err != nil {
+	if err := checkLines(c.Lines, c.Currency); err != nil {
+		return nil, err
+	}
+	priced := OrderPlaced{Currency: c.Currency, Lines: c.Lines}
+	if err := priced.total(&Sums{}); err != nil {
 		return nil, err
 	}
 	if at, fault := c.Metadata.Fault("/metadata"); fault != "" {
@@ -58,7 +61,7 @@ func (c ImportDocument) decide(o *Order) ([]Event, error) {
 	}
 	document := DocumentImported{
 		Kind: c.Kind, CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
-		SubtotalMicros: subtotal, TotalMicros: total, Country: c.Country, Reference: c.Reference,
+		SubtotalMicros: priced.SubtotalMicros, TotalMicros: priced.TotalMicros, Country: c.Country, Reference: c.Reference,
 		Metadata: c.Metadata,
 	}
 	if c.AskStock {

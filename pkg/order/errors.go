@@ -69,6 +69,14 @@ const (
 	// CodeAlreadyRefunded: money has gone back, or is due to: the order cannot cost more.
 	CodeAlreadyRefunded = "already_refunded"
 	CodeUnknownCommand  = "unknown_command"
+	CodeInvalidCharge   = "invalid_charge"
+	CodeInvalidDiscount = "invalid_discount"
+	CodeInvalidTax      = "invalid_tax"
+	CodeInvalidRounding = "invalid_rounding"
+	// CodeTaxMismatch: a tax is not its rate of what it is on.
+	CodeTaxMismatch   = "tax_mismatch"
+	CodeUnknownCharge = "unknown_charge"
+	CodeOverCredit    = "over_credit"
 )
 
 // Error makes a refusal an error.

@@ -11,3 +11,6 @@ func (o *Order) Reprice() (subtotalMicros, totalMicros int64, err error) { retur
 
 // LacksCover: the order is prepaid, and not covered.
 func (o Order) LacksCover() bool { return o.lacksCover() }
+
+// ReturnedMicros is what all that came back had cost.
+func (o *Order) ReturnedMicros() int64 { return o.returned() }

@@ -78,7 +78,7 @@ func TestORD8ConfirmedAtOnce(t *testing.T) {
 		at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 	given(t, twoSKUs(OnAccount)).when(backordered(3)).then(OrderBackordered{line("a", 3)}, OrderConfirmed{})
 	free := twoSKUs(Prepaid)
-	free.Lines = []PlaceLine{{"a", 1, 4_000}}
+	free.Lines = []PlaceLine{{"a", 1, 4_000, nil}}
 	given(t, free).when(stockAnswers(granted)).then(OrderReserved{}, OrderConfirmed{})
 }
 

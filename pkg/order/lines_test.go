@@ -38,12 +38,12 @@ func TestORD29CancelLines(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(CancelLines{Lines: line("a", 1)}).refused(CodeIllegalTransition)
 	s := given(t, paid()...)
 	s.when(CancelLines{}).refused(CodeInvalidLines)
-	s.when(CancelLines{line("a", 1), tooLong}).refused("invalid_reason")
+	s.when(CancelLines{Lines: line("a", 1), Reason: tooLong}).refused("invalid_reason")
 	s.when(CancelLines{Lines: line("a", 0)}).refused(CodeInvalidQuantity)
 	s.when(CancelLines{Lines: line("a", 4)}).refused(CodeOverCancellation)
 	s.when(CancelLines{Lines: []LineQuantity{{"a", 3, 0}, {"b", 4, 0}}}).refused(CodeNothingLeft)
-	s.when(CancelLines{line("a", 2), "sold out"}).then(LinesCancelled{
-		Lines: []CancelledLine{{1, "a", 1, 1_115_000}, {3, "a", 1, 2_115_000}}, Reason: "sold out",
+	s.when(CancelLines{Lines: line("a", 2), Reason: "sold out"}).then(LinesCancelled{
+		Lines: []CancelledLine{{1, "a", 1, 1_115_000, 0, 0}, {3, "a", 1, 2_115_000, 0, 0}}, Reason: "sold out",
 		SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: twoSKUsTotal - 9_120_000,
 	}).wants(true, Wanted{SKU: "a", Committed: 1}, Wanted{SKU: "b", Committed: 4})
 	l := s.order.Lines
@@ -53,7 +53,7 @@ func TestORD29CancelLines(t *testing.T) {
 	}
 	s.at(Confirmed, "authorized", "unfulfilled")
 	s.when(CapturePayment{AmountMicros: 9_120_000}).when(CancelLines{Lines: line("b", 4)}).then(LinesCancelled{
-		Lines: []CancelledLine{{2, "b", 4, 2_000_000}}, SubtotalMicros: 1_115_000, TotalMicros: 1_120_000,
+		Lines: []CancelledLine{{2, "b", 4, 2_000_000, 0, 0}}, SubtotalMicros: 1_115_000, TotalMicros: 1_120_000,
 		RefundDueMicros: 8_000_000,
 	})
 	s.when(Cancel{}).then(OrderCancelled{RefundDueMicros: 1_120_000})
@@ -64,7 +64,7 @@ func TestORD29CancelLines(t *testing.T) {
 
 	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(8_000_000, "", 0))
 	part.when(CancelLines{Lines: line("a", 3)}).then(LinesCancelled{
-		Lines:          []CancelledLine{{1, "a", 2, 1_115_000}, {3, "a", 1, 2_115_000}},
+		Lines:          []CancelledLine{{1, "a", 2, 1_115_000, 0, 0}, {3, "a", 1, 2_115_000, 0, 0}},
 		SubtotalMicros: 8_000_000, TotalMicros: 8_000_000}, OrderConfirmed{})
 	short := given(t, twoSKUs(OnAccount), backordered(2)).when(CancelLines{Lines: line("a", 1)})
 	if l := short.order.Lines; l[2].Cancelled != 1 || l[2].Backordered != 0 || l[0].Backordered != 1 {

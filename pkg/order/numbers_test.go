@@ -8,7 +8,7 @@ import (
 // free is an order of one SKU in two lines, at 10.00 and for nothing.
 func free(commands ...Command) []Command {
 	return append([]Command{
-		Place{OrderID: "o-1", Currency: "GBP", Lines: []PlaceLine{{"a", 1, 10_000_000}, {"a", 1, 0}}},
+		Place{OrderID: "o-1", Currency: "GBP", Lines: []PlaceLine{{"a", 1, 10_000_000, nil}, {"a", 1, 0, nil}}},
 		stockAnswers(granted), authorize(10_000_000, "p", 0),
 	}, commands...)
 }
@@ -29,17 +29,17 @@ func TestORD69LinesOfOneSKUAreTwoThings(t *testing.T) {
 	s.when(RequestReturn{"r", second, "the free one"}).then(ReturnRequested{"r", second, "the free one"})
 	s.when(back(ReturnedLine{"a", 1, Resellable, 1})).refused(CodeOverReturn)
 	s.when(back(ReturnedLine{"a", 1, Resellable, 2})).then(
-		ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{2, "a", 1, 0, Resellable}}})
+		ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{2, "a", 1, 0, Resellable, 0, 0}}})
 	if s.order.RefundDueMicros != 0 || s.order.Lines[0].Returned != 0 || s.order.Lines[1].Returned != 1 {
 		t.Fatalf("%+v", s.order)
 	}
 
 	// Cancelled by the line; of the SKU alone, the last line first.
 	given(t, free(CancelLines{Lines: []LineQuantity{{"a", 1, 1}}})...).then(LinesCancelled{
-		Lines: []CancelledLine{{1, "a", 1, 10_000_000}}, VoidedMicros: 10_000_000,
+		Lines: []CancelledLine{{1, "a", 1, 10_000_000, 0, 0}}, VoidedMicros: 10_000_000,
 	})
 	given(t, free(CancelLines{Lines: line("a", 1)})...).then(LinesCancelled{
-		Lines: []CancelledLine{{2, "a", 1, 0}}, SubtotalMicros: 10_000_000, TotalMicros: 10_000_000,
+		Lines: []CancelledLine{{2, "a", 1, 0, 0, 0}}, SubtotalMicros: 10_000_000, TotalMicros: 10_000_000,
 	})
 
 	// Packed by the line: it is neither cancelled nor amended away, and the other one is.
@@ -72,12 +72,12 @@ func TestORD69EventsWithoutNumbers(t *testing.T) {
 		FulfilmentCreated{"f", line("a", 1)},
 		LinesShipped{FulfilmentID: "f", Lines: line("a", 1)},
 		OrderBackorderFilled{Filled: line("a", 2)},
-		LinesCancelled{Lines: []CancelledLine{{0, "b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000},
+		LinesCancelled{Lines: []CancelledLine{{0, "b", 1, 2_000_000, 0, 0}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000},
 		LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"a", 2, 0}, {"b", 3, 0}}},
 		LinesDelivered{"f", line("a", 1)},
 		LinesDelivered{"g", line("a", 2)},
 		ReturnRequested{ReturnID: "r", Lines: line("a", 2)},
-		ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{0, "a", 1, 1_115_000, Damaged}}},
+		ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{0, "a", 1, 1_115_000, Damaged, 0, 0}}},
 		ReturnCancelled{ReturnID: "r", Lines: line("a", 1)},
 	} {
 		before := o

@@ -69,11 +69,14 @@ func (l Lifecycle) String() string {
 type Order struct {
 	ID string
 	// Version counts the order's events. VisibleVersion is that of the last one that a client can see (Visible).
-	Version, VisibleVersion     uint64
-	Kind                        Kind
-	CustomerID, Currency        string
-	Country, Reference          string
-	Lines                       []Line
+	Version, VisibleVersion uint64
+	Kind                    Kind
+	CustomerID, Currency    string
+	Country, Reference      string
+	Lines                   []Line
+	Charges                 []ChargeLeft
+	// TaxesIncluded: prices have their taxes in them. RoundByLine: each line is rounded, and not all of them together.
+	TaxesIncluded, RoundByLine  bool
 	SubtotalMicros, TotalMicros int64
 	Terms                       PaymentTerms
 	PaymentDeadlineMicros       int64
@@ -135,6 +138,10 @@ type Line struct {
 	Delivered       int64
 	// Returned came back; Damaged is the portion of it that cannot be sold again.
 	Returned, Damaged int64
+	// DiscountMicros and TaxMicros are those of all units that are not cancelled. What of them went with units that came
+	// back is a part of them.
+	DiscountMicros, TaxMicros                 int64
+	ReturnedDiscountMicros, ReturnedTaxMicros int64
 }
 
 // LineQuantity is a quantity of a line. Line is its number, from 1; 0: the SKU is meant, whatever lines have it (ORD-69).

@@ -514,7 +514,7 @@ func TestORD65WhatHasShippedStays(t *testing.T) {
 	s.when(RefundPayment{AmountMicros: 5_000_000, DeadlineMicros: 9_000}).then(
 		PaymentRefunded{AmountMicros: 5_000_000, GoodwillMicros: 4_000_000}, CoverLost{1_000_000, 9_000})
 	s.when(Expire{9_000}).then(FulfilmentCancelled{"g", PaymentExpiredReason}, LinesCancelled{
-		Lines:  []CancelledLine{{1, "a", 2, 1_115_000}, {2, "b", 2, 2_000_000}, {3, "a", 1, 2_115_000}},
+		Lines:  []CancelledLine{{1, "a", 2, 1_115_000, 0, 0}, {2, "b", 2, 2_000_000, 0, 0}, {3, "a", 1, 2_115_000, 0, 0}},
 		Reason: PaymentExpiredReason, SubtotalMicros: 4_000_000, TotalMicros: 4_000_000, RefundDueMicros: 7_340_000,
 	})
 	s.at(Completed, "partially_refunded", "fulfilled")

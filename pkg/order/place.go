@@ -15,8 +15,10 @@ import (
 //	        (invalid_quantity) and a price of 0 or more (invalid_price). Several lines may have one SKU.
 //	ORD-3   The currency is one of ISO 4217 (unknown_currency). Texts have limits (invalid_…). Terms are prepaid, which
 //	        is the default, or on account (invalid_terms). An order on account has no payment deadline.
-//	ORD-4   The subtotal is exact (amount_overflow). The total is the subtotal rounded once to the currency's minor unit,
-//	        half to even. A total that the client expects is equal to it: total_mismatch.
+//	ORD-4   The subtotal, what the goods cost by their prices, is exact (amount_overflow). The total is the subtotal without
+//	        discounts, with charges, and with taxes unless they are included, rounded half to even to the currency's minor
+//	        unit: all of it once, or each line and charge where the order says so (invalid_rounding). Sums that the client
+//	        expects are equal to those of the order: total_mismatch, with the difference.
 //	ORD-68  Metadata has at most 50 entries of at most 8 KiB together, keys and values. A key is 1 to 40 of the
 //	        characters a-z, A-Z, 0-9, _, . and -, and stands there once; a value is 1 to 500 characters, without
 //	        control characters (invalid_metadata).
@@ -30,8 +32,12 @@ type Place struct {
 	// PaymentDeadlineMicros is set by the writer for prepaid orders: received time plus the configured payment window.
 	PaymentDeadlineMicros int64
 	AtMicros              int64
-	// TotalMicros is what the client expects to pay; nil: not checked.
-	TotalMicros *int64
+	// Pricing is nil where only the lines cost something.
+	Pricing *Pricing
+	// DefaultRounding is set by the writer, for orders that do not say how they are rounded; 0: by order.
+	DefaultRounding Rounding
+	// Sums are what the client expects.
+	Sums Sums
 	// Allocation says where the goods come from; nil: from any location, in the order of their first use.
 	Allocation *AllocationRule
 	Metadata   metadata.Map
@@ -42,6 +48,8 @@ type PlaceLine struct {
 	SKU             string
 	Quantity        int64
 	UnitPriceMicros int64
+	// Details are nil for a line without discounts, taxes and metadata.
+	Details *LineDetails
 }
 
 // PaymentTerms are a closed set; values equal those of the event schema.
@@ -63,6 +71,7 @@ type OrderPlaced struct {
 	Country, Reference          string
 	Allocation                  *AllocationRule
 	Metadata                    metadata.Map
+	Pricing                     *Pricing
 }
 
 func (c Place) decide(o *Order) ([]Event, error) {
@@ -72,12 +81,8 @@ func (c Place) decide(o *Order) ([]Event, error) {
 	if err := (heading{c.OrderID, c.CustomerID, c.Country, c.Reference}).check(); err != nil {
 		return nil, err
 	}
-	subtotal, total, err := priceLines(c.Lines, c.Currency)
-	if err != nil {
+	if err := checkLines(c.Lines, c.Currency); err != nil {
 		return nil, err
-	}
-	if c.TotalMicros != nil && *c.TotalMicros != total {
-		return nil, refuse(CodeTotalMismatch, "/total", "the lines add up to another total")
 	}
 	if c.Allocation != nil {
 		if err := c.Allocation.Check(); err != nil {
@@ -96,12 +101,45 @@ func (c Place) decide(o *Order) ([]Event, error) {
 	default:
 		return nil, refuse(CodeInvalidTerms, "/payment_terms", "terms are prepaid or on account")
 	}
-	return []Event{OrderPlaced{
+	placed := OrderPlaced{
 		CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
-		SubtotalMicros: subtotal, TotalMicros: total,
-		Terms: c.Terms, PaymentDeadlineMicros: c.PaymentDeadlineMicros,
+		Pricing: c.Pricing.orDefault(c.DefaultRounding),
+		Terms:   c.Terms, PaymentDeadlineMicros: c.PaymentDeadlineMicros,
 		Country: c.Country, Reference: c.Reference, Allocation: c.Allocation, Metadata: c.Metadata,
-	}}, nil
+	}
+	if err := placed.total(&c.Sums); err != nil {
+		return nil, err
+	}
+	return []Event{placed}, nil
+}
+
+// total checks what the order costs, and adds it up.
+func (e *OrderPlaced) total(want *Sums) error {
+	if err := e.price(); err != nil {
+		return err
+	}
+	if err := e.addUp(); err != nil {
+		return err
+	}
+	return e.checkSums(want)
+}
+
+// addUp sets the subtotal and the total. Most orders cost the prices of their lines, and need no state for it.
+func (e *OrderPlaced) addUp() (err error) {
+	plain := e.Pricing == nil
+	e.SubtotalMicros = 0
+	for i := range e.Lines {
+		e.SubtotalMicros += e.Lines[i].Quantity * e.Lines[i].UnitPriceMicros // checkLines has checked it
+		plain = plain && e.Lines[i].Details == nil
+	}
+	if plain {
+		e.TotalMicros, err = roundTotal(e.SubtotalMicros, e.Currency)
+		return err
+	}
+	var o Order
+	o.setPricing(e)
+	e.SubtotalMicros, e.TotalMicros, err = o.reprice()
+	return err
 }
 
 func (e OrderPlaced) evolve(o *Order, f Facts) {
@@ -111,11 +149,30 @@ func (e OrderPlaced) evolve(o *Order, f Facts) {
 	o.Terms, o.PaymentDeadlineMicros = e.Terms, e.PaymentDeadlineMicros
 	o.PlacedEventID, o.OccurredAtMicros = f.EventID, f.OccurredAtMicros
 	o.Allocation = e.Allocation
-	o.Lines = make([]Line, len(e.Lines))
-	for i, l := range e.Lines {
-		o.Lines[i] = Line{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
-	}
+	o.setPricing(&e)
 	o.reservationChanged()
+}
+
+// setPricing sets the lines and what the order costs besides.
+func (o *Order) setPricing(e *OrderPlaced) {
+	o.Currency = e.Currency
+	o.Lines = make([]Line, len(e.Lines))
+	for i := range e.Lines {
+		l := &e.Lines[i]
+		o.Lines[i] = Line{
+			SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
+			DiscountMicros: l.Details.DiscountMicros(), TaxMicros: l.Details.TaxMicros(),
+		}
+	}
+	o.Charges, o.TaxesIncluded, o.RoundByLine = nil, false, false
+	if p := e.Pricing; p != nil {
+		o.TaxesIncluded, o.RoundByLine = p.TaxesIncluded, p.Rounding == RoundByLine
+		for i := range p.Charges {
+			o.Charges = append(o.Charges, ChargeLeft{
+				AmountMicros: p.Charges[i].AmountMicros, TaxMicros: taxesOf(p.Charges[i].Taxes),
+			})
+		}
+	}
 }
 
 // heading is what an order and a past document have in common besides lines.
@@ -134,34 +191,32 @@ func (h heading) check() error {
 	return checkText("reference", h.reference, limits.MaxReferenceLength)
 }
 
-// priceLines checks lines and adds them up (ORD-2 to ORD-4).
-func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros int64, err error) {
+// checkLines checks lines (ORD-2, ORD-3).
+func checkLines(lines []PlaceLine, currency string) error {
 	if len(lines) < 1 || len(lines) > limits.MaxLines {
-		return 0, 0, refuse(CodeInvalidLines, "/lines", "an order has 1 to 2000 lines")
+		return refuse(CodeInvalidLines, "/lines", "an order has 1 to 2000 lines")
 	}
 	if _, ok := money.Lookup(currency); !ok { // before any line
-		return 0, 0, unknownCurrency()
+		return unknownCurrency()
 	}
+	var subtotal int64
 	for i := range lines {
 		line := &lines[i]
 		switch {
 		case !validSKU(line.SKU):
-			return 0, 0, invalidSKU(i)
+			return invalidSKU(i)
 		case line.Quantity < 1 || line.Quantity > limits.MaxQuantity:
-			return 0, 0, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is "+limits.Quantities(1))
+			return refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is "+limits.Quantities(1))
 		case line.UnitPriceMicros < 0:
-			return 0, 0, refuse(CodeInvalidPrice, linePointer(i, "unit_price"), "a price is not negative")
+			return refuse(CodeInvalidPrice, linePointer(i, "unit_price"), "a price is not negative")
 		}
 		amount, err := money.Multiply(line.UnitPriceMicros, line.Quantity)
 		if err == nil {
-			subtotalMicros, err = money.Add(subtotalMicros, amount)
+			subtotal, err = money.Add(subtotal, amount)
 		}
 		if err != nil {
-			return 0, 0, refuse(CodeAmountOverflow, linePointer(i, "unit_price"), "the amount is too large")
+			return refuse(CodeAmountOverflow, linePointer(i, "unit_price"), "the amount is too large")
 		}
 	}
-	if totalMicros, err = roundTotal(subtotalMicros, currency); err != nil {
-		return 0, 0, err
-	}
-	return subtotalMicros, totalMicros, nil
+	return nil
 }

@@ -23,9 +23,9 @@ func TestORD1OnlyOnce(t *testing.T) {
 func TestORD2Lines(t *testing.T) {
 	for code, lines := range map[string][]PlaceLine{
 		CodeInvalidLines:    make([]PlaceLine, limits.MaxLines+1),
-		CodeInvalidSKU:      {{"a", 1, 1}, {"", 1, 1}},
-		CodeInvalidQuantity: {{"a", 0, 1}},
-		CodeInvalidPrice:    {{"a", 1, -1}},
+		CodeInvalidSKU:      {{"a", 1, 1, nil}, {"", 1, 1, nil}},
+		CodeInvalidQuantity: {{"a", 0, 1, nil}},
+		CodeInvalidPrice:    {{"a", 1, -1, nil}},
 	} {
 		c := twoSKUs(Prepaid)
 		c.Lines = lines
@@ -34,16 +34,16 @@ func TestORD2Lines(t *testing.T) {
 	c := twoSKUs(Prepaid)
 	c.Lines = nil
 	given(t).when(c).refused(CodeInvalidLines)
-	c.Lines = []PlaceLine{{"a", 1, 1}, {"a", limits.MaxQuantity + 1, 1}}
+	c.Lines = []PlaceLine{{"a", 1, 1, nil}, {"a", limits.MaxQuantity + 1, 1, nil}}
 	s := given(t).when(c).refused(CodeInvalidQuantity)
 	if p := s.err.(*Error).Pointer; p != "/lines/1/quantity" {
 		t.Fatalf("pointer %s", p)
 	}
-	c.Lines = []PlaceLine{{strings.Repeat("x", limits.MaxSKULength+1), 1, 1}}
+	c.Lines = []PlaceLine{{strings.Repeat("x", limits.MaxSKULength+1), 1, 1, nil}}
 	given(t).when(c).refused(CodeInvalidSKU)
-	c.Lines = []PlaceLine{{"a ", 1, 1}}
+	c.Lines = []PlaceLine{{"a ", 1, 1, nil}}
 	given(t).when(c).refused(CodeInvalidSKU)
-	c.Lines = []PlaceLine{{"a", limits.MaxQuantity, 0}, {"a", limits.MaxQuantity, 0}}
+	c.Lines = []PlaceLine{{"a", limits.MaxQuantity, 0, nil}, {"a", limits.MaxQuantity, 0, nil}}
 	given(t, c).wants(true, Wanted{SKU: "a", Reserved: 2 * limits.MaxQuantity})
 }
 
@@ -75,17 +75,17 @@ func TestORD4Totals(t *testing.T) {
 		t.Fatalf("subtotal %d, total %d", o.SubtotalMicros, o.TotalMicros)
 	}
 	total := int64(twoSKUsTotal)
-	c.TotalMicros = &total
+	c.Sums.TotalMicros = &total
 	given(t, c)
 	total = 12_350_000
 	given(t).when(c).refused(CodeTotalMismatch)
 
 	c = twoSKUs(Prepaid)
-	c.Lines = []PlaceLine{{"a", 2, math.MaxInt64}}
+	c.Lines = []PlaceLine{{"a", 2, math.MaxInt64, nil}}
 	given(t).when(c).refused(CodeAmountOverflow)
-	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64}, {"b", 1, 1}}
+	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64, nil}, {"b", 1, 1, nil}}
 	given(t).when(c).refused(CodeAmountOverflow)
-	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64}}
+	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64, nil}}
 	given(t).when(c).refused(CodeAmountOverflow)
 }
 
@@ -112,7 +112,7 @@ func TestORD68Metadata(t *testing.T) {
 func TestORD18Documents(t *testing.T) {
 	document := ImportDocument{
 		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365",
-		Lines: []PlaceLine{{"b", 6, 2_550_000}, {"a", 1, 125_000}, {"b", 1, 0}},
+		Lines: []PlaceLine{{"b", 6, 2_550_000, nil}, {"a", 1, 125_000, nil}, {"b", 1, 0, nil}},
 	}
 	s := given(t, document)
 	s.at(Completed, "pending", "fulfilled").wants(true,
@@ -147,7 +147,7 @@ func TestORD18Documents(t *testing.T) {
 func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	document := ImportDocument{
 		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365",
-		Lines: []PlaceLine{{"b", 6, 2_550_000}, {"a", 1, 125_000}, {"b", 1, 0}}, AskStock: true,
+		Lines: []PlaceLine{{"b", 6, 2_550_000, nil}, {"a", 1, 125_000, nil}, {"b", 1, 0, nil}}, AskStock: true,
 		Metadata: metadata.Map{{Key: "erp.id", Value: "4711"}},
 	}
 	imported := DocumentImported{
@@ -185,7 +185,7 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Place{Currency: "GBP", Lines: document.Lines}).refused(CodeAlreadyPlaced)
 	again := document
-	again.Kind, again.Lines = KindCreditNote, []PlaceLine{{"c", 2, 1_000_000}, {"b", 1, 0}}
+	again.Kind, again.Lines = KindCreditNote, []PlaceLine{{"c", 2, 1_000_000, nil}, {"b", 1, 0, nil}}
 	again.Metadata = metadata.Map{{Key: "channel", Value: "web"}}
 	s.when(again).at(Placed, "pending", "")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b", Imported: true}, Wanted{SKU: "c", Imported: true})

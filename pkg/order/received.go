@@ -18,6 +18,8 @@ type ReceiveReturn struct {
 	Lines    []ReturnedLine
 	// Location is where the goods came back to; "": to where they had left from.
 	Location string
+	// Charges are what of charges is given back with them.
+	Charges []ChargeCredit
 }
 
 // ReturnedLine is a quantity of a line that came back in a condition. Line is 0 where the SKU is meant (ORD-69).
@@ -44,15 +46,19 @@ type ReturnReceived struct {
 	// RefundDueMicros is captured, and VoidedMicros authorized, beyond what the customer keeps.
 	RefundDueMicros, VoidedMicros int64
 	Location                      string
+	Charges                       []ChargeCredit
+	// ReturnedMicros is what all that came back by now had cost, rounded as the total is.
+	ReturnedMicros int64
 }
 
-// ReceivedLine is a part of a line that came back, at the price that it had.
+// ReceivedLine is a part of a line that came back, at the price that it had, with its shares of discounts and taxes.
 type ReceivedLine struct {
-	Line            int32
-	SKU             string
-	Quantity        int64
-	UnitPriceMicros int64
-	Condition       Condition
+	Line                      int32
+	SKU                       string
+	Quantity                  int64
+	UnitPriceMicros           int64
+	Condition                 Condition
+	DiscountMicros, TaxMicros int64
 }
 
 // ReturnedTo is what came back of a SKU to a location that was named for it.
@@ -80,7 +86,11 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 	if received.Lines, err = o.receivedLines(open, c.Lines); err != nil {
 		return nil, err
 	}
+	if received.Charges, err = o.credits(c.Charges); err != nil {
+		return nil, err
+	}
 	after := Evolve(*o, received, Facts{})
+	received.ReturnedMicros = after.returned()
 	received.VoidedMicros, received.RefundDueMicros = after.surplus(o.TotalMicros)
 	return []Event{received}, nil
 }
@@ -91,6 +101,7 @@ func (o *Order) receivedLines(open remainingLines, lines []ReturnedLine) ([]Rece
 		return nil, refuse(CodeInvalidLines, "/lines", "there are at most 2000 lines")
 	}
 	received := make([]ReceivedLine, 0, len(lines))
+	left := slices.Clone(o.Lines) // without what was received before: a line may come back in two conditions
 	var chosen []LineQuantity
 	for i, l := range lines {
 		if l.Condition != Resellable && l.Condition != Damaged {
@@ -102,9 +113,14 @@ func (o *Order) receivedLines(open remainingLines, lines []ReturnedLine) ([]Rece
 			return nil, err
 		}
 		for _, part := range chosen {
-			received = append(received, ReceivedLine{
-				part.Line, part.SKU, part.Quantity, o.Lines[part.Line-1].UnitPriceMicros, l.Condition,
-			})
+			line := &left[part.Line-1]
+			back := ReceivedLine{
+				Line: part.Line, SKU: part.SKU, Quantity: part.Quantity, UnitPriceMicros: line.UnitPriceMicros,
+				Condition: l.Condition,
+			}
+			back.DiscountMicros, back.TaxMicros = line.shares(part.Quantity)
+			line.receive(&back, part.Quantity)
+			received = append(received, back)
 		}
 	}
 	return received, nil
@@ -124,16 +140,23 @@ func (e ReturnReceived) evolve(o *Order, _ Facts) {
 		o.returnTo(back, e.Location)
 		delivered := o.priced(back.SKU, back.UnitPriceMicros, (*Line).returnable)
 		for _, part := range delivered.take(LineQuantity{back.SKU, back.Quantity, back.Line}, nil) {
-			l := &o.Lines[part.Line-1]
-			if l.Returned += part.Quantity; back.Condition == Damaged {
-				l.Damaged += part.Quantity
-			}
+			o.Lines[part.Line-1].receive(&back, part.Quantity)
 		}
 	}
+	o.credit(e.Charges, true)
 	o.VoidedMicros += e.VoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
 	o.clearPaymentDue()
 	o.reservationChanged()
+}
+
+// receive notes units that came back, with their shares. Those of before ORD-69, which may be of several lines, have none.
+func (l *Line) receive(back *ReceivedLine, units int64) {
+	if l.Returned += units; back.Condition == Damaged {
+		l.Damaged += units
+	}
+	l.ReturnedDiscountMicros += back.DiscountMicros
+	l.ReturnedTaxMicros += back.TaxMicros
 }
 
 // returnTo notes what came back to a location that was named for it.

@@ -49,8 +49,8 @@ func TestORD41ReceiveReturn(t *testing.T) {
 	before := s.order
 	s.when(back(ReturnedLine{"a", 1, Resellable, 0}, ReturnedLine{"b", 1, Damaged, 0})).then(ReturnReceived{
 		// 3.115 half to even
-		ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 1_115_000, Resellable}, {2, "b", 1, 2_000_000, Damaged}},
-		RefundDueMicros: 3_120_000,
+		ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 1_115_000, Resellable, 0, 0}, {2, "b", 1, 2_000_000, Damaged, 0, 0}},
+		RefundDueMicros: 3_120_000, ReturnedMicros: 3_120_000,
 	})
 	if before.Lines[0].Returned != 0 || before.Returns[0].Lines[0].Received != 0 {
 		t.Fatal("Evolve changed its argument")
@@ -61,9 +61,9 @@ func TestORD41ReceiveReturn(t *testing.T) {
 	}
 	s.when(back(ReturnedLine{"a", 2, Damaged, 0}, ReturnedLine{"b", 1, Resellable, 0})).then(ReturnReceived{
 		ReturnID: "r", Lines: []ReceivedLine{
-			{1, "a", 1, 1_115_000, Damaged}, {3, "a", 1, 2_115_000, Damaged}, {2, "b", 1, 2_000_000, Resellable},
+			{1, "a", 1, 1_115_000, Damaged, 0, 0}, {3, "a", 1, 2_115_000, Damaged, 0, 0}, {2, "b", 1, 2_000_000, Resellable, 0, 0},
 		},
-		RefundDueMicros: 5_220_000, // 8.345 half to even is 8.34, less 3.12
+		ReturnedMicros: 8_340_000, RefundDueMicros: 5_220_000, // 8.345 half to even is 8.34, less 3.12
 	})
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1, Damaged: 2},
 		Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Restocked: 1, Damaged: 1})
@@ -80,17 +80,19 @@ func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
 	unpaid := given(t,
 		append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})...)
 	unpaid.when(back(ReturnedLine{"b", 4, Resellable, 0})).
-		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{2, "b", 4, 2_000_000, Resellable}}})
+		then(ReturnReceived{ReturnID: "r", ReturnedMicros: 8_000_000,
+			Lines: []ReceivedLine{{2, "b", 4, 2_000_000, Resellable, 0, 0}}})
 	goodwill := given(t, append(delivered(), RefundPayment{AmountMicros: 3_000_000}, RequestReturn{ReturnID: "r"})...)
 	goodwill.when(back(ReturnedLine{"b", 2, Resellable, 0})).then(ReturnReceived{
-		ReturnID: "r", Lines: []ReceivedLine{{2, "b", 2, 2_000_000, Resellable}}, RefundDueMicros: 4_000_000,
+		ReturnID: "r", Lines: []ReceivedLine{{2, "b", 2, 2_000_000, Resellable, 0, 0}}, RefundDueMicros: 4_000_000,
+		ReturnedMicros: 4_000_000,
 	})
 }
 
 func TestORD41CancelledLinesAfterAReturn(t *testing.T) {
 	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"}, back(ReturnedLine{"b", 1, Damaged, 0}))...)
 	s.when(CancelLines{Lines: line("b", 1)}).then(LinesCancelled{
-		Lines: []CancelledLine{{2, "b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000,
+		Lines: []CancelledLine{{2, "b", 1, 2_000_000, 0, 0}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000,
 		RefundDueMicros: 2_000_000,
 	}).at(Completed, "captured", "delivered")
 }
@@ -119,7 +121,7 @@ func TestORD42CancelReturn(t *testing.T) {
 // twoLines is an order of a (1 at 50) and b (1 at 50), of which all is authorized.
 func twoLines() []Command {
 	return []Command{
-		Place{OrderID: "o-1", Currency: "EUR", Lines: []PlaceLine{{"a", 1, 50_000_000}, {"b", 1, 50_000_000}}},
+		Place{OrderID: "o-1", Currency: "EUR", Lines: []PlaceLine{{"a", 1, 50_000_000, nil}, {"b", 1, 50_000_000, nil}}},
 		stockAnswers(granted), authorize(100_000_000, "p", 0),
 	}
 }
@@ -132,7 +134,7 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	}
 	s := given(t, append(twoLines(), back...)...)
 	s.when(receive("a")).
-		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable}}, VoidedMicros: 50_000_000})
+		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}}, ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
 	s.when(authorize(10_000, "", 0)).refused(CodeOverAuthorization)
 	s.when(Ship{FulfilmentID: "g", Capture: true}).
@@ -152,7 +154,7 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s = given(t, append(twoLines(), append([]Command{CapturePayment{AmountMicros: 50_000_000, Reference: "c"}},
 		back...)...)...)
 	s.when(receive("a")).
-		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable}}, VoidedMicros: 50_000_000})
+		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}}, ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000})
 	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}}).
 		at(Completed, "captured", "fulfilled")
 
@@ -167,7 +169,9 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 
 func TestORD41TheLocationThatIsNamed(t *testing.T) {
 	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"})...)
-	to := func(location string, lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{"r", lines, location} }
+	to := func(location string, lines ...ReturnedLine) ReceiveReturn {
+		return ReceiveReturn{ReturnID: "r", Lines: lines, Location: location}
+	}
 	s.when(to(" north", ReturnedLine{"a", 1, Damaged, 0})).refused(CodeInvalidLocation)
 	s.when(to("north", ReturnedLine{"a", 1, Resellable, 0}, ReturnedLine{"b", 1, Damaged, 0}))
 	if got := s.events[0].(ReturnReceived).Location; got != "north" {

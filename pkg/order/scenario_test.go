@@ -206,7 +206,7 @@ func backordered(quantity int64) stockAnswers {
 func twoSKUs(terms PaymentTerms) Place {
 	return Place{
 		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Terms: terms, PaymentDeadlineMicros: 5_000,
-		Lines: []PlaceLine{{"a", 2, 1_115_000}, {"b", 4, 2_000_000}, {"a", 1, 2_115_000}},
+		Lines: []PlaceLine{{"a", 2, 1_115_000, nil}, {"b", 4, 2_000_000, nil}, {"a", 1, 2_115_000, nil}},
 	}
 }
 

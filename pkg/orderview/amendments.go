@@ -8,11 +8,11 @@ import (
 // entries are what the amended lines should be.
 func (o *Order) applyAmendment(ev *eventv1.OrderEvent, e *Entry) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_AmendmentRequested:
-		e.Lines, e.Reason = amendedQuantities(c.AmendmentRequested.Lines), c.AmendmentRequested.Reason
-	case *eventv1.OrderEvent_OrderAmended:
-		e.Lines = amendedQuantities(c.OrderAmended.Lines)
-		o.amendLines(c.OrderAmended)
+	case *eventv1.OrderEvent_AmendmentRequestedV2:
+		e.Lines, e.Reason = amendedQuantities(c.AmendmentRequestedV2.Lines), c.AmendmentRequestedV2.Reason
+	case *eventv1.OrderEvent_OrderAmendedV2:
+		e.Lines = amendedQuantities(c.OrderAmendedV2.Lines)
+		o.amendLines(c.OrderAmendedV2)
 	case *eventv1.OrderEvent_AmendmentDeclined:
 		e.Short, e.Reason = short(c.AmendmentDeclined.Short), c.AmendmentDeclined.Reason
 	}
@@ -26,7 +26,7 @@ func amendedQuantities(lines []*eventv1.AmendedLine) []LineQuantity {
 	return out
 }
 
-func (o *Order) amendLines(e *eventv1.OrderAmended) {
+func (o *Order) amendLines(e *eventv1.OrderAmendedV2) {
 	amended := map[string]bool{} // by SKU
 	for _, l := range e.Lines {
 		amended[l.Sku] = true
@@ -38,6 +38,7 @@ func (o *Order) amendLines(e *eventv1.OrderAmended) {
 		line := &o.Lines[at]
 		line.Quantity, line.UnitPrice = l.Quantity, o.amount(l.UnitPriceMicros)
 		line.Amount = o.amount(l.Quantity * l.UnitPriceMicros)
+		o.changeShares(line, l.DiscountMicros-l.FormerDiscountMicros, l.TaxMicros-l.FormerTaxMicros)
 	}
 	for i := range o.Lines {
 		if amended[o.Lines[i].SKU] {
@@ -45,6 +46,7 @@ func (o *Order) amendLines(e *eventv1.OrderAmended) {
 		}
 	}
 	o.backorder(e.Backordered)
+	o.credit(e.Charges, false)
 	o.setTotals(e.SubtotalMicros, e.TotalMicros)
 	o.voided += e.VoidedMicros
 	o.due.amendment += e.RefundDueMicros

@@ -44,7 +44,7 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		return order()
 	}
 	fold(
-		schematest.OrderEvent(&eventv1.OrderPlaced{
+		schematest.OrderEvent(&eventv1.OrderPlacedV2{
 			CustomerId: "c", Currency: "GBP", SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
 			Lines: []*eventv1.OrderLine{
 				{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},
@@ -54,12 +54,12 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		schematest.OrderEvent(&eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}),
 		schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 8_000_000}),
 		schematest.OrderEvent(&eventv1.OrderConfirmed{}))
-	o := fold(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: requested, Reason: "customer called"}))
+	o := fold(schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: requested, Reason: "customer called"}))
 	if e := o.Timeline[4]; len(o.Lines) != 2 || o.Total != "8.00" || e.Reason != "customer called" ||
 		!reflect.DeepEqual(e.Lines, []orderview.LineQuantity{{2, "A", 4}, {3, "B", 1}}) {
 		t.Errorf("requested: %+v", o)
 	}
-	o = fold(schematest.OrderEvent(&eventv1.OrderAmended{
+	o = fold(schematest.OrderEvent(&eventv1.OrderAmendedV2{
 		Lines: requested, Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}, SubtotalMicros: 10_500_000,
 		TotalMicros: 10_500_000, PaymentDueMicros: 2_500_000}))
 	want := []orderview.Line{
@@ -72,7 +72,7 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		t.Errorf("amended: %+v", o)
 	}
 	o = fold(schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 2_500_000}),
-		schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: requested}),
+		schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: requested}),
 		schematest.OrderEvent(&eventv1.AmendmentDeclined{Short: []*eventv1.ShortLine{{
 			Sku: "A", Requested: 9, Available: 1,
 			Reason: eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK,
@@ -81,8 +81,8 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		!reflect.DeepEqual(e.Short, []orderview.Short{{SKU: "A", Requested: 9, Available: 1, Reason: "insufficient_stock"}}) {
 		t.Errorf("declined: %+v", o)
 	}
-	o = fold(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: less}),
-		schematest.OrderEvent(&eventv1.OrderAmended{
+	o = fold(schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: less}),
+		schematest.OrderEvent(&eventv1.OrderAmendedV2{
 			Lines: less, SubtotalMicros: 8_500_000, TotalMicros: 8_500_000, VoidedMicros: 2_000_000}),
 		schematest.OrderEvent(&eventv1.LinesShippedV2{
 			FulfilmentId: "f",

@@ -26,7 +26,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	}
 	o.applyFulfilment(ev, e.OccurredAt)
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_ImportRequested, *eventv1.OrderEvent_OrderImported,
+	case *eventv1.OrderEvent_OrderPlacedV2, *eventv1.OrderEvent_ImportRequested, *eventv1.OrderEvent_OrderImported,
 		*eventv1.OrderEvent_CreditNoteImported:
 		o.applyPlacing(ev)
 	case *eventv1.OrderEvent_OrderRejected, *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired:
@@ -36,7 +36,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		*eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
 		*eventv1.OrderEvent_FulfilmentCancelled:
 		o.applyLines(ev, &e)
-	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended,
+	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2,
 		*eventv1.OrderEvent_AmendmentDeclined:
 		o.applyAmendment(ev, &e)
 	case *eventv1.OrderEvent_OrderHeld:
@@ -70,8 +70,8 @@ func newEntry(ev *eventv1.OrderEvent) Entry {
 // came of it.
 func (o *Order) applyPlacing(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		o.place(c.OrderPlaced)
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		o.place(c.OrderPlacedV2)
 	case *eventv1.OrderEvent_ImportRequested:
 		o.place(requestedDocument(c.ImportRequested))
 		o.Kind = "imported_order"

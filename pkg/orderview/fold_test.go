@@ -20,7 +20,7 @@ import (
 // folded is an order of two lines of A and one of B, after further events.
 func folded(t *testing.T, events ...*eventv1.OrderEvent) *Order {
 	t.Helper()
-	placed := schematest.OrderEvent(&eventv1.OrderPlaced{
+	placed := schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		Currency: "GBP", SubtotalMicros: 10_000_000, TotalMicros: 10_000_000,
 		Lines: []*eventv1.OrderLine{
 			{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000}, {Sku: "B", Quantity: 1, UnitPriceMicros: 5_000_000},
@@ -80,7 +80,7 @@ func TestMetadataIsShownAsItCame(t *testing.T) {
 
 // Events of before there were principals, and those that no client asked for, name nobody.
 func TestTheTimelineSaysWhoAsked(t *testing.T) {
-	placed := schematest.OrderEvent(&eventv1.OrderPlaced{Currency: "GBP"})
+	placed := schematest.OrderEvent(&eventv1.OrderPlacedV2{Currency: "GBP"})
 	placed.Meta = &eventv1.Meta{Version: 1, Principal: &eventv1.Principal{Name: "zoë"}}
 	held := schematest.OrderEvent(&eventv1.OrderHeld{})
 	held.Meta = &eventv1.Meta{Version: 2, Principal: &eventv1.Principal{Name: "bob", Verified: true}}

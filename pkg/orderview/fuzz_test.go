@@ -61,8 +61,8 @@ func FuzzListCursor(f *testing.F) {
 		ev := &eventv1.OrderEvent{
 			OrderId: id,
 			Meta:    &eventv1.Meta{Version: 1, OccurredAtMicros: int64(i)},
-			Change: &eventv1.OrderEvent_OrderPlaced{
-				OrderPlaced: &eventv1.OrderPlaced{CustomerId: "c-1", Currency: "GBP", Lines: lines}},
+			Change: &eventv1.OrderEvent_OrderPlacedV2{
+				OrderPlacedV2: &eventv1.OrderPlacedV2{CustomerId: "c-1", Currency: "GBP", Lines: lines}},
 		}
 		rec := record(f, int64(i), ev)
 		if err := s.view.Fold(&rec); err != nil {

@@ -90,12 +90,14 @@ func (o *Order) cancelLines(c *eventv1.LinesCancelledV2) []LineQuantity {
 			if l.SKU != cancelled.Sku || l.UnitPrice != price || cancelled.Line != 0 && cancelled.Line != l.Number {
 				continue
 			}
+			o.changeShares(l, -cancelled.DiscountMicros, -cancelled.TaxMicros) // those of before lines had numbers have none
 			n := min(left, l.unshipped())
 			l.Cancelled += n
 			l.Backordered = max(0, l.Backordered-n)
 			left -= n
 		}
 	}
+	o.credit(c.Charges, false)
 	o.setTotals(c.SubtotalMicros, c.TotalMicros)
 	o.voided += c.VoidedMicros
 	o.due.cancellation += c.RefundDueMicros

@@ -14,7 +14,7 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	s, _ := f.open(t.TempDir())
 	two := []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}
 	events := []*eventv1.OrderEvent{
-		schematest.OrderEvent(&eventv1.OrderPlaced{
+		schematest.OrderEvent(&eventv1.OrderPlacedV2{
 			CustomerId: "c", Currency: "GBP", SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
 			Lines: []*eventv1.OrderLine{
 				{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},

@@ -2,6 +2,7 @@ package orderview
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestClientsAreShownWhatTheRulesSayTheySee(t *testing.T) {
 		} else {
 			hidden++
 		}
-		placed := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{}}}
+		placed := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{}}}
 		placed.OrderId, placed.Meta, ev.Meta.Version = "o-1", &eventv1.Meta{Version: 1}, 2
 		ev.OrderId = "o-1"
 		shownAs(t, []*eventv1.OrderEvent{placed, ev}, order.Visible(decided), version)
@@ -129,8 +130,25 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 			Amount:      currency.Format(l.Quantity * l.UnitPriceMicros),
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered, Returned: l.Returned,
 		}
-		if v.Lines[i] != want {
+		if l.DiscountMicros != 0 {
+			want.Discount = currency.Format(l.DiscountMicros)
+		}
+		if l.TaxMicros != 0 {
+			want.Tax = currency.Format(l.TaxMicros)
+		}
+		// What was ordered is told as it was.
+		want.Discounts, want.OrderDiscount, want.Taxes = v.Lines[i].Discounts, v.Lines[i].OrderDiscount, v.Lines[i].Taxes
+		if !reflect.DeepEqual(v.Lines[i], want) {
 			t.Fatalf("line %d: the view has %+v, the rules %+v, after %v", i+1, v.Lines[i], want, log[len(log)-1])
+		}
+	}
+	for i, c := range o.Charges {
+		want, placed := "", log[0].GetOrderPlacedV2().Charges[i].AmountMicros
+		if credited := placed - c.AmountMicros + c.ReturnedMicros; credited > 0 {
+			want = currency.Format(credited)
+		}
+		if got := v.Charges[i]; got.Credited != want || got.Amount != currency.Format(placed) {
+			t.Fatalf("charge %d: the view has %+v, the rules %+v", i+1, got, c)
 		}
 	}
 	for _, f := range o.Fulfilments {

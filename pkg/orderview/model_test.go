@@ -112,7 +112,7 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			m.customer[id] = rapid.SampledFrom([]string{"c-1", "c-2"}).Draw(t, "customer")
 			m.status[id] = "placed"
 			m.number[id] = uint64(partitions*(len(m.number)+1)) + 3
-			placed := &eventv1.OrderPlaced{
+			placed := &eventv1.OrderPlacedV2{
 				CustomerId: m.customer[id], Currency: "GBP", Lines: lines, TotalMicros: 2_000_000,
 				Metadata: drawMetadata(t),
 			}
@@ -313,7 +313,7 @@ func BenchmarkFold(b *testing.B) {
 	var recs []eventlog.Record
 	for i := range b.N {
 		n := i % 4
-		ev := schematest.OrderEvent(&eventv1.OrderPlaced{
+		ev := schematest.OrderEvent(&eventv1.OrderPlacedV2{
 			CustomerId: fmt.Sprint("c-", i%1000), Currency: "GBP", Lines: lines, TotalMicros: 2_000_000,
 		})
 		if n > 0 {
@@ -342,7 +342,7 @@ func BenchmarkApply(b *testing.B) {
 	shipped := []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}
 	var life []*eventv1.OrderEvent
 	for _, change := range []proto.Message{
-		&eventv1.OrderPlaced{CustomerId: "c-1", Currency: "GBP", Lines: lines, TotalMicros: 2_000_000},
+		&eventv1.OrderPlacedV2{CustomerId: "c-1", Currency: "GBP", Lines: lines, TotalMicros: 2_000_000},
 		&eventv1.OrderReserved{}, &eventv1.PaymentAuthorizedV2{AmountMicros: 2_000_000}, &eventv1.OrderConfirmed{},
 		&eventv1.FulfilmentCreatedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV2{AmountMicros: 2_000_000},
 		&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: shipped},

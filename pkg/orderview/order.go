@@ -22,7 +22,14 @@ type Order struct {
 	Reference        string       `json:"reference,omitempty"`
 	Currency         string       `json:"currency"`
 	Subtotal         string       `json:"subtotal"`
+	DiscountTotal    string       `json:"discount_total,omitempty"` // this and the next two only where an order has some of it
+	ChargeTotal      string       `json:"charge_total,omitempty"`
+	TaxTotal         string       `json:"tax_total,omitempty"`
 	Total            string       `json:"total"`
+	TaxesIncluded    bool         `json:"taxes_included,omitempty"`
+	Rounding         string       `json:"rounding,omitempty"` // line; absent: by order
+	Charges          []Charge     `json:"charges,omitempty"`
+	Discounts        []Discount   `json:"discounts,omitempty"`
 	Authorized       string       `json:"authorized"`
 	Captured         string       `json:"captured"`
 	Voided           string       `json:"voided"`
@@ -44,9 +51,12 @@ type Order struct {
 	// What the fold needs beside what is shown; amounts in micro-units.
 	totalMicros, authorized, captured, voided, refunded, goodwill int64
 	due                                                           due
-	// returned is the price of all goods that came back, not rounded.
-	returned      int64
-	paymentFailed bool
+	// discount, charge and tax are the sums of what is not cancelled.
+	discount, charge, tax int64
+	// returned is the price of all goods that came back, not rounded. returnedCost is what they had cost, rounded, where an
+	// event says it: those from before lines had numbers do not, and were of goods that cost their prices.
+	returned, returnedCost int64
+	paymentFailed          bool
 	// underpaid is set when more is due than is authorized, by an amendment or a loss of money, until it is authorized.
 	underpaid bool
 }
@@ -72,6 +82,16 @@ type Line struct {
 	Shipped     int64  `json:"shipped"`
 	Delivered   int64  `json:"delivered"`
 	Returned    int64  `json:"returned,omitempty"`
+	// Discounts and Taxes are as they were ordered. Discount and Tax are their sums, for what is not cancelled, with the
+	// line's share of the order's discounts.
+	Discounts     []Discount `json:"discounts,omitempty"`
+	OrderDiscount string     `json:"order_discount,omitempty"`
+	Taxes         []Tax      `json:"taxes,omitempty"`
+	Discount      string     `json:"discount,omitempty"`
+	Tax           string     `json:"tax,omitempty"`
+	Metadata      Metadata   `json:"metadata,omitempty"`
+
+	discount, tax int64
 }
 
 // Fulfilment is a shipment, or one that is being packed. An imported order has none: it shipped before this platform
@@ -157,7 +177,7 @@ type LineQuantity struct {
 
 // place begins an order or a past document. A document begins again when it is imported after it was requested, and
 // when it comes again after it was refused.
-func (o *Order) place(p *eventv1.OrderPlaced) {
+func (o *Order) place(p *eventv1.OrderPlacedV2) {
 	o.Kind, o.Lines, o.Short = "order", nil, nil
 	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
 	o.setTotals(p.SubtotalMicros, p.TotalMicros)
@@ -166,11 +186,14 @@ func (o *Order) place(p *eventv1.OrderPlaced) {
 		o.Allocation = &Allocation{schema.AllocationPolicies.Word(p.Allocation.Policy), p.Allocation.Locations}
 	}
 	o.Metadata = metadataOf(p.Metadata)
+	o.price(p)
 	for i, l := range p.Lines {
-		o.Lines = append(o.Lines, Line{
+		line := Line{
 			Number: uint32(i) + 1, SKU: l.Sku, Quantity: l.Quantity,
 			UnitPrice: o.amount(l.UnitPriceMicros), Amount: o.amount(l.Quantity * l.UnitPriceMicros),
-		})
+		}
+		o.priceLine(&line, l)
+		o.Lines = append(o.Lines, line)
 	}
 }
 
@@ -187,10 +210,10 @@ func metadataOf(entries []*eventv1.MetadataEntry) Metadata {
 
 // placedBy is the order or the past document that an event begins or begins again, as if it had been placed; nil for
 // another event.
-func placedBy(ev *eventv1.OrderEvent) *eventv1.OrderPlaced {
+func placedBy(ev *eventv1.OrderEvent) *eventv1.OrderPlacedV2 {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		return c.OrderPlaced
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		return c.OrderPlacedV2
 	case *eventv1.OrderEvent_OrderImported:
 		return importedOrder(c.OrderImported)
 	case *eventv1.OrderEvent_CreditNoteImported:
@@ -202,23 +225,23 @@ func placedBy(ev *eventv1.OrderEvent) *eventv1.OrderPlaced {
 }
 
 // requestedDocument is a past document that was requested, as if it had been placed.
-func requestedDocument(r *eventv1.ImportRequested) *eventv1.OrderPlaced {
+func requestedDocument(r *eventv1.ImportRequested) *eventv1.OrderPlacedV2 {
 	if d := r.GetCreditNote(); d != nil {
 		return creditNote(d)
 	}
 	return importedOrder(r.GetOrder())
 }
 
-func importedOrder(d *eventv1.OrderImported) *eventv1.OrderPlaced {
-	return &eventv1.OrderPlaced{
+func importedOrder(d *eventv1.OrderImported) *eventv1.OrderPlacedV2 {
+	return &eventv1.OrderPlacedV2{
 		CustomerId: d.GetCustomerId(), Country: d.GetCountry(), Reference: d.GetReference(), Lines: d.GetLines(),
 		Currency: d.GetCurrency(), SubtotalMicros: d.GetSubtotalMicros(), TotalMicros: d.GetTotalMicros(),
 		Metadata: d.GetMetadata(),
 	}
 }
 
-func creditNote(d *eventv1.CreditNoteImported) *eventv1.OrderPlaced {
-	return &eventv1.OrderPlaced{
+func creditNote(d *eventv1.CreditNoteImported) *eventv1.OrderPlacedV2 {
+	return &eventv1.OrderPlacedV2{
 		CustomerId: d.CustomerId, Country: d.Country, Reference: d.Reference, Lines: d.Lines,
 		Currency: d.Currency, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros,
 		Metadata: d.Metadata,

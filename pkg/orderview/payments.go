@@ -81,9 +81,12 @@ func (o *Order) setTotals(subtotal, total int64) {
 	o.Subtotal, o.Total = o.amount(subtotal), o.amount(total)
 }
 
-// owed is the order's total without goodwill and the price of the goods that came back. The price of all of them
-// together is rounded once.
+// owed is the order's total without goodwill and what the goods that came back had cost. The prices of all of them
+// together are rounded once.
 func (o *Order) owed() int64 {
+	if o.returnedCost > 0 {
+		return max(0, o.totalMicros-o.returnedCost-o.goodwill)
+	}
 	returned := o.returned
 	if c, ok := money.Lookup(o.Currency); ok {
 		if rounded, err := c.Round(returned); err == nil {

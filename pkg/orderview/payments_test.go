@@ -19,7 +19,7 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 		event                            *eventv1.OrderEvent
 		status, payment, amount, pending string
 	}{
-		{schematest.OrderEvent(&eventv1.OrderPlaced{
+		{schematest.OrderEvent(&eventv1.OrderPlacedV2{
 			CustomerId: "c", Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000,
 			PaymentDeadlineMicros: 1_700_000_000_000_000}),
 			"placed", "pending", "", "2023-11-14T22:13:20Z"},
@@ -93,7 +93,7 @@ func TestAnOrderTellsWhatIsDue(t *testing.T) {
 		event *eventv1.OrderEvent
 		want  string // amounts that are due, and the deadline
 	}{
-		{schematest.OrderEvent(&eventv1.OrderPlaced{
+		{schematest.OrderEvent(&eventv1.OrderPlacedV2{
 			CustomerId: "c", Currency: "GBP", Lines: lines, SubtotalMicros: 10_000_000, TotalMicros: 10_000_000}), ""},
 		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 10_000_000}), ""},
 		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), ""},

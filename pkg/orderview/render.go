@@ -30,6 +30,7 @@ func orderOf(number uint64, events []*eventv1.OrderEvent) *Order {
 	for i := range o.Unmatched {
 		o.Unmatched[i].Amount = o.amount(o.Unmatched[i].micros)
 	}
+	o.showSums()
 	if o.goodwill > 0 {
 		o.Goodwill = o.amount(o.goodwill)
 	}

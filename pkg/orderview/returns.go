@@ -18,6 +18,8 @@ func (o *Order) applyReturn(ev *eventv1.OrderEvent, e *Entry) {
 		e.ReturnID = c.ReturnReceivedV3.ReturnId
 		r := o.returnWith(e.ReturnID)
 		o.receiveReturn(r, c.ReturnReceivedV3.Lines, e)
+		o.credit(c.ReturnReceivedV3.Charges, true)
+		o.returnedCost = c.ReturnReceivedV3.ReturnedMicros
 		o.due.returned += c.ReturnReceivedV3.RefundDueMicros
 		o.voided += c.ReturnReceivedV3.VoidedMicros
 		o.clearPaymentDue()

@@ -31,7 +31,7 @@ func Statuses() []string { return slices.Clone(statuses) }
 // quantities that are left decide.
 func statusAfter(ev *eventv1.OrderEvent) string {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_OrderReopened, *eventv1.OrderEvent_ImportRequested:
+	case *eventv1.OrderEvent_OrderPlacedV2, *eventv1.OrderEvent_OrderReopened, *eventv1.OrderEvent_ImportRequested:
 		return statusPlaced
 	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
 		return statusReserved

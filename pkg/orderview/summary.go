@@ -36,14 +36,14 @@ func (s *summary) apply(ev *eventv1.OrderEvent) {
 		s.customer, s.metadata = p.CustomerId, metadataValues(p.Metadata)
 	}
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		s.unshipped = units(c.OrderPlaced.Lines)
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		s.unshipped = units(c.OrderPlacedV2.Lines)
 	case *eventv1.OrderEvent_LinesShippedV2:
 		s.ship(c.LinesShippedV2.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
 		s.ship(c.ShipmentReconciledV2.Lines)
-	case *eventv1.OrderEvent_OrderAmended:
-		for _, l := range c.OrderAmended.Lines {
+	case *eventv1.OrderEvent_OrderAmendedV2:
+		for _, l := range c.OrderAmendedV2.Lines {
 			s.unshipped += l.Quantity - l.FormerQuantity
 		}
 	case *eventv1.OrderEvent_LinesCancelledV2:

@@ -52,7 +52,7 @@ func (f *fixture) life(id, customer string) {
 	lines := []*eventv1.OrderLine{
 		{Sku: "A", Quantity: 2, UnitPriceMicros: 2_550_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 2_550_000},
 	}
-	f.append(id, 1, schematest.OrderEvent(&eventv1.OrderPlaced{
+	f.append(id, 1, schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000}))
 	f.append(id, 2, schematest.OrderEvent(&eventv1.OrderReserved{}))
 	f.append(id, 3, schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000}))

@@ -554,15 +554,64 @@ var rows = []Row{
 	{
 		Code: "amount_overflow", Status: http.StatusBadRequest,
 		Title:  "The amount is too large",
-		Cause:  "The lines add up to more than an amount can hold.",
+		Cause:  "The lines, charges or taxes add up to more than an amount can hold.",
 		Remedy: "Split the order.",
 	},
 	{
+		Code: "invalid_charge", Status: http.StatusBadRequest,
+		Title: "A charge is not valid",
+		Cause: "An order has at most 100 charges, each of a known kind, with an amount of 0 or more and texts of at most " +
+			"255 characters. Where a part of a charge is given back, the charge is named by its number, from 1.",
+		Remedy: fixRequest,
+	},
+	{
+		Code: "invalid_discount", Status: http.StatusBadRequest,
+		Title: "A discount is not valid",
+		Cause: "A line, and an order, has at most 20 discounts, each of more than 0, and together at most the price of " +
+			"what they are on. In an amendment, a line with a discount that grows or gets another price needs `discount`.",
+		Remedy: fixRequest,
+	},
+	{
+		Code: "invalid_tax", Status: http.StatusBadRequest,
+		Title: "A tax is not valid",
+		Cause: "A line, and a charge, has at most 10 taxes, with amounts of 0 or more and rates from 0 to 10; taxes that " +
+			"are included are together at most what the line or charge costs. In an amendment, a line with a tax that grows or " +
+			"gets another price needs `tax`.",
+		Remedy: fixRequest,
+	},
+	{
+		Code: "tax_mismatch", Status: http.StatusBadRequest,
+		Title: "A tax is not its rate",
+		Cause: "The amount of a tax differs from its rate of what the line or charge costs, with its discounts and without " +
+			"taxes that are included, by more than half a minor unit of the currency for each unit. Often `taxes_included` is " +
+			"missing, or the order's discounts were spread in another way ([pricing](pricing.md)).",
+		Remedy: "Correct the amount, which `detail` has, or leave the rate out: the amount is then taken as it is.",
+	},
+	{
+		Code: "invalid_rounding", Status: http.StatusBadRequest,
+		Title:  "The rounding is not valid",
+		Cause:  "An order is rounded by `order` or by `line`.",
+		Remedy: fixRequest,
+	},
+	{
 		Code: "total_mismatch", Status: http.StatusConflict,
-		Title: "The total is another",
-		Cause: "The lines add up to another total than `total` expects: prices have changed, or are rounded in " +
-			"another way.",
+		Title: "A sum differs",
+		Cause: "The order adds up to another `subtotal`, `discount_total`, `charge_total`, `tax_total` or `total` than the " +
+			"request expects: prices have changed, or are rounded in another way. `errors` points at the first sum that " +
+			"differs, and `detail` says by how much.",
 		Remedy: "Show the customer the new total, and place the order with it under a new key.",
+	},
+	{
+		Code: "unknown_charge", Status: http.StatusConflict,
+		Title:  "The charge is not known",
+		Cause:  "The order has no charge of this number, or the command names it twice; charges count from 1.",
+		Remedy: "Read the order, and name the charge by its place.",
+	},
+	{
+		Code: "over_credit", Status: http.StatusConflict,
+		Title:  "More than is left of a charge would be given back",
+		Cause:  "The amount is more than what of the charge was not given back before.",
+		Remedy: "Ask for less; `detail` says how much is left of the charge.",
 	},
 	{
 		Code: "payment_required", Status: http.StatusConflict,

@@ -423,6 +423,26 @@ func TestTheReportOnRevenueIsAnsweredFromTheInsight(t *testing.T) {
 	}
 }
 
+// A platform whose live insight was defined before there were discounts, charges and taxes answers the report from the
+// tables, with all of its measures.
+func TestTheReportOnRevenueNeedsAllMeasuresOfTheInsight(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(100)
+	p.run()
+	ready, err := insights.Ready()
+	if err != nil {
+		t.Fatal(err)
+	}
+	former, _, _ := strings.Cut(string(ready["revenue.yaml"]), "  goods: {")
+	r := p.create(func(o *replay.Request) { o.Text, o.Promote = []byte(former), true })
+	p.becomes(r.ID, catalog.Live)
+	q := analytics.ReportQuery{By: analytics.ByMonth, Limit: 2}
+	got := allPages(t, p, replay.NewReports(replay.NewReader(p.service)).Revenue, q)
+	if want := allPages(t, p, analytics.NewReports(p.conn).Revenue, q); got != want || !strings.Contains(got, "net") {
+		t.Errorf("the report says\n%s\nand the tables\n%s", got, want)
+	}
+}
+
 // streamed is a report as text, with its columns, as allPages has it.
 func streamed(
 	t *testing.T, p *platform, stream func(context.Context, analytics.ReportQuery, analytics.Sink) error,

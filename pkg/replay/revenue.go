@@ -16,6 +16,7 @@ const revenueInsight = "revenue"
 // revenueMeasures are the measures of the report.
 var revenueMeasures = []string{
 	"orders", "credit_notes", "lines", "quantity", "sales", "credits", "revenue", "revenue_rounded",
+	"goods", "discounts", "charges", "tax", "net",
 }
 
 // revenueKeys are the keys of the insight by the dimensions of the report.

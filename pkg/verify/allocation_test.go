@@ -59,7 +59,7 @@ func (s *shelves) event(ev *eventv1.InventoryEvent, changed ...string) {
 
 // order places o-2, which is then reserved.
 func (s *shelves) order(quantity int64, backordered int64) {
-	ev := s.addOrder("o-2", 1, "k-2", schematest.OrderEvent(&eventv1.OrderPlaced{
+	ev := s.addOrder("o-2", 1, "k-2", schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity}},
 		PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID, Allocation: s.rule}))
 	s.placed = ev.Meta.EventId
@@ -138,7 +138,7 @@ func TestAllocationsAreHeldToTheirRule(t *testing.T) {
 		{"more from the same location", "", threeLocations(single), func(s *shelves) {
 			s.reserve(1, 2, 0, 0)
 			s.reserve(2, 1, 0, 0)
-			s.orders[5].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.Lines[0].Quantity = 3
+			s.orders[5].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.Lines[0].Quantity = 3
 		}},
 		{"refused with what one location has", "", threeLocations(single), func(s *shelves) { s.refuse(11, 10) }},
 		{"refused, and one location has it", verify.Refused, threeLocations(single), func(s *shelves) { s.refuse(9, 10) }},
@@ -154,7 +154,7 @@ func TestAllocationsAreHeldToTheirRule(t *testing.T) {
 		{"out of order", verify.Agreement, threeLocations(split, "north"), func(s *shelves) { s.reserve(1, 7, 2, 0) }},
 		{"another rule than the order's", verify.Agreement, threeLocations(split, "north"), func(s *shelves) {
 			s.reserve(1, 0, 3, 0)
-			s.orders[5].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.Allocation = nil
+			s.orders[5].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.Allocation = nil
 		}},
 		{"filled from another location than the one", verify.Agreement, threeLocations(single), func(s *shelves) {
 			s.reserve(1, 9, 0, 0)

@@ -3,8 +3,6 @@ package verify
 import (
 	"encoding/binary"
 	"errors"
-
-	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // coder writes the auditor's records for its disk, or reads them. One method for each type is both directions, so that
@@ -194,6 +192,7 @@ func (o *order) code(c *coder) {
 	list(c, &o.numbered, func(l *numberedLine) {
 		c.text(&l.sku)
 		c.int64s(&l.price, &l.ordered, &l.shipped, &l.delivered, &l.returned)
+		c.int64s(&l.discount, &l.tax, &l.returnedDiscount, &l.returnedTax)
 	})
 	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline,
 		&o.goodwill, &o.earlyCaptured, &o.earlyVoided, &o.earlyRefunded)
@@ -217,10 +216,10 @@ func (o *order) code(c *coder) {
 		c.text(id)
 		c.int64(units)
 	})
-	c.int64(&o.returned)
+	c.costs(&o.costs)
 	c.text(&o.currency)
 	message(c, &o.rule)
-	list(c, &o.amending, func(l **eventv1.AmendedLine) { message(c, l) })
+	message(c, &o.amending)
 	c.flag(&o.paymentDue)
 	c.flag(&o.coverLost)
 	c.text(&o.statusBeforeHold)
@@ -228,6 +227,17 @@ func (o *order) code(c *coder) {
 	c.flag(&o.settled)
 	c.int32(&o.partition)
 	c.int64(&o.offset)
+}
+
+func (c *coder) costs(l *costs) {
+	c.flag(&l.taxesIncluded)
+	c.flag(&l.byLine)
+	c.int64s(&l.exact, &l.returned)
+	list(c, &l.charges, func(left *chargeLeft) { c.int64s(&left.amount, &left.tax) })
+	dict(c, &l.parts, func(number *int32, p *costPart) {
+		c.int32(number)
+		c.int64s(&p.exact, &p.returned)
+	})
 }
 
 func (r *reservation) code(c *coder) {

@@ -180,7 +180,7 @@ func TestHealthyEndings(t *testing.T) {
 
 // backorder reserves for an order that waits for its outcome, so that nothing else is compared with it.
 func backorder(s *story, quantity int64) {
-	placed := s.addOrder("o-2", 1, "k-2", schematest.OrderEvent(&eventv1.OrderPlaced{
+	placed := s.addOrder("o-2", 1, "k-2", schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity}},
 		PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}))
 	s.appendStock(level(9, 8-quantity, quantity, 1), schematest.StockEvent(&eventv1.StockBackordered{
@@ -217,12 +217,12 @@ func requestAmendment(s *story, quantity int64) []*eventv1.AmendedLine {
 			FormerUnitPriceMicros: 2_555_000,
 		},
 	}
-	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: lines}))
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: lines}))
 	return lines
 }
 
-func amendOrder(s *story, quantity, total, due int64) *eventv1.OrderAmended {
-	e := &eventv1.OrderAmended{
+func amendOrder(s *story, quantity, total, due int64) *eventv1.OrderAmendedV2 {
+	e := &eventv1.OrderAmendedV2{
 		Lines: requestAmendment(s, quantity), SubtotalMicros: quantity * 2_555_000, TotalMicros: total, PaymentDueMicros: due,
 	}
 	s.addOrder("o-1", 7, "", schematest.OrderEvent(e))

@@ -119,7 +119,7 @@ func TestEveryColumnOfTheMirrorIsCompared(t *testing.T) {
 	other := map[string]string{
 		"String": "concat(%s, 'x')", "LowCardinality(String)": "concat(%s, 'x')", "UUID": "generateUUIDv4()",
 		"DateTime64(6, 'UTC')": "addMicroseconds(%s, 1)",
-		"Int32":                "%s + 1", "Int64": "%s + 1", "UInt32": "%s + 1", "UInt64": "%s + 1",
+		"Int32":                "%s + 1", "Int64": "%s + 1", "UInt32": "%s + 1", "UInt8": "%s + 1", "UInt64": "%s + 1",
 	}
 	for _, table := range m.Tables()[:4] {
 		kept := table.Name + "_kept"

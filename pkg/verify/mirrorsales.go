@@ -15,10 +15,12 @@ type soldOrder struct {
 	offset                      int64 // of the event that placed it, or of the document
 	customer, country, currency string
 	placedAt, confirmedAt       int64 // in microseconds
-	counts                      bool
-	lines                       []*eventv1.OrderLine // with the units that are left of each
-	// ordered and returned are money in micro-units: all but what was cancelled, and what of it came back.
-	ordered, returned int64
+	counts, taxesIncluded       bool
+	roundsOnce                  bool
+	rows                        []moneyLine // what is left of each
+	// ordered and returned are exact: all but what was cancelled, and what of it came back. cost and gone are the same
+	// as events say it, rounded.
+	ordered, returned, cost, gone int64
 }
 
 // payable is what the customer pays, exactly and rounded; nothing while the order does not count.
@@ -26,99 +28,136 @@ func (o *soldOrder) payable() (exact, rounded int64) {
 	if !o.counts {
 		return 0, 0
 	}
-	unit := minorUnit(o.currency)
-	return o.ordered - o.returned, roundHalfEven(o.ordered, unit) - roundHalfEven(o.returned, unit)
+	return o.ordered - o.returned, o.cost - o.gone
 }
 
-// takeOff takes units off the last lines of a SKU at a price.
-func (o *soldOrder) takeOff(l *eventv1.OrderLine) {
-	units := l.Quantity
-	for _, line := range slices.Backward(o.lines) {
-		if line.Sku == l.Sku && line.UnitPriceMicros == l.UnitPriceMicros {
-			n := min(units, line.Quantity)
-			line.Quantity -= n
-			units -= n
-		}
-	}
-}
-
-func worth(lines []*eventv1.OrderLine) (micros int64) {
-	for _, l := range lines {
-		micros += l.Quantity * l.UnitPriceMicros
-	}
-	return micros
-}
-
-// apply folds an event. It returns the lines that count by it, and why; removed means that they are taken off.
-func (o *soldOrder) apply(ev *eventv1.OrderEvent) (lines []*eventv1.OrderLine, reason string, removed bool) {
+// apply folds an event. It returns the rows that count by it, and why.
+func (o *soldOrder) apply(ev *eventv1.OrderEvent) (rows []moneyLine, reason string) {
 	at := ev.Meta.OccurredAtMicros
+	rows = o.sold(moneyOf(ev))
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		p := c.OrderPlaced
-		*o = soldOrder{customer: p.CustomerId, country: p.Country, currency: p.Currency, placedAt: at}
-		o.lines, o.ordered = p.Lines, worth(p.Lines)
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		p := c.OrderPlacedV2
+		*o = soldOrder{
+			customer: p.CustomerId, country: p.Country, currency: p.Currency, placedAt: at, taxesIncluded: p.TaxesIncluded,
+			cost: p.TotalMicros, roundsOnce: p.Rounding != eventv1.Rounding_ROUNDING_LINE,
+		}
+		o.rows = o.sold(moneyOf(ev))
+		o.ordered = worth(o.rows)
+		return nil, ""
 	case *eventv1.OrderEvent_OrderConfirmed:
 		if o.counts {
-			return nil, "", false
+			return nil, ""
 		}
 		o.counts, o.confirmedAt = true, at
-		return o.left(), "confirmed", false
-	case *eventv1.OrderEvent_OrderAmended:
-		changed := amendedDifferences(c.OrderAmended.Lines)
-		o.ordered += worth(changed)
-		for _, l := range changed {
-			if l.Quantity > 0 {
-				o.lines = append(o.lines, copyOf(l))
-			} else {
-				o.takeOff(&eventv1.OrderLine{Sku: l.Sku, Quantity: -l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
-			}
-		}
-		return changed, "amended", false
+		return o.left(1), "confirmed"
+	case *eventv1.OrderEvent_OrderAmendedV2:
+		o.ordered, o.cost = o.ordered+worth(rows), c.OrderAmendedV2.TotalMicros
+		reason = "amended"
 	case *eventv1.OrderEvent_LinesCancelledV2:
-		lines = cancelledLines(c.LinesCancelledV2)
-		o.ordered -= worth(lines)
-		for _, l := range lines {
-			o.takeOff(l)
-		}
-		return lines, "cancelled", true
+		o.ordered, o.cost = o.ordered+worth(rows), c.LinesCancelledV2.TotalMicros
+		reason = "cancelled"
 	case *eventv1.OrderEvent_ReturnReceivedV3:
-		for _, l := range c.ReturnReceivedV3.Lines {
-			line := &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
-			lines = append(lines, line)
-			o.takeOff(line)
+		o.returned -= worth(rows)
+		if o.gone = c.ReturnReceivedV3.ReturnedMicros; o.gone == 0 && o.roundsOnce { // events of before have none
+			o.gone = roundHalfEven(o.returned, minorUnit(o.currency))
 		}
-		o.returned += worth(lines)
-		return lines, "returned", true
+		reason = "returned"
 	case *eventv1.OrderEvent_OrderCancelled:
-		return o.left(), "cancelled", true
+		return o.left(-1), "cancelled"
 	}
-	return nil, "", false
-}
-
-func cancelledLines(c *eventv1.LinesCancelledV2) (lines []*eventv1.OrderLine) {
-	for _, l := range c.Lines {
-		lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
+	for _, row := range rows {
+		o.change(row)
 	}
-	return lines
+	return rows, reason
 }
 
-func copyOf(l *eventv1.OrderLine) *eventv1.OrderLine {
-	return &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+// sold are the rows of an event as sales has them: charges by their names, and goods and charges without included taxes.
+func (o *soldOrder) sold(rows []moneyLine) (out []moneyLine) {
+	for _, row := range rows {
+		named := slices.IndexFunc(o.rows, func(have moneyLine) bool { return have.charge == row.charge })
+		if row.charge > 0 && row.sku == "" && named >= 0 {
+			row.sku = o.rows[named].sku
+		}
+		if row.kind == "tax" && o.taxesIncluded {
+			of := len(out) - 1
+			for of >= 0 && (out[of].sku != row.sku || out[of].charge != row.charge ||
+				out[of].kind != "goods" && out[of].kind != "charge") {
+				of--
+			}
+			if of < 0 {
+				out = append(out, moneyLine{kind: "goods", sku: row.sku})
+				of = len(out) - 1
+			}
+			out[of].micros -= row.micros
+		}
+		out = append(out, row)
+	}
+	return out
 }
 
-func (o *soldOrder) left() (lines []*eventv1.OrderLine) {
-	for _, l := range o.lines {
-		if l.Quantity != 0 {
-			lines = append(lines, copyOf(l))
+// change adds a row to what is left. What is taken off comes off the last rows that it may be of.
+func (o *soldOrder) change(row moneyLine) {
+	if row.quantity > 0 || row.kind != "goods" && (row.kind == "discount") == (row.micros < 0) {
+		o.rows = append(o.rows, row)
+		return
+	}
+	for _, at := range slices.Backward(indexesOf(o.rows, row)) {
+		of := &o.rows[at]
+		if row.kind != "goods" {
+			taken := max(row.micros, -of.micros)
+			if row.micros > 0 {
+				taken = min(row.micros, -of.micros)
+			}
+			of.micros, row.micros = of.micros+taken, row.micros-taken
+			continue
+		}
+		if row.quantity == 0 || of.quantity == 0 || of.price != row.price {
+			continue
+		}
+		units := min(of.quantity, -row.quantity)
+		of.quantity, row.quantity = of.quantity-units, row.quantity+units
+		of.micros, row.micros = of.micros+row.micros, 0
+		if of.quantity == 0 { // what it has too much or too little is another's
+			of.micros, row.micros = 0, of.micros
 		}
 	}
-	return lines
+	if row.micros == 0 || row.quantity < 0 {
+		return
+	}
+	for _, at := range slices.Backward(indexesOf(o.rows, row)) {
+		if of := &o.rows[at]; of.kind == "goods" && of.quantity > 0 {
+			of.micros += row.micros
+			return
+		}
+	}
+	o.rows = append(o.rows, row)
+}
+
+// indexesOf are the rows that a change may be of.
+func indexesOf(rows []moneyLine, change moneyLine) (at []int) {
+	for i, row := range rows {
+		if row.kind == change.kind && row.sku == change.sku && row.charge == change.charge {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+func (o *soldOrder) left(sign int64) (rows []moneyLine) {
+	for _, row := range o.rows {
+		if row.quantity != 0 || row.micros != 0 {
+			row.quantity, row.micros = sign*row.quantity, sign*row.micros
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // hashedOfSales are the columns of the table sales in a row's hash, in the order of their values in addSales.
 var hashedOfSales = []string{
-	"partition", "offset", "line", "order_id", "order_offset", "customer_id", "sku", "kind", "quantity",
-	"amount_micros", "rounding_micros", "ordered_at", "counted_at",
+	"partition", "offset", "line", "order_id", "order_offset", "customer_id", "sku", "quantity", "amount_micros",
+	"rounding_micros", "ordered_at", "counted_at",
 }
 
 // orderSales adds the rows of the table sales.
@@ -138,12 +177,12 @@ func (m *mirrorSums) orderSales(rec *eventlog.Record, c change, ev *eventv1.Orde
 		if removed {
 			rounding = -rounding
 		}
-		m.addSales(rec, ev, o, document.GetLines(), reason, removed, rounding)
+		m.addSales(rec, ev, o, moneyOf(ev), reason, rounding)
 		return
 	}
 	o := m.sold[ev.OrderId]
 	switch {
-	case ev.GetOrderPlaced() != nil:
+	case ev.GetOrderPlacedV2() != nil:
 		o = &soldOrder{}
 		m.sold[ev.OrderId] = o
 	case o == nil:
@@ -151,8 +190,8 @@ func (m *mirrorSums) orderSales(rec *eventlog.Record, c change, ev *eventv1.Orde
 	}
 	exactBefore, roundedBefore := o.payable()
 	counted := o.counts
-	lines, reason, removed := o.apply(ev)
-	if ev.GetOrderPlaced() != nil {
+	rows, reason := o.apply(ev)
+	if ev.GetOrderPlacedV2() != nil {
 		o.offset = rec.Offset
 	}
 	if c.name == "order_cancelled" {
@@ -160,28 +199,25 @@ func (m *mirrorSums) orderSales(rec *eventlog.Record, c change, ev *eventv1.Orde
 	}
 	exact, rounded := o.payable()
 	if counted || o.counts {
-		m.addSales(rec, ev, o, lines, reason, removed, (rounded-exact)-(roundedBefore-exactBefore))
+		m.addSales(rec, ev, o, rows, reason, (rounded-exact)-(roundedBefore-exactBefore))
 	}
 }
 
 func (m *mirrorSums) addSales(
-	rec *eventlog.Record, ev *eventv1.OrderEvent, o *soldOrder, lines []*eventv1.OrderLine, reason string, removed bool,
-	rounding int64,
+	rec *eventlog.Record, ev *eventv1.OrderEvent, o *soldOrder, rows []moneyLine, reason string, rounding int64,
 ) {
 	at := max(ev.Meta.OccurredAtMicros, o.confirmedAt)
-	group := strings.Join([]string{reason, time.UnixMicro(at).UTC().Format("2006-01"), o.country, o.currency}, " ")
-	amounts := make([]int64, len(lines))
-	for i, l := range lines {
-		amounts[i] = l.Quantity * l.UnitPriceMicros
+	month := time.UnixMicro(at).UTC().Format("2006-01")
+	amounts := make([]int64, len(rows))
+	for i, row := range rows {
+		amounts[i] = row.micros
 	}
 	for i, share := range shares(rounding, amounts) {
-		quantity, amount := lines[i].Quantity, amounts[i]
-		if removed {
-			quantity, amount = -quantity, -amount
-		}
-		m.sales.add(group, 1, quantity, amount, share,
-			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, o.offset, o.customer, lines[i].Sku, "goods", quantity, amount,
-				share, o.placedAt, at))
+		row := rows[i]
+		m.sales.add(strings.Join([]string{reason, row.kind, month, o.country, o.currency}, " "),
+			1, row.quantity, row.micros, share,
+			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, o.offset, o.customer, row.sku, row.quantity, row.micros, share,
+				o.placedAt, at))
 	}
 }
 

@@ -88,7 +88,7 @@ func (m *mirrorSums) record(rec *eventlog.Record) {
 	change := changeOf(&ev)
 	m.event(rec, change.name, ev.OrderId, ev.Meta, &ev)
 	m.orderEvent(rec, change, &ev)
-	m.orderLines(rec, change.name, &ev)
+	m.orderLines(rec, change, &ev)
 	m.orderSales(rec, change, &ev)
 }
 
@@ -118,8 +118,8 @@ func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.
 
 // hashedOfOrders are those of the table orders, in the order of their values in orderEvent.
 var hashedOfOrders = []string{
-	"partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason",
-	"occurred_at", "recorded_at",
+	"partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason", "returned_micros",
+	"rounding", "taxes_included", "occurred_at", "recorded_at",
 }
 
 func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.OrderEvent) {
@@ -128,66 +128,37 @@ func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.Orde
 		sign = -1
 	}
 	lines, quantity := c.lines()
+	rounding, taxesIncluded := "", 0
+	if placed := ev.GetOrderPlacedV2(); placed.GetRounding() == eventv1.Rounding_ROUNDING_LINE {
+		rounding = "line"
+	}
+	if ev.GetOrderPlacedV2().GetTaxesIncluded() {
+		taxesIncluded = 1
+	}
 	m.orders.add(strings.Join([]string{c.name, month(ev.Meta), c.text("country"), c.text("currency")}, " "),
 		1, lines, quantity, sign*c.number("subtotal_micros"), sign*c.number("total_micros"), c.amount(),
 		m.row.of(rec.Partition, rec.Offset, ev.OrderId, ev.Meta.Version, c.status(), c.text("customer_id"),
-			c.reference(), c.text("reason"), ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
+			c.reference(), c.text("reason"), c.number("returned_micros"), rounding, taxesIncluded, ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
 }
 
 // hashedOfLines are those of the table order_lines, in the order of their values in orderLines.
 var hashedOfLines = []string{
-	"partition", "offset", "line", "order_id", "customer_id", "sku", "quantity", "unit_price_micros", "occurred_at",
+	"partition", "offset", "line", "order_id", "customer_id", "kind", "sku", "charge", "quantity", "unit_price_micros",
+	"occurred_at",
 }
 
-func (m *mirrorSums) orderLines(rec *eventlog.Record, name string, ev *eventv1.OrderEvent) {
-	sign := int64(1)
-	var lines []*eventv1.OrderLine
+func (m *mirrorSums) orderLines(rec *eventlog.Record, c change, ev *eventv1.OrderEvent) {
 	var customer, country, currency string
-	switch {
-	case ev.GetOrderPlaced() != nil:
-		p := ev.GetOrderPlaced()
-		lines, customer, country, currency = p.Lines, p.CustomerId, p.Country, p.Currency
-	case ev.GetOrderImported() != nil:
-		p := ev.GetOrderImported()
-		lines, customer, country, currency = p.Lines, p.CustomerId, p.Country, p.Currency
-	case ev.GetCreditNoteImported() != nil:
-		p := ev.GetCreditNoteImported()
-		sign, lines, customer, country, currency = -1, p.Lines, p.CustomerId, p.Country, p.Currency
-	case ev.GetLinesCancelledV2() != nil:
-		sign, lines = -1, cancelledLines(ev.GetLinesCancelledV2())
-	case ev.GetReturnReceivedV3() != nil:
-		sign = -1
-		for _, l := range ev.GetReturnReceivedV3().Lines {
-			lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
-		}
-	case ev.GetOrderAmended() != nil:
-		lines = amendedDifferences(ev.GetOrderAmended().Lines)
+	switch c.name {
+	case "order_placed", "order_imported", "credit_note_imported":
+		customer, country, currency = c.text("customer_id"), c.text("country"), c.text("currency")
 	}
-	group := strings.Join([]string{name, month(ev.Meta), country, currency}, " ")
-	for i, l := range lines {
-		m.lines.add(group, 1, sign*l.Quantity, sign*l.Quantity*l.UnitPriceMicros, l.UnitPriceMicros,
-			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, customer, l.Sku, sign*l.Quantity, l.UnitPriceMicros,
+	group := strings.Join([]string{c.name, month(ev.Meta), country, currency}, " ")
+	for i, l := range moneyOf(ev) {
+		m.lines.add(group, 1, l.quantity, l.micros, l.price,
+			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, customer, l.kind, l.sku, l.charge, l.quantity, l.price,
 				ev.Meta.OccurredAtMicros))
 	}
-}
-
-// amendedDifferences are what an amendment adds to lines, and what it removes from them. Where the price changes, the
-// whole line is removed at the old price and added at the new one.
-func amendedDifferences(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
-	var out []*eventv1.OrderLine
-	for _, l := range amended {
-		more := l.Quantity - l.FormerQuantity
-		if l.FormerQuantity > 0 && l.UnitPriceMicros != l.FormerUnitPriceMicros {
-			out = append(out, &eventv1.OrderLine{
-				Sku: l.Sku, Quantity: -l.FormerQuantity, UnitPriceMicros: l.FormerUnitPriceMicros,
-			})
-			more = l.Quantity
-		}
-		if more != 0 {
-			out = append(out, &eventv1.OrderLine{Sku: l.Sku, Quantity: more, UnitPriceMicros: l.UnitPriceMicros})
-		}
-	}
-	return out
 }
 
 // ledgerRow is one row of the stock ledger: the location at index line of an event.

@@ -14,9 +14,9 @@ func (o *order) uncaptured() int64 { return o.authorized - o.voided - o.captured
 // paid is what was captured, was not refunded, and is not due for refund.
 func (o *order) paid() int64 { return o.captured - o.refunded - o.refundDue }
 
-// owed is the order's total without goodwill and the price of what came back.
+// owed is the order's total without goodwill and what had cost what came back.
 func (o *order) owed() int64 {
-	return max(0, o.total-roundHalfEven(o.returned, minorUnit(o.currency))-o.goodwill)
+	return max(0, o.total-o.costs.rounded(o.costs.returned, o.currency, true)-o.goodwill)
 }
 
 // uncovered is what of the owed amount is neither paid nor authorized.

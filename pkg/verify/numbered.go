@@ -10,12 +10,16 @@ type numberedLine struct {
 	sku                                   string
 	price                                 int64
 	ordered, shipped, delivered, returned int64
+	// Those of the units that are not cancelled, and of them what came back.
+	discount, tax, returnedDiscount, returnedTax int64
 }
 
 func (c *checker) numberedLines(lines []*eventv1.OrderLine) []numberedLine {
 	out := make([]numberedLine, len(lines))
 	for i, l := range lines {
-		out[i] = numberedLine{sku: c.intern(l.Sku), price: l.UnitPriceMicros, ordered: l.Quantity}
+		out[i] = numberedLine{
+			sku: c.intern(l.Sku), price: l.UnitPriceMicros, ordered: l.Quantity, discount: discountOf(l), tax: taxesOf(l.Taxes),
+		}
 	}
 	return out
 }
@@ -42,6 +46,10 @@ func (c *checker) checkNumbered(rec *eventlog.Record, l *numberedLine, price int
 	c.check(Transitions, l.ordered >= l.shipped && l.shipped >= l.delivered && l.delivered >= l.returned,
 		"%s: a line of %s has %d ordered, %d shipped, %d delivered, %d returned",
 		at(rec), l.sku, l.ordered, l.shipped, l.delivered, l.returned)
+	c.check(Money, l.discount >= l.returnedDiscount && l.returnedDiscount >= 0 && l.tax >= l.returnedTax && l.returnedTax >= 0 &&
+		l.discount <= l.ordered*l.price,
+		"%s: a line of %s has discounts of %d and taxes of %d, of which %d and %d came back",
+		at(rec), l.sku, l.discount, l.tax, l.returnedDiscount, l.returnedTax)
 	c.check(Money, price == l.price, "%s: a line of %s costs %d, here it is %d", at(rec), l.sku, l.price, price)
 }
 
@@ -56,6 +64,10 @@ func (c *checker) amendNumbered(rec *eventlog.Record, o *order, l *eventv1.Amend
 	if n := c.named(rec, o, l.Line, l.Sku); n != nil {
 		n.ordered += l.Quantity - l.FormerQuantity
 		n.price = l.UnitPriceMicros
+		c.check(Money, n.discount == l.FormerDiscountMicros && n.tax == l.FormerTaxMicros,
+			"%s: line %d has a discount of %d and a tax of %d, not of %d and %d",
+			at(rec), l.Line, n.discount, n.tax, l.FormerDiscountMicros, l.FormerTaxMicros)
+		n.discount, n.tax = l.DiscountMicros, l.TaxMicros
 		c.checkNumbered(rec, n, n.price)
 	}
 }

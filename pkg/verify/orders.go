@@ -21,6 +21,8 @@ type order struct {
 	status, kind string
 	placed       id     // of the event that placed it
 	lines        []line // one for each SKU
+	// costs is what the order costs, without what was cancelled.
+	costs costs
 	// numbered are the lines by their numbers, from 1; nil where an event of before ORD-69 did not name one.
 	numbered             []numberedLine
 	subtotal, total      int64
@@ -38,15 +40,13 @@ type order struct {
 	// outcome is what stock answered first: reserved or rejected. The client was told that.
 	outcome     string
 	fulfilments map[string]fulfilment // by ID
-	// returns has the units that are still to come back, by return ID. returned is the price of all that came back, not
-	// rounded.
+	// returns has the units that are still to come back, by return ID.
 	returns  map[string]int64
-	returned int64
 	currency string
 	rule     *eventv1.AllocationRule
-	// amending are the lines of an amendment that stock has not answered. paymentDue says that an amendment raised the
+	// amending is an amendment that stock has not answered. paymentDue says that an amendment raised the
 	// total, or cover was lost, and that not all is authorized.
-	amending   []*eventv1.AmendedLine
+	amending   *eventv1.AmendmentRequestedV2
 	paymentDue bool
 	// coverLost says that the order waits for what is due until its deadline. Orders that were amended before there was
 	// cover_lost have a payment due without it.
@@ -131,15 +131,15 @@ func (c *checker) checkTransition(rec *eventlog.Record, o *order, id, name strin
 // foldOrderChange folds how an order begins and what stock answers; foldLaterChange and what it calls the other events.
 func (c *checker) foldOrderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		p := ch.OrderPlaced
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		p := ch.OrderPlacedV2
 		o.onAccount = p.PaymentTerms == eventv1.PaymentTerms_PAYMENT_TERMS_ON_ACCOUNT
 		o.deadline = p.PaymentDeadlineMicros
 		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0),
 			"%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
-		c.checkDocumentMoney(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
 		c.beginOrder(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
 		o.currency, o.subtotal, o.rule = p.Currency, p.SubtotalMicros, p.Allocation
+		c.foldPrices(rec, o, p)
 	case *eventv1.OrderEvent_ImportRequested:
 		if d := ch.ImportRequested.GetCreditNote(); d != nil {
 			c.foldDocument(rec, o, ev, kindCreditNote, "placed", d)
@@ -195,7 +195,7 @@ func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 	case *eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
 		*eventv1.OrderEvent_FulfilmentCreatedV2, *eventv1.OrderEvent_FulfilmentCancelled:
 		c.foldFulfilment(rec, o, ev)
-	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended, *eventv1.OrderEvent_AmendmentDeclined:
+	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2, *eventv1.OrderEvent_AmendmentDeclined:
 		c.foldAmendment(rec, o, ev)
 	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3, *eventv1.OrderEvent_ReturnCancelledV2:
 		c.foldReturn(rec, o, ev)
@@ -273,12 +273,17 @@ func (c *checker) foldRejected(rec *eventlog.Record, o *order, e *eventv1.OrderR
 
 // foldLinesCancelled folds quantities that are cancelled, and money that is not needed for them any more.
 func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelledV2) {
-	c.check(Transitions, len(e.Lines) > 0, "%s: nothing was cancelled", at(rec))
+	c.check(Transitions, len(e.Lines)+len(e.Charges) > 0, "%s: nothing was cancelled", at(rec))
 	for _, cancelled := range e.Lines {
 		if n := c.named(rec, o, cancelled.Line, cancelled.Sku); n != nil {
+			c.checkShares(rec, n, cancelled.Quantity, cancelled.DiscountMicros, cancelled.TaxMicros)
 			n.ordered -= cancelled.Quantity
+			n.discount -= cancelled.DiscountMicros
+			n.tax -= cancelled.TaxMicros
 			c.checkNumbered(rec, n, cancelled.UnitPriceMicros)
 		}
+		o.subtotal -= cancelled.Quantity * cancelled.UnitPriceMicros
+		o.costs.addLine(cancelled.Line, -cancelled.Quantity*cancelled.UnitPriceMicros, -cancelled.DiscountMicros, -cancelled.TaxMicros)
 		l := o.line(cancelled.Sku)
 		if l == nil {
 			c.check(Transitions, false, "%s: cancelled %s, which was not ordered", at(rec), cancelled.Sku)
@@ -289,9 +294,10 @@ func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.
 		c.check(Transitions, cancelled.Quantity > 0 && l.ordered >= l.shipped,
 			"%s: cancelled %d of %s, of which %d have shipped", at(rec), cancelled.Quantity, l.sku, l.shipped)
 	}
+	o.credit(e.Charges, false)
 	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total,
 		"%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
-	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
+	c.checkCosts(rec, o, e.SubtotalMicros, e.TotalMicros)
 	c.foldExcess(rec, o, e.VoidedMicros, e.RefundDueMicros)
 	if o.allShipped() {
 		o.status = "completed"

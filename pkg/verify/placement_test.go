@@ -63,7 +63,7 @@ func TestOrdersArePlacedWithTheirGoods(t *testing.T) {
 			s := &story{}
 			for _, p := range c.placed {
 				lines := []*eventv1.OrderLine{{Sku: p.sku, Quantity: 1, UnitPriceMicros: 1_000_000}, {Sku: "other", Quantity: 1}}
-				ev := schematest.OrderEvent(&eventv1.OrderPlaced{
+				ev := schematest.OrderEvent(&eventv1.OrderPlacedV2{
 					CustomerId: "c", Currency: "GBP", Lines: lines, SubtotalMicros: 1_000_000, TotalMicros: 1_000_000,
 					PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID,
 				})

@@ -49,7 +49,10 @@ func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.
 	var came int64
 	for _, back := range r.Lines {
 		if n := c.named(rec, o, back.Line, back.Sku); n != nil {
+			c.checkShares(rec, n, back.Quantity, back.DiscountMicros, back.TaxMicros)
 			n.returned += back.Quantity
+			n.returnedDiscount += back.DiscountMicros
+			n.returnedTax += back.TaxMicros
 			c.checkNumbered(rec, n, back.UnitPriceMicros)
 		}
 		l := o.line(back.Sku)
@@ -58,7 +61,7 @@ func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.
 			continue
 		}
 		came += back.Quantity
-		o.returned += back.Quantity * back.UnitPriceMicros
+		o.costs.addReturned(back.Line, back.Quantity*back.UnitPriceMicros, back.DiscountMicros, back.TaxMicros)
 		l.returned += back.Quantity
 		switch back.Condition {
 		case eventv1.Condition_CONDITION_RESELLABLE:
@@ -70,6 +73,10 @@ func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.
 		c.check(Transitions, back.Quantity > 0 && l.returned <= l.delivered,
 			"%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
 	}
+	o.credit(r.Charges, true)
+	c.check(Money, r.ReturnedMicros == 0 || r.ReturnedMicros == o.costs.rounded(o.costs.returned, o.currency, true),
+		"%s: %d is said to have come back, it should be %d", at(rec), r.ReturnedMicros,
+		o.costs.rounded(o.costs.returned, o.currency, true))
 	c.check(Transitions, ok && came > 0 && came <= left,
 		"%s: %d units of return %q came, of which %d were to come", at(rec), came, r.ReturnId, left)
 	if ok {

@@ -61,7 +61,7 @@ func (s *story) addOrder(id string, version uint64, key string, ev *eventv1.Orde
 // healthy is an order of two units, of ten in stock. It is paid, and one unit has shipped.
 func healthy() *story {
 	s := &story{}
-	placed := s.addOrder("o-1", 1, "k-1", schematest.OrderEvent(&eventv1.OrderPlaced{
+	placed := s.addOrder("o-1", 1, "k-1", schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
 		SubtotalMicros: 5_110_000, TotalMicros: 5_110_000, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}))
 	s.addOrder("o-1", 2, "", schematest.OrderEvent(&eventv1.OrderReserved{}))

@@ -99,13 +99,13 @@ var orderViolations = []violation{
 	}},
 	{"reopened without its money", verify.Money, "", func(s *story) {
 		s.orders = s.orders[:2]
-		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = 1
+		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.PaymentDeadlineMicros = 1
 		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.OrderExpired{}))
 		s.addOrder("o-1", 4, "", schematest.OrderEvent(&eventv1.OrderReopened{}))
 	}},
 	{"a deadline that goes back", verify.Transitions, "", func(s *story) {
 		s.orders = s.orders[:2]
-		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = 10
+		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.PaymentDeadlineMicros = 10
 		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.PaymentStarted{PaymentDeadlineMicros: 9}))
 	}},
 	{"confirmed without its money", verify.Money, "", func(s *story) {
@@ -128,7 +128,7 @@ var orderViolations = []violation{
 	{"expired before its deadline", verify.Transitions, "", func(s *story) {
 		s.orders = s.orders[:2]
 		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.OrderExpired{}))
-		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = occurred + 1
+		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.PaymentDeadlineMicros = occurred + 1
 	}},
 	{"a return with too little due", verify.Money, "", func(s *story) { receiveReturnV1(s, 1) }},
 	{"more came back than was asked for", verify.Transitions, "", func(s *story) {

@@ -42,8 +42,8 @@ func (s *story) received() *eventv1.StockReceived {
 	return s.stock[1].Change.(*eventv1.InventoryEvent_StockReceived).StockReceived
 }
 
-func (s *story) placed() *eventv1.OrderPlaced {
-	return s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced
+func (s *story) placed() *eventv1.OrderPlacedV2 {
+	return s.orders[0].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2
 }
 
 // spoilOrders changes every record of an order before it is written.

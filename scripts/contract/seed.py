@@ -31,6 +31,7 @@ def order(terms):
     return send("POST", "/v1/orders", {
         "customer_id": "c-1", "currency": "GBP", "payment_terms": terms,
         "lines": [{"sku": sku, "quantity": 1_000, "unit_price": "2.55"} for sku in ("A1", "B2")],
+        "charges": [{"kind": "shipping", "amount": "4.90", "taxes": [{"amount": "0.93"}]}],
     })["order_id"]
 
 

@@ -28,7 +28,7 @@ var positionPrinted = regexp.MustCompile(`(?m)(?:^position |"position": ?")([^"\
 // A shop's day on the command line. Every answer has the status of the order or the stock.
 func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	binary := build(t)
-	p := dev(t, binary, t.TempDir())
+	p := dev(t, binary, t.TempDir(), "--rounding", "line")
 	position := ""
 	must := func(want, line string) string {
 		t.Helper()
@@ -148,6 +148,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 			t.Errorf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)
 		}
 	}
+	p.pricing(t, binary, must)
 	p.verify(t, binary)
 	must("ClickHouse equals the log", "verify --kafka "+p.kafka+" --clickhouse "+p.clickHouse)
 	// Of the 10 that came at 1.25, 4 were shipped, and 1 came back.

@@ -103,16 +103,18 @@ func TestGoldenInventoryEvents(t *testing.T) {
 // A principal changes nothing else of an event. All other samples are of the time before there were principals, and so
 // is every log of that time: nobody knows who asked.
 func TestGoldenPrincipals(t *testing.T) {
-	placed, received := olderOrderSamples["order_placed"][1], sampleEvent(olderInventorySamples["stock_received"][1])
+	placed, received := samplePlaced(1), sampleEvent(olderInventorySamples["stock_received"][1])
 	m := sampleMeta()
 	m.Principal = Principal{Name: "zoë@shop.example", Verified: true}
 	value, ceType, err := AppendOrder(nil, "o-1", &m, placed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, gotMeta, got, err := DecodeOrder(golden(t, "principal-order", ceType, value))
-	if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, placed) {
-		t.Errorf("decoded %s %+v %+v, %v", id, gotMeta, got, err)
+	for _, stored := range [][]byte{golden(t, "principal-order", ceType, value), stored(t, "principal-order.v1")} {
+		id, gotMeta, got, err := DecodeOrder(stored)
+		if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, placed) {
+			t.Errorf("decoded %s %+v %+v, %v", id, gotMeta, got, err)
+		}
 	}
 	m.Principal.Verified = false
 	if value, ceType, err = AppendInventory(nil, "85123A", &m, received); err != nil {
@@ -134,7 +136,7 @@ func version(name string) string {
 	switch name {
 	case "return_received":
 		return "v3"
-	case "payment_authorized", "payment_captured", "payment_voided", "payment_refunded", "lines_shipped",
+	case "order_placed", "amendment_requested", "order_amended", "payment_authorized", "payment_captured", "payment_voided", "payment_refunded", "lines_shipped",
 		"lines_delivered", "lines_cancelled", "fulfilment_created", "shipment_reconciled", "return_requested",
 		"return_cancelled":
 		return "v2"
@@ -144,6 +146,14 @@ func version(name string) string {
 
 // oldVersions are the golden files of versions that are no longer written, and what they are read as.
 var oldVersions = map[string]order.Event{
+	"order_placed.v1":        samplePlaced(0),
+	"order_placed-2.v1":      samplePlaced(1),
+	"order_placed-3.v1":      samplePlaced(2),
+	"amendment_requested.v1": order.AmendmentRequested{Lines: sampleAmended, Reason: "customer called"},
+	"order_amended.v1": order.OrderAmended{
+		Lines: sampleAmended, Backordered: sampleWaiting[:1], SubtotalMicros: 35_700_000, TotalMicros: 35_700_000,
+		VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000, PaymentDueMicros: 7_650_000,
+	},
 	"return_received.v1":   returnedWithoutNumbers(0, ""),
 	"return_received.v2":   returnedWithoutNumbers(0, ""),
 	"return_received-2.v2": returnedWithoutNumbers(2_550_000, ""),
@@ -192,21 +202,27 @@ func returnedWithoutNumbers(voidedMicros int64, location string) order.ReturnRec
 // A version that is no longer written is read for ever, as the newest version.
 func TestOldVersionsAreReadAsTheNewest(t *testing.T) {
 	for file, want := range oldVersions {
-		text, err := os.ReadFile(filepath.Join("testdata", file+".golden"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, hexLines, _ := strings.Cut(string(text), "\n")
-		stored, err := hex.DecodeString(strings.ReplaceAll(hexLines, "\n", ""))
-		if err != nil {
-			t.Fatal(err)
-		}
 		m := sampleMeta()
-		id, gotMeta, got, err := DecodeOrder(stored)
+		id, gotMeta, got, err := DecodeOrder(stored(t, file))
 		if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: decoded %s %+v %+v, %v", file, id, gotMeta, got, err)
 		}
 	}
+}
+
+// stored is what a golden file has.
+func stored(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", file+".golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, hexLines, _ := strings.Cut(string(text), "\n")
+	value, err := hex.DecodeString(strings.ReplaceAll(hexLines, "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 // numbered names a change's sample: the first one plainly, the others by their number.
@@ -274,7 +290,7 @@ func TestEveryChangeHasASample(t *testing.T) {
 	for _, older := range olderInventorySamples {
 		samples += len(older)
 	}
-	samples += 2 // of TestGoldenPrincipals
+	samples += 3 // of TestGoldenPrincipals
 	if err != nil || len(files) != samples || len(oldVersions) < versions {
 		t.Errorf("%d golden files, %v", len(files), err)
 	}

@@ -9,14 +9,16 @@ import (
 func setLifecycle(e *eventv1.OrderEvent, ev order.Event) string {
 	switch c := ev.(type) {
 	case order.OrderPlaced:
-		e.Change = &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		p := &eventv1.OrderPlacedV2{
 			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
 			PaymentTerms: eventv1.PaymentTerms(c.Terms), PaymentDeadlineMicros: c.PaymentDeadlineMicros,
 			Country: c.Country, Reference: c.Reference, Allocation: ToOrderRule(c.Allocation),
 			Metadata: toMetadata(c.Metadata),
-		}}
-		return "holdfast.order_placed.v1"
+		}
+		setPricing(p, c.Pricing)
+		e.Change = &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: p}
+		return "holdfast.order_placed.v2"
 	case order.OrderReserved:
 		e.Change = &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}
 		return "holdfast.order_reserved.v1"
@@ -66,14 +68,14 @@ func setLifecycle(e *eventv1.OrderEvent, ev order.Event) string {
 // readLifecycle is the inverse of setLifecycle.
 func readLifecycle(e *eventv1.OrderEvent) order.Event {
 	switch c := e.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
-		p := c.OrderPlaced
+	case *eventv1.OrderEvent_OrderPlacedV2:
+		p := c.OrderPlacedV2
 		return order.OrderPlaced{
 			CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
 			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
 			Terms: order.PaymentTerms(p.PaymentTerms), PaymentDeadlineMicros: p.PaymentDeadlineMicros,
 			Country: p.Country, Reference: p.Reference, Allocation: fromOrderRule(p.Allocation),
-			Metadata: fromMetadata(p.Metadata),
+			Metadata: fromMetadata(p.Metadata), Pricing: pricingOf(p),
 		}
 	case *eventv1.OrderEvent_OrderReserved:
 		return order.OrderReserved{}

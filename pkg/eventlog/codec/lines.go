@@ -36,12 +36,15 @@ func values[M, T any](list []*M, read func(*M) T) []T {
 func toLines(lines []order.PlaceLine) []*eventv1.OrderLine {
 	return messages(lines, func(m *eventv1.OrderLine, l *order.PlaceLine) {
 		m.Sku, m.Quantity, m.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
+		if l.Details != nil {
+			setDetails(m, l.Details)
+		}
 	})
 }
 
 func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
 	return values(lines, func(l *eventv1.OrderLine) order.PlaceLine {
-		return order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+		return order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros, Details: detailsOf(l)}
 	})
 }
 

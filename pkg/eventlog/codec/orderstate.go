@@ -25,6 +25,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Amendments: o.Amendments, PaymentDue: o.PaymentDue, ReturnedTo: toReturnedTo(o.ReturnedTo),
 		GoodwillMicros: o.GoodwillMicros, CoverLost: o.CoverLost, Unmatched: toPayments(o.Unmatched),
 		Metadata: toMetadata(o.Metadata),
+		Charges:  toChargesLeft(o.Charges), TaxesIncluded: o.TaxesIncluded, RoundByLine: o.RoundByLine,
 	})
 }
 
@@ -52,6 +53,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		Amendments: p.Amendments, PaymentDue: p.PaymentDue, ReturnedTo: fromReturnedTo(p.ReturnedTo),
 		GoodwillMicros: p.GoodwillMicros, CoverLost: p.CoverLost, Unmatched: fromPayments(p.Unmatched),
 		Metadata: fromMetadata(p.Metadata),
+		Charges:  fromChargesLeft(p.Charges), TaxesIncluded: p.TaxesIncluded, RoundByLine: p.RoundByLine,
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
@@ -78,6 +80,8 @@ func toStateLines(lines []order.Line) []*statev1.OrderLine {
 		m.Sku, m.Quantity, m.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
 		m.Backordered, m.Cancelled, m.Shipped, m.Delivered = l.Backordered, l.Cancelled, l.Shipped, l.Delivered
 		m.Returned, m.Damaged = l.Returned, l.Damaged
+		m.DiscountMicros, m.TaxMicros = l.DiscountMicros, l.TaxMicros
+		m.ReturnedDiscountMicros, m.ReturnedTaxMicros = l.ReturnedDiscountMicros, l.ReturnedTaxMicros
 	})
 }
 
@@ -86,7 +90,24 @@ func fromStateLines(lines []*statev1.OrderLine) []order.Line {
 		return order.Line{
 			SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered,
-			Returned: l.Returned, Damaged: l.Damaged,
+			Returned: l.Returned, Damaged: l.Damaged, DiscountMicros: l.DiscountMicros, TaxMicros: l.TaxMicros,
+			ReturnedDiscountMicros: l.ReturnedDiscountMicros, ReturnedTaxMicros: l.ReturnedTaxMicros,
+		}
+	})
+}
+
+func toChargesLeft(charges []order.ChargeLeft) []*statev1.Charge {
+	return messages(charges, func(m *statev1.Charge, c *order.ChargeLeft) {
+		m.AmountMicros, m.TaxMicros = c.AmountMicros, c.TaxMicros
+		m.ReturnedMicros, m.ReturnedTaxMicros = c.ReturnedMicros, c.ReturnedTaxMicros
+	})
+}
+
+func fromChargesLeft(charges []*statev1.Charge) []order.ChargeLeft {
+	return values(charges, func(c *statev1.Charge) order.ChargeLeft {
+		return order.ChargeLeft{
+			AmountMicros: c.AmountMicros, TaxMicros: c.TaxMicros,
+			ReturnedMicros: c.ReturnedMicros, ReturnedTaxMicros: c.ReturnedTaxMicros,
 		}
 	})
 }
@@ -95,14 +116,14 @@ func toAmendment(a *order.Amendment) *statev1.Amendment {
 	if a == nil {
 		return nil
 	}
-	return &statev1.Amendment{Version: a.Version, Lines: toAmended(a.Lines)}
+	return &statev1.Amendment{Version: a.Version, Lines: toAmended(a.Lines), Charges: toCredits(a.Charges)}
 }
 
 func fromAmendment(a *statev1.Amendment) *order.Amendment {
 	if a == nil {
 		return nil
 	}
-	return &order.Amendment{Version: a.Version, Lines: fromAmended(a.Lines)}
+	return &order.Amendment{Version: a.Version, Lines: fromAmended(a.Lines), Charges: fromCredits(a.Charges)}
 }
 
 func toPayments(payments []order.Payment) []*statev1.Payment {

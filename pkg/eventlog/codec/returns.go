@@ -19,6 +19,7 @@ func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 		e.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: &eventv1.ReturnReceivedV3{
 			ReturnId: c.ReturnID, Lines: toReceived(c.Lines),
 			RefundDueMicros: c.RefundDueMicros, VoidedMicros: c.VoidedMicros, Location: c.Location,
+			Charges: toCredits(c.Charges), ReturnedMicros: c.ReturnedMicros,
 		}}
 		return "holdfast.return_received.v3"
 	case order.ReturnCancelled:
@@ -44,6 +45,7 @@ func readReturn(e *eventv1.OrderEvent) order.Event {
 		return order.ReturnReceived{
 			ReturnID: p.ReturnId, Lines: fromReceived(p.Lines),
 			RefundDueMicros: p.RefundDueMicros, VoidedMicros: p.VoidedMicros, Location: p.Location,
+			Charges: fromCredits(p.Charges), ReturnedMicros: p.ReturnedMicros,
 		}
 	case *eventv1.OrderEvent_ReturnCancelledV2:
 		p := c.ReturnCancelledV2
@@ -60,6 +62,7 @@ func toReceived(lines []order.ReceivedLine) []*eventv1.ReturnedLine {
 	return messages(lines, func(m *eventv1.ReturnedLine, l *order.ReceivedLine) {
 		m.Line, m.Sku, m.Quantity, m.UnitPriceMicros = uint32(l.Line), l.SKU, l.Quantity, l.UnitPriceMicros
 		m.Condition = eventv1.Condition(l.Condition)
+		m.DiscountMicros, m.TaxMicros = l.DiscountMicros, l.TaxMicros
 	})
 }
 
@@ -67,7 +70,7 @@ func fromReceived(lines []*eventv1.ReturnedLine) []order.ReceivedLine {
 	return values(lines, func(l *eventv1.ReturnedLine) order.ReceivedLine {
 		return order.ReceivedLine{
 			Line: int32(l.Line), SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
-			Condition: order.Condition(l.Condition),
+			Condition: order.Condition(l.Condition), DiscountMicros: l.DiscountMicros, TaxMicros: l.TaxMicros,
 		}
 	})
 }

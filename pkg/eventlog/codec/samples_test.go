@@ -31,6 +31,23 @@ var (
 		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock},
 		{SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
 	}
+	sampleTaxes = []order.Tax{
+		{Name: "VAT", Jurisdiction: "GB", RateMillionths: 200_000, AmountMicros: 816_667},
+		{Name: "eco", AmountMicros: 100_000},
+	}
+	samplePriced = []order.PlaceLine{
+		{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000, Details: &order.LineDetails{
+			Discounts:           []order.Discount{{AmountMicros: 300_000, Code: "SUMMER", Description: "2 %"}},
+			OrderDiscountMicros: 570_000, Taxes: sampleTaxes, Metadata: metadata.Map{{Key: "engraving", Value: "For Zoë"}},
+		}},
+		{SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000, Details: &order.LineDetails{OrderDiscountMicros: 480_000}},
+	}
+	sampleAmendedPricing = []order.AmendedLine{{
+		Line: 1, SKU: "85123A", Quantity: 9, UnitPriceMicros: 2_550_000, FormerQuantity: 6, FormerUnitPriceMicros: 2_550_000,
+		DiscountMicros: 450_000, FormerDiscountMicros: 300_000, TaxMicros: 255_000, FormerTaxMicros: 170_000,
+	}}
+	sampleCredits = []order.ChargeCredit{{Charge: 1, AmountMicros: 4_900_000, TaxMicros: 816_667}}
+
 	sampleWaiting   = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
 	sampleCancelled = []order.CancelledLine{
 		{Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000},
@@ -43,13 +60,36 @@ var (
 	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4, Line: 1}, {SKU: "22423", Quantity: 1, Line: 3}}
 )
 
+// samplePlaced is an order of which only lines cost something. It gained an allocation first, and metadata then.
+func samplePlaced(gained int) order.OrderPlaced {
+	p := order.OrderPlaced{
+		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
+		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
+	}
+	if gained > 0 {
+		p.Allocation = &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}}
+	}
+	if gained > 1 {
+		p.Metadata = metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}}
+	}
+	return p
+}
+
 // orderSamples have the name of the oneof's member as key.
 var orderSamples = map[string]order.Event{
 	"order_placed": order.OrderPlaced{
-		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
+		CustomerID: "17850", Currency: "GBP", Lines: samplePriced, SubtotalMicros: 28_050_000, TotalMicros: 28_900_000,
 		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 		Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		Metadata:   metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
+		Pricing: &order.Pricing{
+			Charges: []order.Charge{
+				{Kind: order.ChargeShipping, Description: "courier", AmountMicros: 4_900_000, Taxes: sampleTaxes[:1]},
+				{Kind: order.ChargeGiftCard, AmountMicros: 10_000_000},
+			},
+			Discounts:     []order.Discount{{AmountMicros: 1_050_000, Code: "WELCOME"}},
+			TaxesIncluded: true, Rounding: order.RoundByLine,
+		},
 	},
 	"order_reserved":         order.OrderReserved{},
 	"order_backordered":      order.OrderBackordered{Backordered: sampleWaiting},
@@ -85,13 +125,18 @@ var orderSamples = map[string]order.Event{
 		FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999", UncoveredReason: "paid at the door",
 	},
 	"lines_cancelled": order.LinesCancelled{
-		Lines: sampleCancelled, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
-		RefundDueMicros: 2_220_000,
+		Lines: []order.CancelledLine{{
+			Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000, DiscountMicros: 300_000, TaxMicros: 170_000,
+		}},
+		Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
+		RefundDueMicros: 2_220_000, Charges: sampleCredits,
 	},
-	"amendment_requested": order.AmendmentRequested{Lines: sampleAmended, Reason: "customer called"},
+	"amendment_requested": order.AmendmentRequested{
+		Lines: sampleAmendedPricing, Reason: "customer called", Charges: sampleCredits,
+	},
 	"order_amended": order.OrderAmended{
-		Lines: sampleAmended, Backordered: sampleWaiting[:1], SubtotalMicros: 35_700_000, TotalMicros: 35_700_000,
-		VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000, PaymentDueMicros: 7_650_000,
+		Lines: sampleAmendedPricing, Backordered: sampleWaiting[:1], SubtotalMicros: 35_700_000, TotalMicros: 35_700_000,
+		VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000, PaymentDueMicros: 7_650_000, Charges: sampleCredits,
 	},
 	"amendment_declined": order.AmendmentDeclined{
 		Short:  []order.ShortLine{{SKU: "85123A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock}},
@@ -119,9 +164,12 @@ var orderSamples = map[string]order.Event{
 	}},
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
-		ReturnID: "r-1", Lines: sampleReceived, RefundDueMicros: 12_750_000,
-		VoidedMicros: 2_550_000,
-		Location:     "north",
+		ReturnID: "r-1", Lines: []order.ReceivedLine{{
+			Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000, Condition: order.Resellable,
+			DiscountMicros: 300_000, TaxMicros: 170_000,
+		}},
+		RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000, Location: "north", Charges: sampleCredits,
+		ReturnedMicros: 20_720_000,
 	},
 	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
@@ -190,13 +238,13 @@ var inventorySamples = map[string]inventory.Change{
 // Older samples of a change, from before it had all of its fields. The golden file of the first has no number.
 var (
 	olderOrderSamples = map[string][]order.Event{
-		"order_placed": {order.OrderPlaced{
-			CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
-			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
-		}, order.OrderPlaced{
-			CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
-			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
-			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
+		"order_placed": {samplePlaced(2)}, // only its lines cost something
+		"lines_cancelled": {order.LinesCancelled{
+			Lines: sampleCancelled, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
+			RefundDueMicros: 2_220_000,
+		}},
+		"return_received": {order.ReturnReceived{
+			ReturnID: "r-1", Lines: sampleReceived, RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000, Location: "north",
 		}},
 		"order_imported": {order.DocumentImported{
 			Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,

@@ -6,6 +6,14 @@ import eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 // the one from version 2. For an event of the newest version it costs the comparisons and does not allocate.
 func UpgradeOrder(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		p := c.OrderPlaced
+		ev.Change = &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{
+			CustomerId: p.CustomerId, Currency: p.Currency, Lines: p.Lines, SubtotalMicros: p.SubtotalMicros,
+			TotalMicros: p.TotalMicros, PaymentTerms: p.PaymentTerms, PaymentDeadlineMicros: p.PaymentDeadlineMicros,
+			Country: p.Country, Reference: p.Reference, Allocation: p.Allocation, Metadata: p.Metadata,
+			Rounding: eventv1.Rounding_ROUNDING_ORDER,
+		}}
 	case *eventv1.OrderEvent_PaymentAuthorized:
 		p := c.PaymentAuthorized
 		ev.Change = &eventv1.OrderEvent_PaymentAuthorizedV2{PaymentAuthorizedV2: &eventv1.PaymentAuthorizedV2{
@@ -32,7 +40,8 @@ func UpgradeOrder(ev *eventv1.OrderEvent) {
 	}
 }
 
-// upgradeLines upgrades what is about lines. Version 1 did not name them: their numbers stay 0.
+// upgradeLines upgrades what is about lines. Version 1 did not name them, but for amendments: their numbers stay 0. None
+// had discounts and taxes.
 func upgradeLines(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_LinesShipped:
@@ -48,6 +57,17 @@ func upgradeLines(ev *eventv1.OrderEvent) {
 		}}
 	case *eventv1.OrderEvent_LinesCancelled:
 		ev.Change = &eventv1.OrderEvent_LinesCancelledV2{LinesCancelledV2: linesCancelledV2(c.LinesCancelled)}
+	case *eventv1.OrderEvent_AmendmentRequested:
+		p := c.AmendmentRequested
+		ev.Change = &eventv1.OrderEvent_AmendmentRequestedV2{AmendmentRequestedV2: &eventv1.AmendmentRequestedV2{
+			Lines: p.Lines, Reason: p.Reason,
+		}}
+	case *eventv1.OrderEvent_OrderAmended:
+		p := c.OrderAmended
+		ev.Change = &eventv1.OrderEvent_OrderAmendedV2{OrderAmendedV2: &eventv1.OrderAmendedV2{
+			Lines: p.Lines, Backordered: p.Backordered, SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
+			VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros, PaymentDueMicros: p.PaymentDueMicros,
+		}}
 	case *eventv1.OrderEvent_FulfilmentCreated:
 		p := c.FulfilmentCreated
 		ev.Change = &eventv1.OrderEvent_FulfilmentCreatedV2{FulfilmentCreatedV2: &eventv1.FulfilmentCreatedV2{

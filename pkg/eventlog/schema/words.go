@@ -19,6 +19,8 @@ var (
 	RejectionReasons   = wordsOf[eventv1.RejectionReason]()
 	Causes             = wordsOf[eventv1.Cause]()
 	PaymentActions     = wordsOf[eventv1.PaymentAction]()
+	ChargeKinds        = wordsOf[eventv1.ChargeKind]()
+	Roundings          = wordsOf[eventv1.Rounding]()
 )
 
 // enum is a generated enum of the event schema.

@@ -179,7 +179,7 @@ func TestProblemBodies(t *testing.T) {
 				Status: "placed", Allowed: []string{"cancel"}}, 409,
 		},
 		"total_mismatch": {orders, goodOrder, shard.Result{Code: order.CodeTotalMismatch,
-			Detail: "the lines add up to another total", Pointer: "/total"}, 409},
+			Detail: "charges add up to 4.90, and 5.90 is 1.00 too much", Pointer: "/charge_total"}, 409},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, &desk{decide: func(_ *shard.Command, f *handFuture) { f.finish(test.result) }})

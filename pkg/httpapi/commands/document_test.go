@@ -111,6 +111,8 @@ func TestDocumentedWordsAreThoseOfTheSchema(t *testing.T) {
 		{schema.StockStates.All(), []string{"StockState"}},
 		{schema.AllocationPolicies.All(), []string{"AllocationPolicy"}},
 		{schema.PaymentTerms.All(), []string{"PlaceOrder", "properties", "payment_terms"}},
+		{schema.ChargeKinds.All(), []string{"ChargeKind"}},
+		{schema.Roundings.All(), []string{"Rounding"}},
 		{schema.Conditions.All(), []string{"ReturnedLine", "properties", "condition"}},
 	} {
 		if documented := document.Enum(test.path...); !slices.Equal(documented, test.words) {
@@ -137,9 +139,17 @@ func TestDocumentedLimitsAreThoseOfTheCode(t *testing.T) {
 			}
 		}
 	}
-	for schemaName, documented := range document.MaxItems("lines") {
-		if documented != limits.MaxLines {
-			t.Errorf("lines of %s: the document allows %d, the code %d", schemaName, documented, limits.MaxLines)
+	for member, limit := range map[string]int{
+		"lines": limits.MaxLines, "charges": limits.MaxCharges, "discounts": limits.MaxDiscounts, "taxes": limits.MaxTaxes,
+	} {
+		all := document.MaxItems(member)
+		if len(all) == 0 {
+			t.Errorf("the document has no limit of %s", member)
+		}
+		for schemaName, documented := range all {
+			if documented != limit {
+				t.Errorf("%s of %s: the document allows %d, the code %d", member, schemaName, documented, limit)
+			}
 		}
 	}
 }
@@ -188,6 +198,7 @@ func TestDocumentedTextsAreThoseOfTheCode(t *testing.T) {
 		"NewSKU":     func(s string) bool { return input.NewSKUFault(s) == "" },
 		"Location":   sound(func(b *input.Body, s string) { b.Location("/location", s) }),
 		"Reference":  sound(func(b *input.Body, s string) { b.Text("/reference", s, limits.MaxReferenceLength) }),
+		"Label":      func(s string) bool { return input.LabelFault(s, limits.MaxReasonLength) == "" },
 		"ActorName":  func(s string) bool { return input.ActorFault(s) == "" },
 		"OccurredAt": sound(func(b *input.Body, s string) { b.Time("/occurred_at", s) }),
 		"Amount":     func(s string) bool { _, fault := input.ParseAmount(s); return fault == "" },

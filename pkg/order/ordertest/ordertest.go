@@ -96,6 +96,17 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	return c
 }
 
+// Granted is what stock answers that has all that the order wants.
+func Granted(o order.Order) (answers []order.StockAnswer) {
+	for _, w := range o.Wanted() {
+		answers = append(answers, order.StockAnswer{
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+			Damaged: w.Damaged,
+		})
+	}
+	return answers
+}
+
 // asked are the SKUs that stock may reject: those that the order, or its amendment, wants more of.
 func asked(o order.Order) []string {
 	more := map[string]int64{}
@@ -141,7 +152,7 @@ func Client(t *rapid.T, o order.Order) order.Command {
 	case 3:
 		return order.Resume{DeadlineMicros: deadline}
 	case 4:
-		return order.CancelLines{Lines: quantities(t, o), Reason: "sold out"}
+		return order.CancelLines{Lines: quantities(t, o), Charges: credits(t, o), Reason: "sold out"}
 	case 5:
 		return place(t)
 	}
@@ -187,11 +198,22 @@ func further(t *rapid.T, o order.Order) order.Command {
 	return shipping(t, o)
 }
 
+// Priced is an order on account in a currency, with charges, discounts and taxes.
+func Priced(t *rapid.T, currency string) order.Place {
+	c := order.Place{OrderID: "o-1", Currency: currency, Terms: order.OnAccount, Lines: lines(t), Pricing: pricing(t)}
+	details(t, c.Lines)
+	return c
+}
+
 func place(t *rapid.T) order.Command {
 	c := order.Place{
 		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t),
 		PaymentDeadlineMicros: 50,
 		Terms:                 One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
+		Pricing:               pricing(t),
+	}
+	if dice(t, 2) == 0 {
+		details(t, c.Lines)
 	}
 	if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
 		c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north"}}
@@ -279,7 +301,7 @@ func returning(t *rapid.T, o order.Order) order.Command {
 	case 2:
 		return order.CancelReturn{ReturnID: id, Reason: "kept"}
 	}
-	c := order.ReceiveReturn{ReturnID: id, Location: One(t, places)}
+	c := order.ReceiveReturn{ReturnID: id, Location: One(t, places), Charges: credits(t, o)}
 	for _, l := range quantities(t, o) {
 		c.Lines = append(c.Lines, order.ReturnedLine{
 			SKU: l.SKU, Quantity: l.Quantity, Line: l.Line,
@@ -291,7 +313,7 @@ func returning(t *rapid.T, o order.Order) order.Command {
 
 // amend raises, lowers or removes lines, gives them other prices, and adds some.
 func amend(t *rapid.T, o order.Order) order.Command {
-	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called",
+	c := order.Amend{Charges: credits(t, o), Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called",
 		DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline")}
 	for i := range c.Lines {
 		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)),
@@ -300,12 +322,74 @@ func amend(t *rapid.T, o order.Order) order.Command {
 			at := dice(t, n)
 			l.SKU, l.Line = o.Lines[at].SKU, int32(at)+1
 		}
+		if l.Line > 0 && dice(t, 2) == 0 {
+			l.DiscountMicros = new(rapid.Int64Range(0, 500_000).Draw(t, "discount"))
+			l.TaxMicros = new(rapid.Int64Range(0, 500_000).Draw(t, "tax"))
+		}
 		if dice(t, 3) == 0 || l.Line == 0 {
 			l.UnitPriceMicros = new(rapid.Int64Range(0, 3_000_000).Draw(t, "price"))
 		}
 		c.Lines[i] = l
 	}
 	return c
+}
+
+// pricing draws what an order costs besides its lines, for every other order. Taxes have no rates: amounts are arbitrary.
+func pricing(t *rapid.T) *order.Pricing {
+	if dice(t, 2) == 0 {
+		return nil
+	}
+	p := &order.Pricing{TaxesIncluded: dice(t, 2) == 0, Rounding: order.Rounding(dice(t, 3))}
+	for range dice(t, 3) {
+		p.Charges = append(p.Charges, order.Charge{
+			Kind: order.ChargeKind(1 + dice(t, 6)), AmountMicros: rapid.Int64Range(0, 2_000_000).Draw(t, "charge"), Taxes: taxes(t, 2),
+		})
+		if c := &p.Charges[len(p.Charges)-1]; c.AmountMicros == 0 {
+			c.Taxes = nil
+		} else if p.TaxesIncluded && len(c.Taxes) > 0 {
+			c.Taxes[0].AmountMicros = min(c.Taxes[0].AmountMicros, c.AmountMicros/2)
+			c.Taxes = c.Taxes[:1]
+		}
+	}
+	if dice(t, 3) == 0 {
+		p.Discounts = []order.Discount{{AmountMicros: rapid.Int64Range(1, 1_000_000).Draw(t, "discount")}}
+	}
+	return p
+}
+
+// details gives some lines discounts and taxes, mostly such that they fit.
+func details(t *rapid.T, lines []order.PlaceLine) {
+	for i := range lines {
+		if dice(t, 2) == 0 {
+			continue
+		}
+		l, d := &lines[i], &order.LineDetails{Taxes: taxes(t, 2)}
+		if price := l.Quantity * l.UnitPriceMicros; price > 0 && dice(t, 2) == 0 {
+			d.Discounts = []order.Discount{{AmountMicros: rapid.Int64Range(1, price).Draw(t, "discount")}}
+		}
+		l.Details = d
+	}
+}
+
+func taxes(t *rapid.T, most int) (taxes []order.Tax) {
+	for range dice(t, most+1) {
+		taxes = append(taxes, order.Tax{AmountMicros: rapid.Int64Range(0, 400_000).Draw(t, "tax")})
+	}
+	return taxes
+}
+
+// credits draws what is given back of charges.
+func credits(t *rapid.T, o order.Order) (credits []order.ChargeCredit) {
+	if len(o.Charges) == 0 || dice(t, 2) == 0 {
+		return nil
+	}
+	at := dice(t, len(o.Charges))
+	left := max(1, o.Charges[at].AmountMicros-o.Charges[at].ReturnedMicros)
+	amount := rapid.Int64Range(1, left).Draw(t, "credit")
+	if dice(t, 2) == 0 {
+		amount = left
+	}
+	return []order.ChargeCredit{{Charge: int32(at) + 1, AmountMicros: amount}}
 }
 
 func lines(t *rapid.T) []order.PlaceLine {

@@ -60,7 +60,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 	orderAPI := func(in run.Service, dir string) orderapi.Config {
 		return orderapi.Config{
 			Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PeerListen: peerListen,
-			PaymentWindow: s.cfg.PaymentWindow, MaxClockSkew: orderapi.DefaultMaxClockSkew,
+			PaymentWindow: s.cfg.PaymentWindow, Rounding: s.cfg.Rounding, MaxClockSkew: orderapi.DefaultMaxClockSkew,
 			MaxQueueWait: orderapi.DefaultMaxQueueWait,
 			StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined,
 		}

@@ -64,6 +64,8 @@ type Config struct {
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
 	Shards, Partitions int32
 	PaymentWindow      time.Duration
+	// Rounding is that of orders which do not say theirs, order or line; empty: by order.
+	Rounding string
 	// TimeZone is that of days and months in reports; empty: UTC.
 	TimeZone string
 	// Replicas of order-api; 0: one. The first is on Listen with everything else, each other has an address of its own.

@@ -7,14 +7,17 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -25,6 +28,21 @@ const DefaultStandbyEvery = 3 * time.Second
 
 // DefaultMaxClockSkew is far more than clocks with NTP are apart, and far less than a deadline of an order.
 const DefaultMaxClockSkew = 30 * time.Second
+
+// DefaultRounding rounds all that an order costs together, once.
+const DefaultRounding = "order"
+
+// ParseRounding reads the setting; "" is the default.
+func ParseRounding(word string) (order.Rounding, error) {
+	if word == "" {
+		word = DefaultRounding
+	}
+	rounding, ok := schema.Roundings.Parse(word)
+	if !ok {
+		return 0, fmt.Errorf("--rounding %s is not known: it is one of %s", word, strings.Join(schema.Roundings.All(), ", "))
+	}
+	return order.Rounding(rounding), nil
+}
 
 // DefaultMaxQueueWait is a while before clients give up, and far more than a shard takes that keeps up.
 const DefaultMaxQueueWait = 2 * time.Second
@@ -52,7 +70,9 @@ type Config struct {
 	PeerListen, PeerAdvertise string
 	PeerTLS                   shard.PeerTLS
 	PaymentWindow             time.Duration
-	SessionTimeout            time.Duration
+	// Rounding is how orders are rounded that do not say: DefaultRounding, which stands for "" too, or "line".
+	Rounding       string
+	SessionTimeout time.Duration
 	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log; 0: never.
 	StandbyEvery time.Duration
 	// MaxClockSkew is how far the clock may be from the brokers'; 0: they are not compared.
@@ -70,6 +90,9 @@ type Config struct {
 func Run(ctx context.Context, cfg Config) (err error) {
 	options := command.Options{PaymentWindow: cfg.PaymentWindow}
 	peerListen, peerAdvertise, requests, err := cfg.resolve()
+	if err == nil {
+		options.Rounding, err = ParseRounding(cfg.Rounding)
+	}
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
@@ -171,7 +194,8 @@ func Program() run.Program {
 			checked := cfg
 			checked.Service = s
 			_, _, _, err := checked.resolve()
-			return err
+			_, rounding := ParseRounding(checked.Rounding)
+			return errors.Join(err, rounding)
 		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s
@@ -197,6 +221,8 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"call each other by addresses that are not known beforehand, as in Kubernetes; empty: the host that is called")
 	service.DurationVar(fs, &cfg.PaymentWindow, "payment-window", limits.DefaultPaymentWindow, time.Second,
 		"how long a prepaid order waits for its payment")
+	fs.StringVar(&cfg.Rounding, "rounding", DefaultRounding, "`HOW` orders are rounded that do not say: order (all that "+
+		"one costs together) or line (each line and each charge). It may change at any time: an order keeps its own")
 	service.DurationVar(fs, &cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout, time.Second,
 		"after how long a replica that is not heard of loses its shards")
 	service.DurationVar(fs, &cfg.MaxClockSkew, "max-clock-skew", DefaultMaxClockSkew, 0, "how far this machine's clock "+

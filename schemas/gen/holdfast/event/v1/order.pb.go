@@ -73,6 +73,120 @@ func (PaymentTerms) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{0}
 }
 
+// ChargeKind is what a charge is for.
+type ChargeKind int32
+
+const (
+	ChargeKind_CHARGE_KIND_UNSPECIFIED ChargeKind = 0
+	ChargeKind_CHARGE_KIND_SHIPPING    ChargeKind = 1
+	ChargeKind_CHARGE_KIND_GIFT_WRAP   ChargeKind = 2
+	ChargeKind_CHARGE_KIND_FEE         ChargeKind = 3
+	ChargeKind_CHARGE_KIND_SERVICE     ChargeKind = 4
+	ChargeKind_CHARGE_KIND_GIFT_CARD   ChargeKind = 5
+	ChargeKind_CHARGE_KIND_OTHER       ChargeKind = 6
+)
+
+// Enum value maps for ChargeKind.
+var (
+	ChargeKind_name = map[int32]string{
+		0: "CHARGE_KIND_UNSPECIFIED",
+		1: "CHARGE_KIND_SHIPPING",
+		2: "CHARGE_KIND_GIFT_WRAP",
+		3: "CHARGE_KIND_FEE",
+		4: "CHARGE_KIND_SERVICE",
+		5: "CHARGE_KIND_GIFT_CARD",
+		6: "CHARGE_KIND_OTHER",
+	}
+	ChargeKind_value = map[string]int32{
+		"CHARGE_KIND_UNSPECIFIED": 0,
+		"CHARGE_KIND_SHIPPING":    1,
+		"CHARGE_KIND_GIFT_WRAP":   2,
+		"CHARGE_KIND_FEE":         3,
+		"CHARGE_KIND_SERVICE":     4,
+		"CHARGE_KIND_GIFT_CARD":   5,
+		"CHARGE_KIND_OTHER":       6,
+	}
+)
+
+func (x ChargeKind) Enum() *ChargeKind {
+	p := new(ChargeKind)
+	*p = x
+	return p
+}
+
+func (x ChargeKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ChargeKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_order_proto_enumTypes[1].Descriptor()
+}
+
+func (ChargeKind) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_order_proto_enumTypes[1]
+}
+
+func (x ChargeKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ChargeKind.Descriptor instead.
+func (ChargeKind) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{1}
+}
+
+// Rounding is how what an order costs becomes whole minor units of its currency, half to even.
+type Rounding int32
+
+const (
+	Rounding_ROUNDING_UNSPECIFIED Rounding = 0
+	// All of it together, once.
+	Rounding_ROUNDING_ORDER Rounding = 1
+	// Each line and each charge.
+	Rounding_ROUNDING_LINE Rounding = 2
+)
+
+// Enum value maps for Rounding.
+var (
+	Rounding_name = map[int32]string{
+		0: "ROUNDING_UNSPECIFIED",
+		1: "ROUNDING_ORDER",
+		2: "ROUNDING_LINE",
+	}
+	Rounding_value = map[string]int32{
+		"ROUNDING_UNSPECIFIED": 0,
+		"ROUNDING_ORDER":       1,
+		"ROUNDING_LINE":        2,
+	}
+)
+
+func (x Rounding) Enum() *Rounding {
+	p := new(Rounding)
+	*p = x
+	return p
+}
+
+func (x Rounding) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Rounding) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_order_proto_enumTypes[2].Descriptor()
+}
+
+func (Rounding) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_order_proto_enumTypes[2]
+}
+
+func (x Rounding) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Rounding.Descriptor instead.
+func (Rounding) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{2}
+}
+
 // PaymentAction is what happened to money.
 type PaymentAction int32
 
@@ -120,11 +234,11 @@ func (x PaymentAction) String() string {
 }
 
 func (PaymentAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_holdfast_event_v1_order_proto_enumTypes[1].Descriptor()
+	return file_holdfast_event_v1_order_proto_enumTypes[3].Descriptor()
 }
 
 func (PaymentAction) Type() protoreflect.EnumType {
-	return &file_holdfast_event_v1_order_proto_enumTypes[1]
+	return &file_holdfast_event_v1_order_proto_enumTypes[3]
 }
 
 func (x PaymentAction) Number() protoreflect.EnumNumber {
@@ -133,7 +247,7 @@ func (x PaymentAction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PaymentAction.Descriptor instead.
 func (PaymentAction) EnumDescriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{1}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{3}
 }
 
 // Condition is how goods came back.
@@ -171,11 +285,11 @@ func (x Condition) String() string {
 }
 
 func (Condition) Descriptor() protoreflect.EnumDescriptor {
-	return file_holdfast_event_v1_order_proto_enumTypes[2].Descriptor()
+	return file_holdfast_event_v1_order_proto_enumTypes[4].Descriptor()
 }
 
 func (Condition) Type() protoreflect.EnumType {
-	return &file_holdfast_event_v1_order_proto_enumTypes[2]
+	return &file_holdfast_event_v1_order_proto_enumTypes[4]
 }
 
 func (x Condition) Number() protoreflect.EnumNumber {
@@ -184,7 +298,7 @@ func (x Condition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Condition.Descriptor instead.
 func (Condition) EnumDescriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{4}
 }
 
 // OrderEvent is the value of a record of topic orders.events, keyed by order ID (or, for past
@@ -243,6 +357,9 @@ type OrderEvent struct {
 	//	*OrderEvent_ReturnRequestedV2
 	//	*OrderEvent_ReturnReceivedV3
 	//	*OrderEvent_ReturnCancelledV2
+	//	*OrderEvent_OrderPlacedV2
+	//	*OrderEvent_AmendmentRequestedV2
+	//	*OrderEvent_OrderAmendedV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -731,6 +848,33 @@ func (x *OrderEvent) GetReturnCancelledV2() *ReturnCancelledV2 {
 	return nil
 }
 
+func (x *OrderEvent) GetOrderPlacedV2() *OrderPlacedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderPlacedV2); ok {
+			return x.OrderPlacedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetAmendmentRequestedV2() *AmendmentRequestedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_AmendmentRequestedV2); ok {
+			return x.AmendmentRequestedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetOrderAmendedV2() *OrderAmendedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderAmendedV2); ok {
+			return x.OrderAmendedV2
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -929,6 +1073,18 @@ type OrderEvent_ReturnCancelledV2 struct {
 	ReturnCancelledV2 *ReturnCancelledV2 `protobuf:"bytes,72,opt,name=return_cancelled_v2,json=returnCancelledV2,proto3,oneof"`
 }
 
+type OrderEvent_OrderPlacedV2 struct {
+	OrderPlacedV2 *OrderPlacedV2 `protobuf:"bytes,73,opt,name=order_placed_v2,json=orderPlacedV2,proto3,oneof"`
+}
+
+type OrderEvent_AmendmentRequestedV2 struct {
+	AmendmentRequestedV2 *AmendmentRequestedV2 `protobuf:"bytes,74,opt,name=amendment_requested_v2,json=amendmentRequestedV2,proto3,oneof"`
+}
+
+type OrderEvent_OrderAmendedV2 struct {
+	OrderAmendedV2 *OrderAmendedV2 `protobuf:"bytes,75,opt,name=order_amended_v2,json=orderAmendedV2,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -1025,14 +1181,27 @@ func (*OrderEvent_ReturnReceivedV3) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnCancelledV2) isOrderEvent_Change() {}
 
+func (*OrderEvent_OrderPlacedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_AmendmentRequestedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderAmendedV2) isOrderEvent_Change() {}
+
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	Quantity int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// Micro-units of the order's currency; may be finer than the currency's minor unit.
 	UnitPriceMicros int64 `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What follows is that of all units of the line. Only order_placed_v2 has it.
+	Discounts []*Discount `protobuf:"bytes,4,rep,name=discounts,proto3" json:"discounts,omitempty"`
+	// The line's share of the order's discounts.
+	OrderDiscountMicros int64  `protobuf:"varint,5,opt,name=order_discount_micros,json=orderDiscountMicros,proto3" json:"order_discount_micros,omitempty"`
+	Taxes               []*Tax `protobuf:"bytes,6,rep,name=taxes,proto3" json:"taxes,omitempty"`
+	// What the client keeps with the line, sorted by key; may be empty.
+	Metadata      []*MetadataEntry `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderLine) Reset() {
@@ -1086,6 +1255,300 @@ func (x *OrderLine) GetUnitPriceMicros() int64 {
 	return 0
 }
 
+func (x *OrderLine) GetDiscounts() []*Discount {
+	if x != nil {
+		return x.Discounts
+	}
+	return nil
+}
+
+func (x *OrderLine) GetOrderDiscountMicros() int64 {
+	if x != nil {
+		return x.OrderDiscountMicros
+	}
+	return 0
+}
+
+func (x *OrderLine) GetTaxes() []*Tax {
+	if x != nil {
+		return x.Taxes
+	}
+	return nil
+}
+
+func (x *OrderLine) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+// Discount is money off a line or an order.
+type Discount struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	// Such as a voucher's; may be empty.
+	Code          string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Discount) Reset() {
+	*x = Discount{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Discount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Discount) ProtoMessage() {}
+
+func (x *Discount) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Discount.ProtoReflect.Descriptor instead.
+func (*Discount) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Discount) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *Discount) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Discount) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+// Tax is a tax on a line or a charge, as the caller has computed it.
+type Tax struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as VAT; may be empty, here and below.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where it is owed, such as DE or US-CA.
+	Jurisdiction string `protobuf:"bytes,2,opt,name=jurisdiction,proto3" json:"jurisdiction,omitempty"`
+	// Millionths: 0.19 is 190000. 0: it has no rate.
+	RateMillionths int64 `protobuf:"varint,3,opt,name=rate_millionths,json=rateMillionths,proto3" json:"rate_millionths,omitempty"`
+	AmountMicros   int64 `protobuf:"varint,4,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Tax) Reset() {
+	*x = Tax{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tax) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tax) ProtoMessage() {}
+
+func (x *Tax) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tax.ProtoReflect.Descriptor instead.
+func (*Tax) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Tax) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Tax) GetJurisdiction() string {
+	if x != nil {
+		return x.Jurisdiction
+	}
+	return ""
+}
+
+func (x *Tax) GetRateMillionths() int64 {
+	if x != nil {
+		return x.RateMillionths
+	}
+	return 0
+}
+
+func (x *Tax) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+// Charge is something that an order costs besides goods. No stock is reserved for it.
+type Charge struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          ChargeKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=holdfast.event.v1.ChargeKind" json:"kind,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	AmountMicros  int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Taxes         []*Tax                 `protobuf:"bytes,4,rep,name=taxes,proto3" json:"taxes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Charge) Reset() {
+	*x = Charge{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Charge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Charge) ProtoMessage() {}
+
+func (x *Charge) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Charge.ProtoReflect.Descriptor instead.
+func (*Charge) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Charge) GetKind() ChargeKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ChargeKind_CHARGE_KIND_UNSPECIFIED
+}
+
+func (x *Charge) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Charge) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *Charge) GetTaxes() []*Tax {
+	if x != nil {
+		return x.Taxes
+	}
+	return nil
+}
+
+// ChargeCredit is a part of a charge that is given back.
+type ChargeCredit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The charge's place in the order, from 1.
+	Charge       uint32 `protobuf:"varint,1,opt,name=charge,proto3" json:"charge,omitempty"`
+	AmountMicros int64  `protobuf:"varint,2,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	// The part of its taxes that goes with it.
+	TaxMicros     int64 `protobuf:"varint,3,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChargeCredit) Reset() {
+	*x = ChargeCredit{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChargeCredit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChargeCredit) ProtoMessage() {}
+
+func (x *ChargeCredit) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChargeCredit.ProtoReflect.Descriptor instead.
+func (*ChargeCredit) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ChargeCredit) GetCharge() uint32 {
+	if x != nil {
+		return x.Charge
+	}
+	return 0
+}
+
+func (x *ChargeCredit) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *ChargeCredit) GetTaxMicros() int64 {
+	if x != nil {
+		return x.TaxMicros
+	}
+	return 0
+}
+
 type LineQuantity struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -1099,7 +1562,7 @@ type LineQuantity struct {
 
 func (x *LineQuantity) Reset() {
 	*x = LineQuantity{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[2]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1574,7 @@ func (x *LineQuantity) String() string {
 func (*LineQuantity) ProtoMessage() {}
 
 func (x *LineQuantity) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[2]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1587,7 @@ func (x *LineQuantity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineQuantity.ProtoReflect.Descriptor instead.
 func (*LineQuantity) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LineQuantity) GetSku() string {
@@ -1148,6 +1611,7 @@ func (x *LineQuantity) GetLine() uint32 {
 	return 0
 }
 
+// OrderPlaced is version 1, which is not written any more: nothing but its lines costs anything.
 type OrderPlaced struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	CustomerId string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
@@ -1174,7 +1638,7 @@ type OrderPlaced struct {
 
 func (x *OrderPlaced) Reset() {
 	*x = OrderPlaced{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[3]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1650,7 @@ func (x *OrderPlaced) String() string {
 func (*OrderPlaced) ProtoMessage() {}
 
 func (x *OrderPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[3]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1663,7 @@ func (x *OrderPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderPlaced.ProtoReflect.Descriptor instead.
 func (*OrderPlaced) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{3}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrderPlaced) GetCustomerId() string {
@@ -1279,6 +1743,172 @@ func (x *OrderPlaced) GetMetadata() []*MetadataEntry {
 	return nil
 }
 
+// OrderPlacedV2: there is an order, and stock is asked for it.
+type OrderPlacedV2 struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	CustomerId string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// ISO 4217.
+	Currency string       `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	Lines    []*OrderLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Sum of quantity * unit price, exact.
+	SubtotalMicros int64 `protobuf:"varint,4,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	// What the order costs, rounded: the subtotal without discounts, with charges, and with taxes unless these are included.
+	TotalMicros  int64        `protobuf:"varint,5,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	PaymentTerms PaymentTerms `protobuf:"varint,6,opt,name=payment_terms,json=paymentTerms,proto3,enum=holdfast.event.v1.PaymentTerms" json:"payment_terms,omitempty"`
+	// 0 on account.
+	PaymentDeadlineMicros int64 `protobuf:"varint,7,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
+	// ISO 3166 code or a name as the shop writes it; may be empty.
+	Country   string `protobuf:"bytes,8,opt,name=country,proto3" json:"country,omitempty"`
+	Reference string `protobuf:"bytes,9,opt,name=reference,proto3" json:"reference,omitempty"`
+	// How each SKU is spread over its locations; absent when the order does not say.
+	Allocation *AllocationRule `protobuf:"bytes,10,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// What the client keeps with the order, sorted by key; may be empty.
+	Metadata []*MetadataEntry `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	Charges  []*Charge        `protobuf:"bytes,12,rep,name=charges,proto3" json:"charges,omitempty"`
+	// Discounts on the order. The lines have their shares of them.
+	Discounts []*Discount `protobuf:"bytes,13,rep,name=discounts,proto3" json:"discounts,omitempty"`
+	// Prices and charges include their taxes, which are not added then.
+	TaxesIncluded bool     `protobuf:"varint,14,opt,name=taxes_included,json=taxesIncluded,proto3" json:"taxes_included,omitempty"`
+	Rounding      Rounding `protobuf:"varint,15,opt,name=rounding,proto3,enum=holdfast.event.v1.Rounding" json:"rounding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderPlacedV2) Reset() {
+	*x = OrderPlacedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderPlacedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderPlacedV2) ProtoMessage() {}
+
+func (x *OrderPlacedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderPlacedV2.ProtoReflect.Descriptor instead.
+func (*OrderPlacedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OrderPlacedV2) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *OrderPlacedV2) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *OrderPlacedV2) GetLines() []*OrderLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderPlacedV2) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *OrderPlacedV2) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *OrderPlacedV2) GetPaymentTerms() PaymentTerms {
+	if x != nil {
+		return x.PaymentTerms
+	}
+	return PaymentTerms_PAYMENT_TERMS_UNSPECIFIED
+}
+
+func (x *OrderPlacedV2) GetPaymentDeadlineMicros() int64 {
+	if x != nil {
+		return x.PaymentDeadlineMicros
+	}
+	return 0
+}
+
+func (x *OrderPlacedV2) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *OrderPlacedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *OrderPlacedV2) GetAllocation() *AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
+}
+
+func (x *OrderPlacedV2) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderPlacedV2) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *OrderPlacedV2) GetDiscounts() []*Discount {
+	if x != nil {
+		return x.Discounts
+	}
+	return nil
+}
+
+func (x *OrderPlacedV2) GetTaxesIncluded() bool {
+	if x != nil {
+		return x.TaxesIncluded
+	}
+	return false
+}
+
+func (x *OrderPlacedV2) GetRounding() Rounding {
+	if x != nil {
+		return x.Rounding
+	}
+	return Rounding_ROUNDING_UNSPECIFIED
+}
+
 // OrderReserved: every line is held by stock.
 type OrderReserved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1288,7 +1918,7 @@ type OrderReserved struct {
 
 func (x *OrderReserved) Reset() {
 	*x = OrderReserved{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[4]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1930,7 @@ func (x *OrderReserved) String() string {
 func (*OrderReserved) ProtoMessage() {}
 
 func (x *OrderReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[4]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1943,7 @@ func (x *OrderReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReserved.ProtoReflect.Descriptor instead.
 func (*OrderReserved) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{9}
 }
 
 // OrderBackordered: every line is held, some of it against stock still to come.
@@ -1326,7 +1956,7 @@ type OrderBackordered struct {
 
 func (x *OrderBackordered) Reset() {
 	*x = OrderBackordered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[5]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1968,7 @@ func (x *OrderBackordered) String() string {
 func (*OrderBackordered) ProtoMessage() {}
 
 func (x *OrderBackordered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[5]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1981,7 @@ func (x *OrderBackordered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderBackordered.ProtoReflect.Descriptor instead.
 func (*OrderBackordered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OrderBackordered) GetBackordered() []*LineQuantity {
@@ -1371,7 +2001,7 @@ type OrderBackorderFilled struct {
 
 func (x *OrderBackorderFilled) Reset() {
 	*x = OrderBackorderFilled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +2013,7 @@ func (x *OrderBackorderFilled) String() string {
 func (*OrderBackorderFilled) ProtoMessage() {}
 
 func (x *OrderBackorderFilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +2026,7 @@ func (x *OrderBackorderFilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderBackorderFilled.ProtoReflect.Descriptor instead.
 func (*OrderBackorderFilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OrderBackorderFilled) GetFilled() []*LineQuantity {
@@ -1419,7 +2049,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +2061,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +2074,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -1486,7 +2116,7 @@ type OrderRejected struct {
 
 func (x *OrderRejected) Reset() {
 	*x = OrderRejected{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +2128,7 @@ func (x *OrderRejected) String() string {
 func (*OrderRejected) ProtoMessage() {}
 
 func (x *OrderRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +2141,7 @@ func (x *OrderRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
 func (*OrderRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OrderRejected) GetShort() []*ShortLine {
@@ -1539,7 +2169,7 @@ type PaymentAuthorized struct {
 
 func (x *PaymentAuthorized) Reset() {
 	*x = PaymentAuthorized{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +2181,7 @@ func (x *PaymentAuthorized) String() string {
 func (*PaymentAuthorized) ProtoMessage() {}
 
 func (x *PaymentAuthorized) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +2194,7 @@ func (x *PaymentAuthorized) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentAuthorized.ProtoReflect.Descriptor instead.
 func (*PaymentAuthorized) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PaymentAuthorized) GetAmountMicros() int64 {
@@ -1596,7 +2226,7 @@ type PaymentCaptured struct {
 
 func (x *PaymentCaptured) Reset() {
 	*x = PaymentCaptured{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1608,7 +2238,7 @@ func (x *PaymentCaptured) String() string {
 func (*PaymentCaptured) ProtoMessage() {}
 
 func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1621,7 +2251,7 @@ func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
 func (*PaymentCaptured) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PaymentCaptured) GetAmountMicros() int64 {
@@ -1664,7 +2294,7 @@ type PaymentStarted struct {
 
 func (x *PaymentStarted) Reset() {
 	*x = PaymentStarted{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +2306,7 @@ func (x *PaymentStarted) String() string {
 func (*PaymentStarted) ProtoMessage() {}
 
 func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +2319,7 @@ func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentStarted.ProtoReflect.Descriptor instead.
 func (*PaymentStarted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PaymentStarted) GetReference() string {
@@ -1719,7 +2349,7 @@ type PaymentVoided struct {
 
 func (x *PaymentVoided) Reset() {
 	*x = PaymentVoided{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +2361,7 @@ func (x *PaymentVoided) String() string {
 func (*PaymentVoided) ProtoMessage() {}
 
 func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +2374,7 @@ func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentVoided.ProtoReflect.Descriptor instead.
 func (*PaymentVoided) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PaymentVoided) GetAmountMicros() int64 {
@@ -1780,7 +2410,7 @@ type PaymentRefunded struct {
 
 func (x *PaymentRefunded) Reset() {
 	*x = PaymentRefunded{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +2422,7 @@ func (x *PaymentRefunded) String() string {
 func (*PaymentRefunded) ProtoMessage() {}
 
 func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +2435,7 @@ func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRefunded.ProtoReflect.Descriptor instead.
 func (*PaymentRefunded) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PaymentRefunded) GetAmountMicros() int64 {
@@ -1846,7 +2476,7 @@ type PaymentAuthorizedV2 struct {
 
 func (x *PaymentAuthorizedV2) Reset() {
 	*x = PaymentAuthorizedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +2488,7 @@ func (x *PaymentAuthorizedV2) String() string {
 func (*PaymentAuthorizedV2) ProtoMessage() {}
 
 func (x *PaymentAuthorizedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +2501,7 @@ func (x *PaymentAuthorizedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentAuthorizedV2.ProtoReflect.Descriptor instead.
 func (*PaymentAuthorizedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PaymentAuthorizedV2) GetAmountMicros() int64 {
@@ -1927,7 +2557,7 @@ type PaymentCapturedV2 struct {
 
 func (x *PaymentCapturedV2) Reset() {
 	*x = PaymentCapturedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2569,7 @@ func (x *PaymentCapturedV2) String() string {
 func (*PaymentCapturedV2) ProtoMessage() {}
 
 func (x *PaymentCapturedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2582,7 @@ func (x *PaymentCapturedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCapturedV2.ProtoReflect.Descriptor instead.
 func (*PaymentCapturedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PaymentCapturedV2) GetAmountMicros() int64 {
@@ -2013,7 +2643,7 @@ type PaymentVoidedV2 struct {
 
 func (x *PaymentVoidedV2) Reset() {
 	*x = PaymentVoidedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2655,7 @@ func (x *PaymentVoidedV2) String() string {
 func (*PaymentVoidedV2) ProtoMessage() {}
 
 func (x *PaymentVoidedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2668,7 @@ func (x *PaymentVoidedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentVoidedV2.ProtoReflect.Descriptor instead.
 func (*PaymentVoidedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PaymentVoidedV2) GetAmountMicros() int64 {
@@ -2095,7 +2725,7 @@ type PaymentRefundedV2 struct {
 
 func (x *PaymentRefundedV2) Reset() {
 	*x = PaymentRefundedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2737,7 @@ func (x *PaymentRefundedV2) String() string {
 func (*PaymentRefundedV2) ProtoMessage() {}
 
 func (x *PaymentRefundedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2750,7 @@ func (x *PaymentRefundedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRefundedV2.ProtoReflect.Descriptor instead.
 func (*PaymentRefundedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PaymentRefundedV2) GetAmountMicros() int64 {
@@ -2185,7 +2815,7 @@ type CoverLost struct {
 
 func (x *CoverLost) Reset() {
 	*x = CoverLost{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +2827,7 @@ func (x *CoverLost) String() string {
 func (*CoverLost) ProtoMessage() {}
 
 func (x *CoverLost) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +2840,7 @@ func (x *CoverLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoverLost.ProtoReflect.Descriptor instead.
 func (*CoverLost) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CoverLost) GetPaymentDueMicros() int64 {
@@ -2240,7 +2870,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2252,7 +2882,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2265,7 +2895,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PaymentFailed) GetReference() string {
@@ -2303,7 +2933,7 @@ type PaymentIdentified struct {
 
 func (x *PaymentIdentified) Reset() {
 	*x = PaymentIdentified{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2945,7 @@ func (x *PaymentIdentified) String() string {
 func (*PaymentIdentified) ProtoMessage() {}
 
 func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2958,7 @@ func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentIdentified.ProtoReflect.Descriptor instead.
 func (*PaymentIdentified) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PaymentIdentified) GetAction() PaymentAction {
@@ -2369,7 +2999,7 @@ type OrderReopened struct {
 
 func (x *OrderReopened) Reset() {
 	*x = OrderReopened{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +3011,7 @@ func (x *OrderReopened) String() string {
 func (*OrderReopened) ProtoMessage() {}
 
 func (x *OrderReopened) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +3024,7 @@ func (x *OrderReopened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
 func (*OrderReopened) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
@@ -2413,7 +3043,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +3055,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +3068,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 type OrderCancelled struct {
@@ -2454,7 +3084,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +3096,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +3109,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -2515,7 +3145,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +3157,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +3170,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -2572,7 +3202,7 @@ type LinesShipped struct {
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +3214,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +3227,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -2644,7 +3274,7 @@ type LinesShippedV2 struct {
 
 func (x *LinesShippedV2) Reset() {
 	*x = LinesShippedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +3286,7 @@ func (x *LinesShippedV2) String() string {
 func (*LinesShippedV2) ProtoMessage() {}
 
 func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +3299,7 @@ func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShippedV2.ProtoReflect.Descriptor instead.
 func (*LinesShippedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LinesShippedV2) GetFulfilmentId() string {
@@ -2710,7 +3340,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +3352,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2735,7 +3365,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -2758,7 +3388,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2770,7 +3400,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +3413,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -2818,7 +3448,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2830,7 +3460,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2843,7 +3473,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -2896,13 +3526,16 @@ type CancelledLine struct {
 	Sku             string `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
 	Quantity        int64  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	UnitPriceMicros int64  `protobuf:"varint,4,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The shares of the line's discounts and taxes.
+	DiscountMicros int64 `protobuf:"varint,5,opt,name=discount_micros,json=discountMicros,proto3" json:"discount_micros,omitempty"`
+	TaxMicros      int64 `protobuf:"varint,6,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CancelledLine) Reset() {
 	*x = CancelledLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2914,7 +3547,7 @@ func (x *CancelledLine) String() string {
 func (*CancelledLine) ProtoMessage() {}
 
 func (x *CancelledLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2927,7 +3560,7 @@ func (x *CancelledLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelledLine.ProtoReflect.Descriptor instead.
 func (*CancelledLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CancelledLine) GetLine() uint32 {
@@ -2958,6 +3591,20 @@ func (x *CancelledLine) GetUnitPriceMicros() int64 {
 	return 0
 }
 
+func (x *CancelledLine) GetDiscountMicros() int64 {
+	if x != nil {
+		return x.DiscountMicros
+	}
+	return 0
+}
+
+func (x *CancelledLine) GetTaxMicros() int64 {
+	if x != nil {
+		return x.TaxMicros
+	}
+	return 0
+}
+
 // LinesCancelledV2: quantities that will not ship.
 type LinesCancelledV2 struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -2970,13 +3617,15 @@ type LinesCancelledV2 struct {
 	VoidedMicros int64 `protobuf:"varint,5,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
 	// Captured beyond that: to be refunded.
 	RefundDueMicros int64 `protobuf:"varint,6,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What of charges goes with them.
+	Charges       []*ChargeCredit `protobuf:"bytes,7,rep,name=charges,proto3" json:"charges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LinesCancelledV2) Reset() {
 	*x = LinesCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3637,7 @@ func (x *LinesCancelledV2) String() string {
 func (*LinesCancelledV2) ProtoMessage() {}
 
 func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3650,7 @@ func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelledV2.ProtoReflect.Descriptor instead.
 func (*LinesCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LinesCancelledV2) GetLines() []*CancelledLine {
@@ -3046,6 +3695,13 @@ func (x *LinesCancelledV2) GetRefundDueMicros() int64 {
 	return 0
 }
 
+func (x *LinesCancelledV2) GetCharges() []*ChargeCredit {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
 // FulfilmentCreated is version 1, which is not written any more: it does not say which lines of a SKU are meant.
 type FulfilmentCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3057,7 +3713,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3069,7 +3725,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3082,7 +3738,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -3110,7 +3766,7 @@ type FulfilmentCreatedV2 struct {
 
 func (x *FulfilmentCreatedV2) Reset() {
 	*x = FulfilmentCreatedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3778,7 @@ func (x *FulfilmentCreatedV2) String() string {
 func (*FulfilmentCreatedV2) ProtoMessage() {}
 
 func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +3791,7 @@ func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreatedV2.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreatedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FulfilmentCreatedV2) GetFulfilmentId() string {
@@ -3163,7 +3819,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3175,7 +3831,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3188,7 +3844,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -3216,7 +3872,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3228,7 +3884,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3241,7 +3897,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -3269,7 +3925,7 @@ type LinesDeliveredV2 struct {
 
 func (x *LinesDeliveredV2) Reset() {
 	*x = LinesDeliveredV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +3937,7 @@ func (x *LinesDeliveredV2) String() string {
 func (*LinesDeliveredV2) ProtoMessage() {}
 
 func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3294,7 +3950,7 @@ func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDeliveredV2.ProtoReflect.Descriptor instead.
 func (*LinesDeliveredV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LinesDeliveredV2) GetFulfilmentId() string {
@@ -3331,7 +3987,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3343,7 +3999,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3356,7 +4012,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -3434,7 +4090,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3446,7 +4102,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3459,7 +4115,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -3534,7 +4190,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3546,7 +4202,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3559,7 +4215,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -3613,7 +4269,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3625,7 +4281,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3638,7 +4294,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -3660,7 +4316,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3672,7 +4328,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3685,7 +4341,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -3714,7 +4370,7 @@ type ShipmentReconciledV2 struct {
 
 func (x *ShipmentReconciledV2) Reset() {
 	*x = ShipmentReconciledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3726,7 +4382,7 @@ func (x *ShipmentReconciledV2) String() string {
 func (*ShipmentReconciledV2) ProtoMessage() {}
 
 func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3739,7 +4395,7 @@ func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
@@ -3769,7 +4425,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3781,7 +4437,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3794,7 +4450,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -3831,7 +4487,7 @@ type ReturnRequestedV2 struct {
 
 func (x *ReturnRequestedV2) Reset() {
 	*x = ReturnRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3843,7 +4499,7 @@ func (x *ReturnRequestedV2) String() string {
 func (*ReturnRequestedV2) ProtoMessage() {}
 
 func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3856,7 +4512,7 @@ func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
 func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReturnRequestedV2) GetReturnId() string {
@@ -3896,7 +4552,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +4564,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3921,7 +4577,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -3960,14 +4616,17 @@ type ReturnedLine struct {
 	UnitPriceMicros int64                  `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
 	Condition       Condition              `protobuf:"varint,4,opt,name=condition,proto3,enum=holdfast.event.v1.Condition" json:"condition,omitempty"`
 	// Its line's place in the order, from 1; 0 in events from before lines had numbers.
-	Line          uint32 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Line uint32 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`
+	// The shares of the line's discounts and taxes.
+	DiscountMicros int64 `protobuf:"varint,6,opt,name=discount_micros,json=discountMicros,proto3" json:"discount_micros,omitempty"`
+	TaxMicros      int64 `protobuf:"varint,7,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4638,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4651,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -4030,6 +4689,20 @@ func (x *ReturnedLine) GetLine() uint32 {
 	return 0
 }
 
+func (x *ReturnedLine) GetDiscountMicros() int64 {
+	if x != nil {
+		return x.DiscountMicros
+	}
+	return 0
+}
+
+func (x *ReturnedLine) GetTaxMicros() int64 {
+	if x != nil {
+		return x.TaxMicros
+	}
+	return 0
+}
+
 // ReturnReceivedV2 is version 2, which is not written any more: it does not say which lines of a SKU and price are meant.
 type ReturnReceivedV2 struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -4047,7 +4720,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4059,7 +4732,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4072,7 +4745,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -4120,14 +4793,19 @@ type ReturnReceivedV3 struct {
 	// Authorized beyond that, not captured: given back.
 	VoidedMicros int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
 	// Where they came back to; empty: to where they had left from.
-	Location      string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Location string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
+	// What of charges is given back with them.
+	Charges []*ChargeCredit `protobuf:"bytes,6,rep,name=charges,proto3" json:"charges,omitempty"`
+	// What all that came back of the order by now had cost, charges included, rounded as the total is. Absolute; 0 in events
+	// from before lines had numbers.
+	ReturnedMicros int64 `protobuf:"varint,7,opt,name=returned_micros,json=returnedMicros,proto3" json:"returned_micros,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReturnReceivedV3) Reset() {
 	*x = ReturnReceivedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4817,7 @@ func (x *ReturnReceivedV3) String() string {
 func (*ReturnReceivedV3) ProtoMessage() {}
 
 func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4830,7 @@ func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReturnReceivedV3) GetReturnId() string {
@@ -4190,6 +4868,20 @@ func (x *ReturnReceivedV3) GetLocation() string {
 	return ""
 }
 
+func (x *ReturnReceivedV3) GetCharges() []*ChargeCredit {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *ReturnReceivedV3) GetReturnedMicros() int64 {
+	if x != nil {
+		return x.ReturnedMicros
+	}
+	return 0
+}
+
 // ReturnCancelled is version 1, which is not written any more: it does not say which lines of a SKU are meant.
 type ReturnCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4202,7 +4894,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4214,7 +4906,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4227,7 +4919,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -4263,7 +4955,7 @@ type ReturnCancelledV2 struct {
 
 func (x *ReturnCancelledV2) Reset() {
 	*x = ReturnCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4275,7 +4967,7 @@ func (x *ReturnCancelledV2) String() string {
 func (*ReturnCancelledV2) ProtoMessage() {}
 
 func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4288,7 +4980,7 @@ func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
 func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReturnCancelledV2) GetReturnId() string {
@@ -4324,13 +5016,19 @@ type AmendedLine struct {
 	// 0 for new lines.
 	FormerQuantity        int64 `protobuf:"varint,5,opt,name=former_quantity,json=formerQuantity,proto3" json:"former_quantity,omitempty"`
 	FormerUnitPriceMicros int64 `protobuf:"varint,6,opt,name=former_unit_price_micros,json=formerUnitPriceMicros,proto3" json:"former_unit_price_micros,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The discounts and taxes of the units that are not cancelled, before and after. Only version 2 of the amendments has
+	// them.
+	DiscountMicros       int64 `protobuf:"varint,7,opt,name=discount_micros,json=discountMicros,proto3" json:"discount_micros,omitempty"`
+	FormerDiscountMicros int64 `protobuf:"varint,8,opt,name=former_discount_micros,json=formerDiscountMicros,proto3" json:"former_discount_micros,omitempty"`
+	TaxMicros            int64 `protobuf:"varint,9,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
+	FormerTaxMicros      int64 `protobuf:"varint,10,opt,name=former_tax_micros,json=formerTaxMicros,proto3" json:"former_tax_micros,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4342,7 +5040,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4355,7 +5053,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -4400,7 +5098,35 @@ func (x *AmendedLine) GetFormerUnitPriceMicros() int64 {
 	return 0
 }
 
-// AmendmentRequested: stock is asked for what the lines want more of.
+func (x *AmendedLine) GetDiscountMicros() int64 {
+	if x != nil {
+		return x.DiscountMicros
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetFormerDiscountMicros() int64 {
+	if x != nil {
+		return x.FormerDiscountMicros
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetTaxMicros() int64 {
+	if x != nil {
+		return x.TaxMicros
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetFormerTaxMicros() int64 {
+	if x != nil {
+		return x.FormerTaxMicros
+	}
+	return 0
+}
+
+// AmendmentRequested is version 1, which is not written any more: it has no discounts and taxes.
 type AmendmentRequested struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lines         []*AmendedLine         `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
@@ -4411,7 +5137,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4423,7 +5149,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4436,7 +5162,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -4453,7 +5179,69 @@ func (x *AmendmentRequested) GetReason() string {
 	return ""
 }
 
-// OrderAmended: stock has followed, the lines are as they were asked to be.
+// AmendmentRequestedV2: stock is asked for what the lines want more of.
+type AmendmentRequestedV2 struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Lines  []*AmendedLine         `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What of charges is given back.
+	Charges       []*ChargeCredit `protobuf:"bytes,3,rep,name=charges,proto3" json:"charges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendmentRequestedV2) Reset() {
+	*x = AmendmentRequestedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendmentRequestedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendmentRequestedV2) ProtoMessage() {}
+
+func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendmentRequestedV2.ProtoReflect.Descriptor instead.
+func (*AmendmentRequestedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *AmendmentRequestedV2) GetLines() []*AmendedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *AmendmentRequestedV2) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AmendmentRequestedV2) GetCharges() []*ChargeCredit {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+// OrderAmended is version 1, which is not written any more: it has no discounts and taxes.
 type OrderAmended struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Lines []*AmendedLine         `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
@@ -4474,7 +5262,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4486,7 +5274,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4499,7 +5287,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -4551,6 +5339,113 @@ func (x *OrderAmended) GetPaymentDueMicros() int64 {
 	return 0
 }
 
+// OrderAmendedV2: stock has followed, the lines are as they were asked to be.
+type OrderAmendedV2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Lines []*AmendedLine         `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	// What of the amended SKUs waits for stock to come: absolute.
+	Backordered []*LineQuantity `protobuf:"bytes,2,rep,name=backordered,proto3" json:"backordered,omitempty"`
+	// What the order costs now, as OrderPlaced has it.
+	SubtotalMicros int64 `protobuf:"varint,3,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	TotalMicros    int64 `protobuf:"varint,4,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	// Authorized beyond that, not captured: given back.
+	VoidedMicros int64 `protobuf:"varint,5,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Captured beyond that: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,6,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	// To be authorized before anything is set aside or ships.
+	PaymentDueMicros int64 `protobuf:"varint,7,opt,name=payment_due_micros,json=paymentDueMicros,proto3" json:"payment_due_micros,omitempty"`
+	// What of charges was given back.
+	Charges       []*ChargeCredit `protobuf:"bytes,8,rep,name=charges,proto3" json:"charges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderAmendedV2) Reset() {
+	*x = OrderAmendedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderAmendedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderAmendedV2) ProtoMessage() {}
+
+func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderAmendedV2.ProtoReflect.Descriptor instead.
+func (*OrderAmendedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *OrderAmendedV2) GetLines() []*AmendedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderAmendedV2) GetBackordered() []*LineQuantity {
+	if x != nil {
+		return x.Backordered
+	}
+	return nil
+}
+
+func (x *OrderAmendedV2) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *OrderAmendedV2) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *OrderAmendedV2) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *OrderAmendedV2) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+func (x *OrderAmendedV2) GetPaymentDueMicros() int64 {
+	if x != nil {
+		return x.PaymentDueMicros
+	}
+	return 0
+}
+
+func (x *OrderAmendedV2) GetCharges() []*ChargeCredit {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
 // AmendmentDeclined: the order stays as it was.
 type AmendmentDeclined struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4564,7 +5459,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4576,7 +5471,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4589,7 +5484,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -4610,7 +5505,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb5\x1f\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb1!\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -4665,12 +5560,38 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x16shipment_reconciled_v2\x18E \x01(\v2'.holdfast.event.v1.ShipmentReconciledV2H\x00R\x14shipmentReconciledV2\x12V\n" +
 	"\x13return_requested_v2\x18F \x01(\v2$.holdfast.event.v1.ReturnRequestedV2H\x00R\x11returnRequestedV2\x12S\n" +
 	"\x12return_received_v3\x18G \x01(\v2#.holdfast.event.v1.ReturnReceivedV3H\x00R\x10returnReceivedV3\x12V\n" +
-	"\x13return_cancelled_v2\x18H \x01(\v2$.holdfast.event.v1.ReturnCancelledV2H\x00R\x11returnCancelledV2B\b\n" +
-	"\x06change\"e\n" +
+	"\x13return_cancelled_v2\x18H \x01(\v2$.holdfast.event.v1.ReturnCancelledV2H\x00R\x11returnCancelledV2\x12J\n" +
+	"\x0forder_placed_v2\x18I \x01(\v2 .holdfast.event.v1.OrderPlacedV2H\x00R\rorderPlacedV2\x12_\n" +
+	"\x16amendment_requested_v2\x18J \x01(\v2'.holdfast.event.v1.AmendmentRequestedV2H\x00R\x14amendmentRequestedV2\x12M\n" +
+	"\x10order_amended_v2\x18K \x01(\v2!.holdfast.event.v1.OrderAmendedV2H\x00R\x0eorderAmendedV2B\b\n" +
+	"\x06change\"\xc0\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
-	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\"P\n" +
+	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\x129\n" +
+	"\tdiscounts\x18\x04 \x03(\v2\x1b.holdfast.event.v1.DiscountR\tdiscounts\x122\n" +
+	"\x15order_discount_micros\x18\x05 \x01(\x03R\x13orderDiscountMicros\x12,\n" +
+	"\x05taxes\x18\x06 \x03(\v2\x16.holdfast.event.v1.TaxR\x05taxes\x12<\n" +
+	"\bmetadata\x18\a \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"e\n" +
+	"\bDiscount\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\"\x8b\x01\n" +
+	"\x03Tax\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\"\n" +
+	"\fjurisdiction\x18\x02 \x01(\tR\fjurisdiction\x12'\n" +
+	"\x0frate_millionths\x18\x03 \x01(\x03R\x0erateMillionths\x12#\n" +
+	"\ramount_micros\x18\x04 \x01(\x03R\famountMicros\"\xb0\x01\n" +
+	"\x06Charge\x121\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1d.holdfast.event.v1.ChargeKindR\x04kind\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12#\n" +
+	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\x12,\n" +
+	"\x05taxes\x18\x04 \x03(\v2\x16.holdfast.event.v1.TaxR\x05taxes\"j\n" +
+	"\fChargeCredit\x12\x16\n" +
+	"\x06charge\x18\x01 \x01(\rR\x06charge\x12#\n" +
+	"\ramount_micros\x18\x02 \x01(\x03R\famountMicros\x12\x1d\n" +
+	"\n" +
+	"tax_micros\x18\x03 \x01(\x03R\ttaxMicros\"P\n" +
 	"\fLineQuantity\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x12\n" +
@@ -4690,7 +5611,27 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"allocation\x18\n" +
 	" \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
 	"allocation\x12<\n" +
-	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\x0f\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\xd3\x05\n" +
+	"\rOrderPlacedV2\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x122\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\x05lines\x12'\n" +
+	"\x0fsubtotal_micros\x18\x04 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12D\n" +
+	"\rpayment_terms\x18\x06 \x01(\x0e2\x1f.holdfast.event.v1.PaymentTermsR\fpaymentTerms\x126\n" +
+	"\x17payment_deadline_micros\x18\a \x01(\x03R\x15paymentDeadlineMicros\x12\x18\n" +
+	"\acountry\x18\b \x01(\tR\acountry\x12\x1c\n" +
+	"\treference\x18\t \x01(\tR\treference\x12A\n" +
+	"\n" +
+	"allocation\x18\n" +
+	" \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\x12<\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\x123\n" +
+	"\acharges\x18\f \x03(\v2\x19.holdfast.event.v1.ChargeR\acharges\x129\n" +
+	"\tdiscounts\x18\r \x03(\v2\x1b.holdfast.event.v1.DiscountR\tdiscounts\x12%\n" +
+	"\x0etaxes_included\x18\x0e \x01(\bR\rtaxesIncluded\x127\n" +
+	"\brounding\x18\x0f \x01(\x0e2\x1b.holdfast.event.v1.RoundingR\brounding\"\x0f\n" +
 	"\rOrderReserved\"U\n" +
 	"\x10OrderBackordered\x12A\n" +
 	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"O\n" +
@@ -4793,19 +5734,23 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
 	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
 	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
-	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\"}\n" +
+	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\"\xc5\x01\n" +
 	"\rCancelledLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12*\n" +
-	"\x11unit_price_micros\x18\x04 \x01(\x03R\x0funitPriceMicros\"\xff\x01\n" +
+	"\x11unit_price_micros\x18\x04 \x01(\x03R\x0funitPriceMicros\x12'\n" +
+	"\x0fdiscount_micros\x18\x05 \x01(\x03R\x0ediscountMicros\x12\x1d\n" +
+	"\n" +
+	"tax_micros\x18\x06 \x01(\x03R\ttaxMicros\"\xba\x02\n" +
 	"\x10LinesCancelledV2\x126\n" +
 	"\x05lines\x18\x01 \x03(\v2 .holdfast.event.v1.CancelledLineR\x05lines\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
 	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
 	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
 	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
-	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\"o\n" +
+	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\x129\n" +
+	"\acharges\x18\a \x03(\v2\x1f.holdfast.event.v1.ChargeCreditR\acharges\"o\n" +
 	"\x11FulfilmentCreated\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"q\n" +
@@ -4869,25 +5814,30 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"resellable\x18\x02 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\n" +
 	"resellable\x126\n" +
 	"\adamaged\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\adamaged\x12*\n" +
-	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"\xb8\x01\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"\x80\x02\n" +
 	"\fReturnedLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
 	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\x12:\n" +
 	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\x12\x12\n" +
-	"\x04line\x18\x05 \x01(\rR\x04line\"\xd3\x01\n" +
+	"\x04line\x18\x05 \x01(\rR\x04line\x12'\n" +
+	"\x0fdiscount_micros\x18\x06 \x01(\x03R\x0ediscountMicros\x12\x1d\n" +
+	"\n" +
+	"tax_micros\x18\a \x01(\x03R\ttaxMicros\"\xd3\x01\n" +
 	"\x10ReturnReceivedV2\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
 	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\x12#\n" +
 	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12\x1a\n" +
-	"\blocation\x18\x05 \x01(\tR\blocation\"\xd3\x01\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\"\xb7\x02\n" +
 	"\x10ReturnReceivedV3\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
 	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\x12#\n" +
 	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12\x1a\n" +
-	"\blocation\x18\x05 \x01(\tR\blocation\"}\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\x129\n" +
+	"\acharges\x18\x06 \x03(\v2\x1f.holdfast.event.v1.ChargeCreditR\acharges\x12'\n" +
+	"\x0freturned_micros\x18\a \x01(\x03R\x0ereturnedMicros\"}\n" +
 	"\x0fReturnCancelled\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
@@ -4895,17 +5845,27 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x11ReturnCancelledV2\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xdd\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x87\x03\n" +
 	"\vAmendedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12*\n" +
 	"\x11unit_price_micros\x18\x04 \x01(\x03R\x0funitPriceMicros\x12'\n" +
 	"\x0fformer_quantity\x18\x05 \x01(\x03R\x0eformerQuantity\x127\n" +
-	"\x18former_unit_price_micros\x18\x06 \x01(\x03R\x15formerUnitPriceMicros\"b\n" +
+	"\x18former_unit_price_micros\x18\x06 \x01(\x03R\x15formerUnitPriceMicros\x12'\n" +
+	"\x0fdiscount_micros\x18\a \x01(\x03R\x0ediscountMicros\x124\n" +
+	"\x16former_discount_micros\x18\b \x01(\x03R\x14formerDiscountMicros\x12\x1d\n" +
+	"\n" +
+	"tax_micros\x18\t \x01(\x03R\ttaxMicros\x12*\n" +
+	"\x11former_tax_micros\x18\n" +
+	" \x01(\x03R\x0fformerTaxMicros\"b\n" +
 	"\x12AmendmentRequested\x124\n" +
 	"\x05lines\x18\x01 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd2\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9f\x01\n" +
+	"\x14AmendmentRequestedV2\x124\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x129\n" +
+	"\acharges\x18\x03 \x03(\v2\x1f.holdfast.event.v1.ChargeCreditR\acharges\"\xd2\x02\n" +
 	"\fOrderAmended\x124\n" +
 	"\x05lines\x18\x01 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x12A\n" +
 	"\vbackordered\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\x12'\n" +
@@ -4913,14 +5873,36 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
 	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
 	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\x12,\n" +
-	"\x12payment_due_micros\x18\a \x01(\x03R\x10paymentDueMicros\"_\n" +
+	"\x12payment_due_micros\x18\a \x01(\x03R\x10paymentDueMicros\"\x8f\x03\n" +
+	"\x0eOrderAmendedV2\x124\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x12A\n" +
+	"\vbackordered\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\x12'\n" +
+	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
+	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\x12,\n" +
+	"\x12payment_due_micros\x18\a \x01(\x03R\x10paymentDueMicros\x129\n" +
+	"\acharges\x18\b \x03(\v2\x1f.holdfast.event.v1.ChargeCreditR\acharges\"_\n" +
 	"\x11AmendmentDeclined\x122\n" +
 	"\x05short\x18\x01 \x03(\v2\x1c.holdfast.event.v1.ShortLineR\x05short\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason*f\n" +
 	"\fPaymentTerms\x12\x1d\n" +
 	"\x19PAYMENT_TERMS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PAYMENT_TERMS_PREPAID\x10\x01\x12\x1c\n" +
-	"\x18PAYMENT_TERMS_ON_ACCOUNT\x10\x02*\xda\x01\n" +
+	"\x18PAYMENT_TERMS_ON_ACCOUNT\x10\x02*\xbe\x01\n" +
+	"\n" +
+	"ChargeKind\x12\x1b\n" +
+	"\x17CHARGE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CHARGE_KIND_SHIPPING\x10\x01\x12\x19\n" +
+	"\x15CHARGE_KIND_GIFT_WRAP\x10\x02\x12\x13\n" +
+	"\x0fCHARGE_KIND_FEE\x10\x03\x12\x17\n" +
+	"\x13CHARGE_KIND_SERVICE\x10\x04\x12\x19\n" +
+	"\x15CHARGE_KIND_GIFT_CARD\x10\x05\x12\x15\n" +
+	"\x11CHARGE_KIND_OTHER\x10\x06*K\n" +
+	"\bRounding\x12\x18\n" +
+	"\x14ROUNDING_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eROUNDING_ORDER\x10\x01\x12\x11\n" +
+	"\rROUNDING_LINE\x10\x02*\xda\x01\n" +
 	"\rPaymentAction\x12\x1e\n" +
 	"\x1aPAYMENT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19PAYMENT_ACTION_AUTHORIZED\x10\x01\x12\x1b\n" +
@@ -4946,165 +5928,196 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_order_proto_rawDescData
 }
 
-var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
-	(PaymentAction)(0),           // 1: holdfast.event.v1.PaymentAction
-	(Condition)(0),               // 2: holdfast.event.v1.Condition
-	(*OrderEvent)(nil),           // 3: holdfast.event.v1.OrderEvent
-	(*OrderLine)(nil),            // 4: holdfast.event.v1.OrderLine
-	(*LineQuantity)(nil),         // 5: holdfast.event.v1.LineQuantity
-	(*OrderPlaced)(nil),          // 6: holdfast.event.v1.OrderPlaced
-	(*OrderReserved)(nil),        // 7: holdfast.event.v1.OrderReserved
-	(*OrderBackordered)(nil),     // 8: holdfast.event.v1.OrderBackordered
-	(*OrderBackorderFilled)(nil), // 9: holdfast.event.v1.OrderBackorderFilled
-	(*ShortLine)(nil),            // 10: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),        // 11: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),    // 12: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),      // 13: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),       // 14: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),        // 15: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),      // 16: holdfast.event.v1.PaymentRefunded
-	(*PaymentAuthorizedV2)(nil),  // 17: holdfast.event.v1.PaymentAuthorizedV2
-	(*PaymentCapturedV2)(nil),    // 18: holdfast.event.v1.PaymentCapturedV2
-	(*PaymentVoidedV2)(nil),      // 19: holdfast.event.v1.PaymentVoidedV2
-	(*PaymentRefundedV2)(nil),    // 20: holdfast.event.v1.PaymentRefundedV2
-	(*CoverLost)(nil),            // 21: holdfast.event.v1.CoverLost
-	(*PaymentFailed)(nil),        // 22: holdfast.event.v1.PaymentFailed
-	(*PaymentIdentified)(nil),    // 23: holdfast.event.v1.PaymentIdentified
-	(*OrderReopened)(nil),        // 24: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 25: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 26: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 27: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 28: holdfast.event.v1.LinesShipped
-	(*LinesShippedV2)(nil),       // 29: holdfast.event.v1.LinesShippedV2
-	(*OrderHeld)(nil),            // 30: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 31: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 32: holdfast.event.v1.LinesCancelled
-	(*CancelledLine)(nil),        // 33: holdfast.event.v1.CancelledLine
-	(*LinesCancelledV2)(nil),     // 34: holdfast.event.v1.LinesCancelledV2
-	(*FulfilmentCreated)(nil),    // 35: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCreatedV2)(nil),  // 36: holdfast.event.v1.FulfilmentCreatedV2
-	(*FulfilmentCancelled)(nil),  // 37: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 38: holdfast.event.v1.LinesDelivered
-	(*LinesDeliveredV2)(nil),     // 39: holdfast.event.v1.LinesDeliveredV2
-	(*OrderImported)(nil),        // 40: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 41: holdfast.event.v1.CreditNoteImported
-	(*ImportRequested)(nil),      // 42: holdfast.event.v1.ImportRequested
-	(*ReservationSettled)(nil),   // 43: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 44: holdfast.event.v1.ShipmentReconciled
-	(*ShipmentReconciledV2)(nil), // 45: holdfast.event.v1.ShipmentReconciledV2
-	(*ReturnRequested)(nil),      // 46: holdfast.event.v1.ReturnRequested
-	(*ReturnRequestedV2)(nil),    // 47: holdfast.event.v1.ReturnRequestedV2
-	(*ReturnReceived)(nil),       // 48: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 49: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 50: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnReceivedV3)(nil),     // 51: holdfast.event.v1.ReturnReceivedV3
-	(*ReturnCancelled)(nil),      // 52: holdfast.event.v1.ReturnCancelled
-	(*ReturnCancelledV2)(nil),    // 53: holdfast.event.v1.ReturnCancelledV2
-	(*AmendedLine)(nil),          // 54: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 55: holdfast.event.v1.AmendmentRequested
-	(*OrderAmended)(nil),         // 56: holdfast.event.v1.OrderAmended
-	(*AmendmentDeclined)(nil),    // 57: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 58: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 59: holdfast.event.v1.AllocationRule
-	(*MetadataEntry)(nil),        // 60: holdfast.event.v1.MetadataEntry
-	(RejectionReason)(0),         // 61: holdfast.event.v1.RejectionReason
+	(ChargeKind)(0),              // 1: holdfast.event.v1.ChargeKind
+	(Rounding)(0),                // 2: holdfast.event.v1.Rounding
+	(PaymentAction)(0),           // 3: holdfast.event.v1.PaymentAction
+	(Condition)(0),               // 4: holdfast.event.v1.Condition
+	(*OrderEvent)(nil),           // 5: holdfast.event.v1.OrderEvent
+	(*OrderLine)(nil),            // 6: holdfast.event.v1.OrderLine
+	(*Discount)(nil),             // 7: holdfast.event.v1.Discount
+	(*Tax)(nil),                  // 8: holdfast.event.v1.Tax
+	(*Charge)(nil),               // 9: holdfast.event.v1.Charge
+	(*ChargeCredit)(nil),         // 10: holdfast.event.v1.ChargeCredit
+	(*LineQuantity)(nil),         // 11: holdfast.event.v1.LineQuantity
+	(*OrderPlaced)(nil),          // 12: holdfast.event.v1.OrderPlaced
+	(*OrderPlacedV2)(nil),        // 13: holdfast.event.v1.OrderPlacedV2
+	(*OrderReserved)(nil),        // 14: holdfast.event.v1.OrderReserved
+	(*OrderBackordered)(nil),     // 15: holdfast.event.v1.OrderBackordered
+	(*OrderBackorderFilled)(nil), // 16: holdfast.event.v1.OrderBackorderFilled
+	(*ShortLine)(nil),            // 17: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),        // 18: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),    // 19: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),      // 20: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),       // 21: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),        // 22: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),      // 23: holdfast.event.v1.PaymentRefunded
+	(*PaymentAuthorizedV2)(nil),  // 24: holdfast.event.v1.PaymentAuthorizedV2
+	(*PaymentCapturedV2)(nil),    // 25: holdfast.event.v1.PaymentCapturedV2
+	(*PaymentVoidedV2)(nil),      // 26: holdfast.event.v1.PaymentVoidedV2
+	(*PaymentRefundedV2)(nil),    // 27: holdfast.event.v1.PaymentRefundedV2
+	(*CoverLost)(nil),            // 28: holdfast.event.v1.CoverLost
+	(*PaymentFailed)(nil),        // 29: holdfast.event.v1.PaymentFailed
+	(*PaymentIdentified)(nil),    // 30: holdfast.event.v1.PaymentIdentified
+	(*OrderReopened)(nil),        // 31: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 32: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 33: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 34: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 35: holdfast.event.v1.LinesShipped
+	(*LinesShippedV2)(nil),       // 36: holdfast.event.v1.LinesShippedV2
+	(*OrderHeld)(nil),            // 37: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 38: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 39: holdfast.event.v1.LinesCancelled
+	(*CancelledLine)(nil),        // 40: holdfast.event.v1.CancelledLine
+	(*LinesCancelledV2)(nil),     // 41: holdfast.event.v1.LinesCancelledV2
+	(*FulfilmentCreated)(nil),    // 42: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCreatedV2)(nil),  // 43: holdfast.event.v1.FulfilmentCreatedV2
+	(*FulfilmentCancelled)(nil),  // 44: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 45: holdfast.event.v1.LinesDelivered
+	(*LinesDeliveredV2)(nil),     // 46: holdfast.event.v1.LinesDeliveredV2
+	(*OrderImported)(nil),        // 47: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 48: holdfast.event.v1.CreditNoteImported
+	(*ImportRequested)(nil),      // 49: holdfast.event.v1.ImportRequested
+	(*ReservationSettled)(nil),   // 50: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 51: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 52: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 53: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 54: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 55: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 56: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 57: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 58: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 59: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 60: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 61: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 62: holdfast.event.v1.AmendmentRequested
+	(*AmendmentRequestedV2)(nil), // 63: holdfast.event.v1.AmendmentRequestedV2
+	(*OrderAmended)(nil),         // 64: holdfast.event.v1.OrderAmended
+	(*OrderAmendedV2)(nil),       // 65: holdfast.event.v1.OrderAmendedV2
+	(*AmendmentDeclined)(nil),    // 66: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 67: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil),        // 68: holdfast.event.v1.MetadataEntry
+	(*AllocationRule)(nil),       // 69: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 70: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	58, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
-	6,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
-	7,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
-	8,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
-	11, // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
-	12, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
-	13, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	25, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	26, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	27, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	28, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	38, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	40, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	41, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	43, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	44, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	14, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
-	15, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
-	16, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	22, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	24, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	30, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	31, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	32, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	35, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	37, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
-	9,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	21, // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
-	23, // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
-	46, // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	48, // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	52, // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	55, // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	56, // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	57, // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	42, // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	50, // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	17, // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
-	18, // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
-	19, // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
-	20, // 40: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	29, // 41: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
-	39, // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
-	34, // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
-	36, // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
-	45, // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
-	47, // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
-	51, // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
-	53, // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
-	4,  // 49: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 50: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	59, // 51: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	60, // 52: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	5,  // 53: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 54: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	61, // 55: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	10, // 56: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	1,  // 57: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	5,  // 58: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 59: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 60: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	33, // 61: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
-	5,  // 62: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 63: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 64: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 65: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 66: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	60, // 67: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	4,  // 68: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	60, // 69: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	40, // 70: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	41, // 71: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	5,  // 72: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 73: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 74: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 75: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 76: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	4,  // 77: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	2,  // 78: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	49, // 79: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	49, // 80: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	5,  // 81: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	5,  // 82: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	54, // 83: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	54, // 84: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	5,  // 85: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10, // 86: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	87, // [87:87] is the sub-list for method output_type
-	87, // [87:87] is the sub-list for method input_type
-	87, // [87:87] is the sub-list for extension type_name
-	87, // [87:87] is the sub-list for extension extendee
-	0,  // [0:87] is the sub-list for field type_name
+	67,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	12,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
+	14,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
+	15,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
+	18,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
+	19,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
+	20,  // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
+	32,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	33,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	34,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	35,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	45,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	47,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	48,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	50,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	51,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	21,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	22,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	23,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	29,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	31,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	37,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	38,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	39,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	42,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	44,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	16,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
+	28,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
+	30,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
+	53,  // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	55,  // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	59,  // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	62,  // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	64,  // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	66,  // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	49,  // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	57,  // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	24,  // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
+	25,  // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
+	26,  // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
+	27,  // 40: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
+	36,  // 41: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
+	46,  // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
+	41,  // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
+	43,  // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
+	52,  // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	54,  // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	58,  // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	60,  // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	13,  // 49: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
+	63,  // 50: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
+	65,  // 51: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
+	7,   // 52: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
+	8,   // 53: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
+	68,  // 54: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	1,   // 55: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
+	8,   // 56: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
+	6,   // 57: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 58: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	69,  // 59: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	68,  // 60: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 61: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 62: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	69,  // 63: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
+	68,  // 64: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 65: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 66: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 67: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	11,  // 68: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 69: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	70,  // 70: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	17,  // 71: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,   // 72: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	11,  // 73: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 74: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 75: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	40,  // 76: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	10,  // 77: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 78: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 79: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 80: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 81: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 82: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	68,  // 83: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 84: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	68,  // 85: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	47,  // 86: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	48,  // 87: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	11,  // 88: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 89: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 90: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 91: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 92: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	6,   // 93: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	4,   // 94: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	56,  // 95: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	56,  // 96: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	10,  // 97: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 98: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 99: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	61,  // 100: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	61,  // 101: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	10,  // 102: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	61,  // 103: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 104: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	61,  // 105: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 106: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10,  // 107: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	17,  // 108: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	109, // [109:109] is the sub-list for method output_type
+	109, // [109:109] is the sub-list for method input_type
+	109, // [109:109] is the sub-list for extension type_name
+	109, // [109:109] is the sub-list for extension extendee
+	0,   // [0:109] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -5163,8 +6176,11 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_ReturnRequestedV2)(nil),
 		(*OrderEvent_ReturnReceivedV3)(nil),
 		(*OrderEvent_ReturnCancelledV2)(nil),
+		(*OrderEvent_OrderPlacedV2)(nil),
+		(*OrderEvent_AmendmentRequestedV2)(nil),
+		(*OrderEvent_OrderAmendedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[39].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[44].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
@@ -5173,8 +6189,8 @@ func file_holdfast_event_v1_order_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   55,
+			NumEnums:      5,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

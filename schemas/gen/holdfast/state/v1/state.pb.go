@@ -615,18 +615,22 @@ func (x *Reservation) GetReturnedAt() []*v1.ReturnedAt {
 }
 
 type OrderLine struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Sku             string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Quantity        int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	UnitPriceMicros int64                  `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
-	Cancelled       int64                  `protobuf:"varint,4,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
-	Shipped         int64                  `protobuf:"varint,5,opt,name=shipped,proto3" json:"shipped,omitempty"`
-	Delivered       int64                  `protobuf:"varint,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	Backordered     int64                  `protobuf:"varint,7,opt,name=backordered,proto3" json:"backordered,omitempty"`
-	Returned        int64                  `protobuf:"varint,8,opt,name=returned,proto3" json:"returned,omitempty"`
-	Damaged         int64                  `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state                  protoimpl.MessageState `protogen:"open.v1"`
+	Sku                    string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity               int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	UnitPriceMicros        int64                  `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
+	Cancelled              int64                  `protobuf:"varint,4,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
+	Shipped                int64                  `protobuf:"varint,5,opt,name=shipped,proto3" json:"shipped,omitempty"`
+	Delivered              int64                  `protobuf:"varint,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Backordered            int64                  `protobuf:"varint,7,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	Returned               int64                  `protobuf:"varint,8,opt,name=returned,proto3" json:"returned,omitempty"`
+	Damaged                int64                  `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	DiscountMicros         int64                  `protobuf:"varint,10,opt,name=discount_micros,json=discountMicros,proto3" json:"discount_micros,omitempty"`
+	TaxMicros              int64                  `protobuf:"varint,11,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
+	ReturnedDiscountMicros int64                  `protobuf:"varint,12,opt,name=returned_discount_micros,json=returnedDiscountMicros,proto3" json:"returned_discount_micros,omitempty"`
+	ReturnedTaxMicros      int64                  `protobuf:"varint,13,opt,name=returned_tax_micros,json=returnedTaxMicros,proto3" json:"returned_tax_micros,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *OrderLine) Reset() {
@@ -722,6 +726,103 @@ func (x *OrderLine) GetDamaged() int64 {
 	return 0
 }
 
+func (x *OrderLine) GetDiscountMicros() int64 {
+	if x != nil {
+		return x.DiscountMicros
+	}
+	return 0
+}
+
+func (x *OrderLine) GetTaxMicros() int64 {
+	if x != nil {
+		return x.TaxMicros
+	}
+	return 0
+}
+
+func (x *OrderLine) GetReturnedDiscountMicros() int64 {
+	if x != nil {
+		return x.ReturnedDiscountMicros
+	}
+	return 0
+}
+
+func (x *OrderLine) GetReturnedTaxMicros() int64 {
+	if x != nil {
+		return x.ReturnedTaxMicros
+	}
+	return 0
+}
+
+// Charge is a charge of an order, with what of it is left.
+type Charge struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros      int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	TaxMicros         int64                  `protobuf:"varint,2,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
+	ReturnedMicros    int64                  `protobuf:"varint,3,opt,name=returned_micros,json=returnedMicros,proto3" json:"returned_micros,omitempty"`
+	ReturnedTaxMicros int64                  `protobuf:"varint,4,opt,name=returned_tax_micros,json=returnedTaxMicros,proto3" json:"returned_tax_micros,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Charge) Reset() {
+	*x = Charge{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Charge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Charge) ProtoMessage() {}
+
+func (x *Charge) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Charge.ProtoReflect.Descriptor instead.
+func (*Charge) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Charge) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *Charge) GetTaxMicros() int64 {
+	if x != nil {
+		return x.TaxMicros
+	}
+	return 0
+}
+
+func (x *Charge) GetReturnedMicros() int64 {
+	if x != nil {
+		return x.ReturnedMicros
+	}
+	return 0
+}
+
+func (x *Charge) GetReturnedTaxMicros() int64 {
+	if x != nil {
+		return x.ReturnedTaxMicros
+	}
+	return 0
+}
+
 type Fulfilment struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	FulfilmentId string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
@@ -736,7 +837,7 @@ type Fulfilment struct {
 
 func (x *Fulfilment) Reset() {
 	*x = Fulfilment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +849,7 @@ func (x *Fulfilment) String() string {
 func (*Fulfilment) ProtoMessage() {}
 
 func (x *Fulfilment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +862,7 @@ func (x *Fulfilment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fulfilment.ProtoReflect.Descriptor instead.
 func (*Fulfilment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Fulfilment) GetFulfilmentId() string {
@@ -811,7 +912,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +924,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +937,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -911,7 +1012,10 @@ type Order struct {
 	GoodwillMicros int64  `protobuf:"varint,63,opt,name=goodwill_micros,json=goodwillMicros,proto3" json:"goodwill_micros,omitempty"`
 	CoverLost      bool   `protobuf:"varint,64,opt,name=cover_lost,json=coverLost,proto3" json:"cover_lost,omitempty"`
 	// Facts of payments that wait for others.
-	Unmatched []*Payment `protobuf:"bytes,65,rep,name=unmatched,proto3" json:"unmatched,omitempty"`
+	Unmatched     []*Payment `protobuf:"bytes,65,rep,name=unmatched,proto3" json:"unmatched,omitempty"`
+	Charges       []*Charge  `protobuf:"bytes,66,rep,name=charges,proto3" json:"charges,omitempty"`
+	TaxesIncluded bool       `protobuf:"varint,67,opt,name=taxes_included,json=taxesIncluded,proto3" json:"taxes_included,omitempty"`
+	RoundByLine   bool       `protobuf:"varint,68,opt,name=round_by_line,json=roundByLine,proto3" json:"round_by_line,omitempty"`
 	// That of a past document that waits for stock.
 	Metadata      []*v1.MetadataEntry `protobuf:"bytes,70,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -920,7 +1024,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1036,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1049,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Order) GetOrderId() string {
@@ -1228,6 +1332,27 @@ func (x *Order) GetUnmatched() []*Payment {
 	return nil
 }
 
+func (x *Order) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *Order) GetTaxesIncluded() bool {
+	if x != nil {
+		return x.TaxesIncluded
+	}
+	return false
+}
+
+func (x *Order) GetRoundByLine() bool {
+	if x != nil {
+		return x.RoundByLine
+	}
+	return false
+}
+
 func (x *Order) GetMetadata() []*v1.MetadataEntry {
 	if x != nil {
 		return x.Metadata
@@ -1246,7 +1371,7 @@ type ReturnedTo struct {
 
 func (x *ReturnedTo) Reset() {
 	*x = ReturnedTo{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1383,7 @@ func (x *ReturnedTo) String() string {
 func (*ReturnedTo) ProtoMessage() {}
 
 func (x *ReturnedTo) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1396,7 @@ func (x *ReturnedTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedTo.ProtoReflect.Descriptor instead.
 func (*ReturnedTo) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReturnedTo) GetSku() string {
@@ -1293,13 +1418,14 @@ type Amendment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Lines         []*v1.AmendedLine      `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Charges       []*v1.ChargeCredit     `protobuf:"bytes,3,rep,name=charges,proto3" json:"charges,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Amendment) Reset() {
 	*x = Amendment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1437,7 @@ func (x *Amendment) String() string {
 func (*Amendment) ProtoMessage() {}
 
 func (x *Amendment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1450,7 @@ func (x *Amendment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amendment.ProtoReflect.Descriptor instead.
 func (*Amendment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Amendment) GetVersion() uint64 {
@@ -1341,6 +1467,13 @@ func (x *Amendment) GetLines() []*v1.AmendedLine {
 	return nil
 }
 
+func (x *Amendment) GetCharges() []*v1.ChargeCredit {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
 type Return struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
@@ -1351,7 +1484,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1496,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1509,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Return) GetReturnId() string {
@@ -1405,7 +1538,7 @@ type ReturnLine struct {
 
 func (x *ReturnLine) Reset() {
 	*x = ReturnLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1417,7 +1550,7 @@ func (x *ReturnLine) String() string {
 func (*ReturnLine) ProtoMessage() {}
 
 func (x *ReturnLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +1563,7 @@ func (x *ReturnLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLine.ProtoReflect.Descriptor instead.
 func (*ReturnLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReturnLine) GetSku() string {
@@ -1474,7 +1607,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1619,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1632,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -1541,7 +1674,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1686,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1699,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -1651,7 +1784,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
 	"allocation\x12>\n" +
 	"\vreturned_at\x18\r \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
-	"returnedAt\"\x93\x02\n" +
+	"returnedAt\"\xc5\x03\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1661,7 +1794,19 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tdelivered\x18\x06 \x01(\x03R\tdelivered\x12 \n" +
 	"\vbackordered\x18\a \x01(\x03R\vbackordered\x12\x1a\n" +
 	"\breturned\x18\b \x01(\x03R\breturned\x12\x18\n" +
-	"\adamaged\x18\t \x01(\x03R\adamaged\"\xe7\x01\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\x12'\n" +
+	"\x0fdiscount_micros\x18\n" +
+	" \x01(\x03R\x0ediscountMicros\x12\x1d\n" +
+	"\n" +
+	"tax_micros\x18\v \x01(\x03R\ttaxMicros\x128\n" +
+	"\x18returned_discount_micros\x18\f \x01(\x03R\x16returnedDiscountMicros\x12.\n" +
+	"\x13returned_tax_micros\x18\r \x01(\x03R\x11returnedTaxMicros\"\xa5\x01\n" +
+	"\x06Charge\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1d\n" +
+	"\n" +
+	"tax_micros\x18\x02 \x01(\x03R\ttaxMicros\x12'\n" +
+	"\x0freturned_micros\x18\x03 \x01(\x03R\x0ereturnedMicros\x12.\n" +
+	"\x13returned_tax_micros\x18\x04 \x01(\x03R\x11returnedTaxMicros\"\xe7\x01\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
@@ -1673,7 +1818,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xb7\r\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xb7\x0e\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1724,15 +1869,19 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x0fgoodwill_micros\x18? \x01(\x03R\x0egoodwillMicros\x12\x1d\n" +
 	"\n" +
 	"cover_lost\x18@ \x01(\bR\tcoverLost\x128\n" +
-	"\tunmatched\x18A \x03(\v2\x1a.holdfast.state.v1.PaymentR\tunmatched\x12<\n" +
+	"\tunmatched\x18A \x03(\v2\x1a.holdfast.state.v1.PaymentR\tunmatched\x123\n" +
+	"\acharges\x18B \x03(\v2\x19.holdfast.state.v1.ChargeR\acharges\x12%\n" +
+	"\x0etaxes_included\x18C \x01(\bR\rtaxesIncluded\x12\"\n" +
+	"\rround_by_line\x18D \x01(\bR\vroundByLine\x12<\n" +
 	"\bmetadata\x18F \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
-	"\x02at\x18\x02 \x01(\v2\x1d.holdfast.event.v1.ReturnedAtR\x02at\"[\n" +
+	"\x02at\x18\x02 \x01(\v2\x1d.holdfast.event.v1.ReturnedAtR\x02at\"\x96\x01\n" +
 	"\tAmendment\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x124\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\"`\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x129\n" +
+	"\acharges\x18\x03 \x03(\v2\x1f.holdfast.event.v1.ChargeCreditR\acharges\"`\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05linesJ\x04\b\x03\x10\x04\"j\n" +
@@ -1763,7 +1912,7 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),              // 0: holdfast.state.v1.Item
 	(*Transfer)(nil),          // 1: holdfast.state.v1.Transfer
@@ -1772,52 +1921,56 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*HeldAt)(nil),            // 4: holdfast.state.v1.HeldAt
 	(*Reservation)(nil),       // 5: holdfast.state.v1.Reservation
 	(*OrderLine)(nil),         // 6: holdfast.state.v1.OrderLine
-	(*Fulfilment)(nil),        // 7: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),         // 8: holdfast.state.v1.ShortLine
-	(*Order)(nil),             // 9: holdfast.state.v1.Order
-	(*ReturnedTo)(nil),        // 10: holdfast.state.v1.ReturnedTo
-	(*Amendment)(nil),         // 11: holdfast.state.v1.Amendment
-	(*Return)(nil),            // 12: holdfast.state.v1.Return
-	(*ReturnLine)(nil),        // 13: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),           // 14: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),     // 15: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil),  // 16: holdfast.event.v1.LocationLevel
-	(*v1.MetadataEntry)(nil),  // 17: holdfast.event.v1.MetadataEntry
-	(*v1.AllocationRule)(nil), // 18: holdfast.event.v1.AllocationRule
-	(*v1.ReturnedAt)(nil),     // 19: holdfast.event.v1.ReturnedAt
-	(*v1.LineQuantity)(nil),   // 20: holdfast.event.v1.LineQuantity
-	(*v1.AmendedLine)(nil),    // 21: holdfast.event.v1.AmendedLine
+	(*Charge)(nil),            // 7: holdfast.state.v1.Charge
+	(*Fulfilment)(nil),        // 8: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),         // 9: holdfast.state.v1.ShortLine
+	(*Order)(nil),             // 10: holdfast.state.v1.Order
+	(*ReturnedTo)(nil),        // 11: holdfast.state.v1.ReturnedTo
+	(*Amendment)(nil),         // 12: holdfast.state.v1.Amendment
+	(*Return)(nil),            // 13: holdfast.state.v1.Return
+	(*ReturnLine)(nil),        // 14: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),           // 15: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),     // 16: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),  // 17: holdfast.event.v1.LocationLevel
+	(*v1.MetadataEntry)(nil),  // 18: holdfast.event.v1.MetadataEntry
+	(*v1.AllocationRule)(nil), // 19: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),     // 20: holdfast.event.v1.ReturnedAt
+	(*v1.LineQuantity)(nil),   // 21: holdfast.event.v1.LineQuantity
+	(*v1.AmendedLine)(nil),    // 22: holdfast.event.v1.AmendedLine
+	(*v1.ChargeCredit)(nil),   // 23: holdfast.event.v1.ChargeCredit
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	16, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	17, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	17, // 4: holdfast.state.v1.Item.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	18, // 5: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	18, // 4: holdfast.state.v1.Item.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	19, // 5: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
 	4,  // 6: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	18, // 7: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
-	19, // 8: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	20, // 9: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
-	20, // 10: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
+	19, // 7: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	20, // 8: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	21, // 9: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
+	21, // 10: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
 	6,  // 11: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	7,  // 12: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	8,  // 13: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	14, // 14: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	12, // 15: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	18, // 16: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	11, // 17: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
-	10, // 18: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
-	14, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
-	17, // 20: holdfast.state.v1.Order.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	19, // 21: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	21, // 22: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	13, // 23: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	8,  // 12: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	9,  // 13: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	15, // 14: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	13, // 15: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	19, // 16: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	12, // 17: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
+	11, // 18: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
+	15, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
+	7,  // 20: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
+	18, // 21: holdfast.state.v1.Order.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	20, // 22: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	22, // 23: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	23, // 24: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
+	14, // 25: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1831,7 +1984,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
