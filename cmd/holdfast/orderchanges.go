@@ -16,7 +16,7 @@ const (
 	capturedUsage  = "with --capture: the payment provider's `ID` of it"
 	uncoveredUsage = "why it leaves although the order is not covered, as `TEXT`"
 	reasonUsage    = "the reason, as `TEXT`"
-	creditUsage    = "give back of a charge, as `NUMBER=AMOUNT`: 1=4.90 of the first one; repeat it for more"
+	backUsage      = "give back of a charge, as `NUMBER=AMOUNT`: 1=4.90 of the first one; repeat it for more"
 )
 
 // newOrderChange is a command of `holdfast order`. Its first argument is the order ID, unless it places an order.
@@ -92,7 +92,7 @@ func newCancelLinesCommand(api *apiFlags) *cobra.Command {
 		})
 	c.Flags().StringVar(&cancellation.Reason, "reason", "", reasonUsage)
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
-	c.Flags().StringArrayVar(&charges, "charge", nil, creditUsage)
+	c.Flags().StringArrayVar(&charges, "charge", nil, backUsage)
 	return c
 }
 
@@ -123,7 +123,7 @@ func newAmendCommand(api *apiFlags) *cobra.Command {
 	flags.StringArrayVar(&lines, "line", nil, "a line as it shall be, `SKU=QUANTITY[@PRICE][#LINE]`: A1=3, "+
 		"A1=3#2 for the second line of the order, C3=1@2.55 for a new one, A1=0 to remove it; "+
 		"repeat the flag for more lines")
-	flags.StringArrayVar(&charges, "charge", nil, creditUsage)
+	flags.StringArrayVar(&charges, "charge", nil, backUsage)
 	flags.StringVar(&amendment.Reason, "reason", "", reasonUsage)
 	c.Flags().AddFlagSet(flags)
 	fileFlag(c, &file, "amendment", flags)

@@ -48,7 +48,7 @@ func newReceiveReturnCommand(api *apiFlags) *cobra.Command {
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil,
 		"a `LINE`, as SKU=QUANTITY[#NUMBER]@CONDITION: A1=2@resellable, or A1=1#3@damaged of line 3; repeat it for more")
-	c.Flags().StringArrayVar(&charges, "charge", nil, creditUsage)
+	c.Flags().StringArrayVar(&charges, "charge", nil, backUsage)
 	c.Flags().StringVar(&receipt.Location, "location", "",
 		"`LOCATION` that received them (default: where they were shipped from)")
 	return c

@@ -360,7 +360,7 @@ func (r *lineRows) columns() []column {
 func (r *lineRows) addEvent(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow) {
 	first := len(r.offset)
 	add := func(line saleLine) {
-		r.place.add(rec)
+		r.add(rec)
 		r.line = append(r.line, uint32(len(r.line)-first))
 		r.typ = append(r.typ, row.typ)
 		r.orderID = append(r.orderID, ev.OrderId)

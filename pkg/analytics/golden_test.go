@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/orderid"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -223,9 +224,9 @@ func TestTheExamplesOfTablesWork(t *testing.T) {
 	f := newFixture(t)
 	f.placed("o-1", "FR", january, 3, 1_000_000)
 	f.confirmed("o-1", february)
-	f.order("o-2", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{
+	f.order("o-2", january, schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
-	}}})
+	}))
 	f.order("o-3", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{
 		OrderImported: &eventv1.OrderImported{Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}}},
 	}})

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -158,9 +159,9 @@ func TestRoundedRevenueIsWhatOrdersCost(t *testing.T) {
 func TestRevenueOfYen(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
-	f.order("o-1", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: &eventv1.OrderPlacedV2{
+	f.order("o-1", january, schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		CustomerId: "c-1", Currency: "JPY", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 8_120_000}},
-	}}})
+	}))
 	f.confirmed("o-1", january)
 	const want = "2026-01 JPY 1 0 1 2 16.24 0 16.24 16"
 	if got := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}); got != want {

@@ -5,8 +5,8 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// What the money of a row is for. The rows of an order add up to what it costs: the goods, less discounts, with charges and
-// taxes.
+// What the money of a row is for. The rows of an order add up to what it costs: the goods, less discounts, with
+// charges and taxes.
 const (
 	kindGoods    = "goods"
 	kindCharge   = "charge"
@@ -97,7 +97,8 @@ func linesOfAmendment(amended []*eventv1.AmendedLine) ([]*eventv1.OrderLine, []l
 		if quantity == 0 && share == (lineShares{}) {
 			return
 		}
-		if lines = append(lines, &eventv1.OrderLine{Sku: sku, Quantity: quantity, UnitPriceMicros: price}); share != (lineShares{}) {
+		lines = append(lines, &eventv1.OrderLine{Sku: sku, Quantity: quantity, UnitPriceMicros: price})
+		if share != (lineShares{}) {
 			shares = append(shares, make([]lineShares, len(lines)-1-len(shares))...)
 			shares = append(shares, share)
 		}

@@ -42,8 +42,8 @@ func salesOf(t *testing.T, changes ...proto.Message) string {
 	return text.String()
 }
 
-// pricedLife is 3 units at 10.00 with a discount of 1.00, their tax, and 5.00 of shipping with its tax; one unit is cancelled
-// with 2.00 of the shipping, and one comes back.
+// pricedLife is 3 units at 10.00 with a discount of 1.00, their tax, and 5.00 of shipping with its tax; one unit is
+// cancelled with 2.00 of the shipping, and one comes back.
 func pricedLife(included bool, rounding eventv1.Rounding, total, left, returned int64) []proto.Message {
 	return []proto.Message{
 		&eventv1.OrderPlacedV2{
@@ -135,10 +135,12 @@ func TestRoundingByLineIsThatOfTheEvents(t *testing.T) {
 
 // A line whose price changes takes its discount and tax off, and has others; one whose tax alone changes has no units.
 func TestSalesFollowAmendedDiscountsAndTaxes(t *testing.T) {
-	placed := &eventv1.OrderPlacedV2{Currency: "EUR", TaxesIncluded: true, TotalMicros: 20_000_000, Lines: []*eventv1.OrderLine{
-		{Sku: "A", Quantity: 1, UnitPriceMicros: 10_000_000, Taxes: []*eventv1.Tax{{AmountMicros: 1_000_000}}},
-		{Sku: "B", Quantity: 1, UnitPriceMicros: 10_000_000, Taxes: []*eventv1.Tax{{AmountMicros: 1_000_000}}},
-	}}
+	placed := &eventv1.OrderPlacedV2{Currency: "EUR", TaxesIncluded: true, TotalMicros: 20_000_000}
+	for _, sku := range []string{"A", "B"} {
+		placed.Lines = append(placed.Lines, &eventv1.OrderLine{
+			Sku: sku, Quantity: 1, UnitPriceMicros: 10_000_000, Taxes: []*eventv1.Tax{{AmountMicros: 1_000_000}},
+		})
+	}
 	amended := &eventv1.OrderAmendedV2{TotalMicros: 18_000_000, Lines: []*eventv1.AmendedLine{
 		{Line: 1, Sku: "A", Quantity: 1, FormerQuantity: 1, UnitPriceMicros: 9_000_000, FormerUnitPriceMicros: 10_000_000,
 			DiscountMicros: 1_000_000, TaxMicros: 800_000, FormerTaxMicros: 1_000_000},

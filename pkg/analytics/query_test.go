@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -54,9 +55,9 @@ func (f *fixture) cancelled(id string, at time.Time) {
 }
 
 func (f *fixture) linesCancelled(id string, at time.Time, quantity, micros int64) {
-	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelledV2{LinesCancelledV2: &eventv1.LinesCancelledV2{
+	f.order(id, at, schematest.OrderEvent(&eventv1.LinesCancelledV2{
 		Lines: []*eventv1.CancelledLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
-	}}})
+	}))
 }
 
 func (f *fixture) revenue(q analytics.ReportQuery) string {

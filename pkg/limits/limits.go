@@ -69,8 +69,12 @@ const (
 func Longer(s string, length int) bool { return len(s) > length && utf8.RuneCountInString(s) > length }
 
 const (
-	// MaxCharges bounds the charges of an order, MaxDiscounts the discounts and MaxTaxes the taxes of whatever has them.
-	MaxCharges, MaxDiscounts, MaxTaxes = 100, 20, 10
+	// MaxCharges bounds the charges of an order.
+	MaxCharges = 100
+	// MaxDiscounts bounds the discounts of a line, and those of an order.
+	MaxDiscounts = 20
+	// MaxTaxes bounds the taxes of a line, and those of a charge.
+	MaxTaxes = 10
 	// MaxTaxRate bounds the rate of a tax: 1 is all of what it is on.
 	MaxTaxRate = 10
 	// MaxLines bounds the lines of an order, a document or a shipment.

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Share is the part of an amount that falls to a part of a whole, half to even: 2 of 3 units of 1.00 have 0.666667. Shares
-// that are taken one after the other, each from what is left, add up to the amount. Part is from 0 to whole, and the amount
-// is not negative.
+// Share is the part of an amount that falls to a part of a whole, half to even: 2 of 3 units of 1.00 have 0.666667.
+// Shares that are taken one after the other, each from what is left, add up to the amount. Part is from 0 to whole,
+// and the amount is not negative.
 func Share(amount, part, whole int64) int64 {
 	if amount == 0 || part >= whole {
 		return amount
@@ -22,9 +22,9 @@ func Share(amount, part, whole int64) int64 {
 }
 
 // Spread spreads an amount over others in proportion to them, in multiples of a unit, by the method of the largest
-// remainder: each gets its share rounded down, and what is left goes, a unit each, to those that were cut most, the first
-// ones first. So the parts add up to the amount. None gets more than it has: what does not fit in whole units, because
-// some have less than one, goes to the first that have room. The amount is at most the sum of the others.
+// remainder: each gets its share rounded down, and what is left goes, a unit each, to those that were cut most, the
+// first ones first. So the parts add up to the amount. None gets more than it has: what does not fit in whole units,
+// because some have less than one, goes to the first that have room. The amount is at most the sum of the others.
 func Spread(amount int64, over []int64, unit int64) []int64 {
 	parts := make([]int64, len(over))
 	var sum int64

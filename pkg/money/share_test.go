@@ -28,7 +28,8 @@ func TestSharesAddUp(t *testing.T) {
 			n := rapid.Int64Range(1, units).Draw(t, "part")
 			got := Share(left, n, units)
 			exact := new(big.Int).Mul(big.NewInt(left), big.NewInt(n))
-			if d := exact.Sub(exact, new(big.Int).Mul(big.NewInt(got), big.NewInt(units))); d.Abs(d).Cmp(big.NewInt(units)) >= 0 {
+			off := exact.Sub(exact, new(big.Int).Mul(big.NewInt(got), big.NewInt(units)))
+			if off.Abs(off).Cmp(big.NewInt(units)) >= 0 {
 				t.Fatalf("%d of %d of %d is not %d", n, units, left, got)
 			}
 			left, units = left-got, units-n

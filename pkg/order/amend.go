@@ -22,13 +22,14 @@ const MaxAmendments = 1_000
 //	        needs a price. Another line keeps its own price if none is given, and must keep it once some of the line has
 //	        shipped or was cancelled (invalid_price). Lines that do not change are ignored; if none is left, nothing is
 //	        written.
-//	ORD-53  No line falls below what has shipped and was cancelled of it, and is being packed (over_amendment). Something is left to ship (nothing_would_be_left).
+//	ORD-53  No line falls below what has shipped and was cancelled of it, and is being packed (over_amendment).
+//	        Something is left to ship (nothing_would_be_left).
 //	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
 //	        voided, and what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
-//	ORD-74  Discounts and taxes of a line are told as they shall be, for the units that are not cancelled (invalid_discount,
-//	        invalid_tax). Where they are not told, units that are taken off take their shares with them, as ORD-73 says; a
-//	        line that grows, or gets another price, and that has some, needs them told. A line of no units has none. Charges are given back as the
-//	        command tells (ORD-73).
+//	ORD-74  Discounts and taxes of a line are told as they shall be, for the units that are not cancelled
+//	        (invalid_discount, invalid_tax). Where they are not told, units that are taken off take their shares with
+//	        them, as ORD-73 says; a line that grows, or gets another price, and that has some, needs them told. A line
+//	        of no units has none. Charges are given back as the command tells (ORD-73).
 //	ORD-55  The total does not rise once money has gone back or is due to (already_refunded). Where that happens while
 //	        stock is asked, its answer declines the amendment.
 type Amend struct {

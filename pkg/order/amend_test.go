@@ -171,7 +171,9 @@ func TestORD55NoMoreAfterARefund(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "b", Quantity: 3})).refused(CodeAlreadyRefunded)
 	s.when(RefundPayment{}).when(amend(AmendLine{SKU: "b", Quantity: 3})).refused(CodeAlreadyRefunded)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 3}, AmendLine{SKU: "a", Line: 1, Quantity: 0})).then(
-		AmendmentRequested{Lines: []AmendedLine{{2, "b", 3, 2_000_000, 2, 2_000_000, 0, 0, 0, 0}, {1, "a", 0, 1_115_000, 2, 1_115_000, 0, 0, 0, 0}}})
+		AmendmentRequested{Lines: []AmendedLine{
+			{2, "b", 3, 2_000_000, 2, 2_000_000, 0, 0, 0, 0}, {1, "a", 0, 1_115_000, 2, 1_115_000, 0, 0, 0, 0},
+		}})
 }
 
 func TestORD57PaymentDue(t *testing.T) {

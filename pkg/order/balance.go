@@ -4,9 +4,10 @@ import "github.com/holdfast/holdfast/pkg/money"
 
 // What an order costs, and what of it is authorized, paid and due.
 //
-//	ORD-61  What the customer keeps is worth the total without what came back and without the charges that were given back
-//	        with it, rounded as ORD-4 does, and without goodwill; nothing once the order was rejected or cancelled, or has expired. Captured money that has not gone
-//	        back and is not due to never exceeds that, and neither does it together with what is authorized and open.
+//	ORD-61  What the customer keeps is worth the total without what came back and without the charges that were given
+//	        back with it, rounded as ORD-4 does, and without goodwill; nothing once the order was rejected or
+//	        cancelled, or has expired. Captured money that has not gone back and is not due to never exceeds that, and
+//	        neither does it together with what is authorized and open.
 //	ORD-64  A prepaid order packs and ships only while what is paid and authorized covers what the customer keeps
 //	        (payment_required). Ship and ShipFulfilment may give an UncoveredReason, which is recorded.
 //	ORD-65  Where a void, a refund, an amendment or goods that left unpaid (ORD-19) leave a confirmed prepaid order

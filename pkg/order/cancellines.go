@@ -8,9 +8,10 @@ import (
 
 // CancelLines removes quantities that have not shipped from an order.
 //
-//	ORD-29  At most what has not shipped and is in no fulfilment is cancelled (over_cancellation), and of each line what
-//	        is backordered first; not all of an order of which nothing has shipped (nothing_would_be_left). The total is that of what remains, as ORD-4 makes it. What is authorized beyond it
-//	        is voided, and what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
+//	ORD-29  At most what has not shipped and is in no fulfilment is cancelled (over_cancellation), and of each line
+//	        what is backordered first; not all of an order of which nothing has shipped (nothing_would_be_left). The
+//	        total is that of what remains, as ORD-4 makes it. What is authorized beyond it is voided, and what is
+//	        captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
 type CancelLines struct {
 	Lines  []LineQuantity
 	Reason string

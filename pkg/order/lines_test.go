@@ -87,7 +87,8 @@ func TestORD30ORD31ORD32Fulfilments(t *testing.T) {
 	s.when(CancelFulfilment{"f1", tooLong}).refused("invalid_reason")
 	s.when(CancelFulfilment{"f1", "no box"}).then(FulfilmentCancelled{"f1", "no box"})
 	s.when(CancelFulfilment{"f1", ""}).refused(CodeUnknownFulfilment)
-	s.when(CreateFulfilment{FulfilmentID: "f3"}).then(FulfilmentCreated{"f3", []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}})
+	s.when(CreateFulfilment{FulfilmentID: "f3"}).then(
+		FulfilmentCreated{"f3", []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}})
 	s.when(CreateFulfilment{FulfilmentID: "f4"}).refused(CodeNothingToShip)
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: tooLong}).refused("invalid_tracking_reference")
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: "1Z9", Capture: true}).then(

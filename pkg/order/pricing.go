@@ -19,10 +19,11 @@ import (
 //	        they are at most the price of what they are on (invalid_discount). The order's discounts are spread over the
 //	        lines in proportion to what these cost without their own discounts, in whole minor units of the currency, by
 //	        the method of the largest remainder.
-//	ORD-72  A line, and a charge, has at most 10 taxes, with texts of 255 characters, rates of 0 to 10 and amounts of 0 or
-//	        more, and a charge of 0 has none (invalid_tax). Taxes are added to what the order costs, or included in it. A tax that has a rate is the
-//	        rate of what the line or charge costs with its discounts and without included taxes, to half a minor unit for
-//	        each unit (tax_mismatch): it may have been rounded by the unit, by the line or not at all.
+//	ORD-72  A line, and a charge, has at most 10 taxes, with texts of 255 characters, rates of 0 to 10 and amounts of 0
+//	        or more, and a charge of 0 has none (invalid_tax). Taxes are added to what the order costs, or included in
+//	        it. A tax that has a rate is the rate of what the line or charge costs with its discounts and without
+//	        included taxes, to half a minor unit for each unit (tax_mismatch): it may have been rounded by the unit, by
+//	        the line or not at all.
 //	ORD-73  Where units of a line are cancelled or come back, their shares of its discounts and taxes go with them, each of
 //	        what is left, half to even: so all units together give back all of it, to the last minor unit. Charges are given
 //	        back as the command tells, at most what is left of them, with their share of their taxes (unknown_charge,

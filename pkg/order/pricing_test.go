@@ -128,7 +128,9 @@ func TestORD72Taxes(t *testing.T) {
 		tax(c).RateMillionths = 0
 		c.Lines[0].Details.Taxes = append(c.Lines[0].Details.Taxes, Tax{AmountMicros: 1<<63 - 1})
 	})
-	refused(CodeTaxMismatch, "/charges/0/taxes/0/amount", func(c *Place) { c.Pricing.Charges[0].Taxes[0].AmountMicros = 970_000 })
+	refused(CodeTaxMismatch, "/charges/0/taxes/0/amount", func(c *Place) {
+		c.Pricing.Charges[0].Taxes[0].AmountMicros = 970_000
+	})
 	// 20 % of 24.74 is 4.948. Three units may have been rounded one by one: 1.5 pence are no fault.
 	refused(CodeTaxMismatch, "/lines/0/taxes/0/amount", func(c *Place) { tax(c).AmountMicros = 4_963_002 })
 	c := priced()
@@ -282,7 +284,8 @@ func TestORD74AmendedDiscountsAndTaxes(t *testing.T) {
 	// What came back while stock was asked may have taken the charge: the amendment is declined.
 	s = given(t, priced(), stockAnswers(granted), Ship{FulfilmentID: "f", Lines: line("a", 1)}, Deliver{FulfilmentID: "f"},
 		RequestReturn{ReturnID: "r"}, Amend{
-			Lines: []AmendLine{{SKU: "b", Quantity: 2, TaxMicros: new(int64(1_000_000)), DiscountMicros: new(int64(0))}}, Charges: credits,
+			Charges: credits,
+			Lines:   []AmendLine{{SKU: "b", Quantity: 2, TaxMicros: new(int64(1_000_000)), DiscountMicros: new(int64(0))}},
 		})
 	receive := back(ReturnedLine{"a", 1, Damaged, 0})
 	receive.Charges = credits

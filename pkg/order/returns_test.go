@@ -134,11 +134,15 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	}
 	s := given(t, append(twoLines(), back...)...)
 	s.when(receive("a")).
-		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}}, ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000})
+		then(ReturnReceived{
+			ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}},
+			ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000,
+		})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
 	s.when(authorize(10_000, "", 0)).refused(CodeOverAuthorization)
 	s.when(Ship{FulfilmentID: "g", Capture: true}).
-		then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}}, PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
+		then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}},
+			PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
 	s.at(Completed, "captured", "fulfilled")
 
 	// All of it came back, and the provider has taken the money.
@@ -154,7 +158,10 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s = given(t, append(twoLines(), append([]Command{CapturePayment{AmountMicros: 50_000_000, Reference: "c"}},
 		back...)...)...)
 	s.when(receive("a")).
-		then(ReturnReceived{ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}}, ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000})
+		then(ReturnReceived{
+			ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}},
+			ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000,
+		})
 	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}}).
 		at(Completed, "captured", "fulfilled")
 

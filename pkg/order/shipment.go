@@ -15,10 +15,11 @@ import (
 //	        nothing_to_ship.
 //	ORD-15  A shipment has an ID of its own (invalid_fulfilment_id, fulfilment_exists). An order has at most 1,000
 //	        (too_many_fulfilments).
-//	ORD-26  With Capture, what the units cost that ship is captured, with their shares of discounts and taxes, rounded as
-//	        ORD-4 does: at most what is authorized; with the last shipment all that is authorized, charges included; never more than is kept and not paid (ORD-61). A PaymentReference
-//	        that the order already has a capture of captures nothing (ORD-21). With a ProviderEventID that is so for a
-//	        capture with this ID, and for one without an ID of the same reference and amount (ORD-67).
+//	ORD-26  With Capture, what the units cost that ship is captured, with their shares of discounts and taxes, rounded
+//	        as ORD-4 does: at most what is authorized; with the last shipment all that is authorized, charges included;
+//	        never more than is kept and not paid (ORD-61). A PaymentReference that the order already has a capture of
+//	        captures nothing (ORD-21). With a ProviderEventID that is so for a capture with this ID, and for one
+//	        without an ID of the same reference and amount (ORD-67).
 type Ship struct {
 	FulfilmentID      string
 	Lines             []LineQuantity

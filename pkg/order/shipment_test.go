@@ -97,7 +97,8 @@ func TestORD19ReconcileShipment(t *testing.T) {
 	s := given(t, confirmed()...)
 	s.when(ReconcileShipment{}).refused(CodeNothingToShip)
 	s.when(ReconcileShipment{Lines: line("a", 4)}).refused(CodeOverShipment)
-	s.when(ReconcileShipment{Lines: line("a", 3)}).then(ShipmentReconciled{"reconciled-4", []LineQuantity{{"a", 2, 1}, {"a", 1, 3}}}).
+	s.when(ReconcileShipment{Lines: line("a", 3)}).
+		then(ShipmentReconciled{"reconciled-4", []LineQuantity{{"a", 2, 1}, {"a", 1, 3}}}).
 		at(Confirmed, "pending", "partially_fulfilled")
 	s.when(ReconcileShipment{Lines: line("b", 4)}).at(Completed, "pending", "fulfilled")
 	s.when(ReconcileShipment{Lines: line("b", 1)}).refused(CodeIllegalTransition)

@@ -45,7 +45,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		if !c.OrderResumed.Confirmed || c.OrderResumed.PaymentDeadlineMicros > 0 {
 			o.setDeadline(c.OrderResumed.PaymentDeadlineMicros)
 		}
-	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3, *eventv1.OrderEvent_ReturnCancelledV2:
+	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3,
+		*eventv1.OrderEvent_ReturnCancelledV2:
 		o.applyReturn(ev, &e)
 	default:
 		o.applyPayment(ev, &e)

@@ -60,7 +60,8 @@ func TestFulfilments(t *testing.T) {
 				return
 			}
 			f := o.Fulfilments[0]
-			if f.Lines[0] != (FulfilmentLine{0, "A", 3, test.delivered}) || (f.ShippedAt != nil) != (f.TrackingReference == "1Z") ||
+			if f.Lines[0] != (FulfilmentLine{0, "A", 3, test.delivered}) ||
+				(f.ShippedAt != nil) != (f.TrackingReference == "1Z") ||
 				(f.DeliveredAt != nil) != (test.delivered > 0) ||
 				(f.Reason == "no box") != (name == "given up, another one") {
 				t.Errorf("%+v", f)

@@ -10,8 +10,8 @@ import (
 // lines had numbers; an order may have several lines of one SKU. So each change says in which order the lines get their
 // share, and how much a line has room for.
 
-// distribute gives quantities to the lines that they name, and the others to the lines of their SKUs, from the first line
-// on. room is how much a line can get. It returns the quantities for the timeline.
+// distribute gives quantities to the lines that they name, and the others to the lines of their SKUs, from the first
+// line on. room is how much a line can get. It returns the quantities for the timeline.
 func (o *Order) distribute(
 	quantities []*eventv1.LineQuantity, room func(*Line) int64, give func(*Line, int64),
 ) []LineQuantity {

@@ -345,7 +345,8 @@ func BenchmarkApply(b *testing.B) {
 		&eventv1.OrderPlacedV2{CustomerId: "c-1", Currency: "GBP", Lines: lines, TotalMicros: 2_000_000},
 		&eventv1.OrderReserved{}, &eventv1.PaymentAuthorizedV2{AmountMicros: 2_000_000}, &eventv1.OrderConfirmed{},
 		&eventv1.FulfilmentCreatedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV2{AmountMicros: 2_000_000},
-		&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: shipped},
+		&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: shipped},
+		&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: shipped},
 		&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: shipped},
 	} {
 		ev := schematest.OrderEvent(change)

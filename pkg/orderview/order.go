@@ -22,7 +22,7 @@ type Order struct {
 	Reference        string       `json:"reference,omitempty"`
 	Currency         string       `json:"currency"`
 	Subtotal         string       `json:"subtotal"`
-	DiscountTotal    string       `json:"discount_total,omitempty"` // this and the next two only where an order has some of it
+	DiscountTotal    string       `json:"discount_total,omitempty"` // absent, with the next two, where there is nothing
 	ChargeTotal      string       `json:"charge_total,omitempty"`
 	TaxTotal         string       `json:"tax_total,omitempty"`
 	Total            string       `json:"total"`
@@ -53,8 +53,8 @@ type Order struct {
 	due                                                           due
 	// discount, charge and tax are the sums of what is not cancelled.
 	discount, charge, tax int64
-	// returned is the price of all goods that came back, not rounded. returnedCost is what they had cost, rounded, where an
-	// event says it: those from before lines had numbers do not, and were of goods that cost their prices.
+	// returned is the price of all goods that came back, not rounded. returnedCost is what they had cost, rounded, where
+	// an event says it: those from before lines had numbers do not, and were of goods that cost their prices.
 	returned, returnedCost int64
 	paymentFailed          bool
 	// underpaid is set when more is due than is authorized, by an amendment or a loss of money, until it is authorized.

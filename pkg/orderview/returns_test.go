@@ -10,7 +10,9 @@ import (
 func TestReturns(t *testing.T) {
 	sent := schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: quantity("A", 5)})
 	arrived := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: quantity("A", 5)})
-	requested := schematest.OrderEvent(&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: quantity("A", 4), Reason: "too big"})
+	requested := schematest.OrderEvent(&eventv1.ReturnRequestedV2{
+		ReturnId: "r", Lines: quantity("A", 4), Reason: "too big",
+	})
 	back := func(n int64, condition eventv1.Condition) *eventv1.ReturnedLine {
 		return &eventv1.ReturnedLine{Sku: "A", Quantity: n, UnitPriceMicros: 1_000_000, Condition: condition}
 	}

@@ -134,9 +134,10 @@ func (c *checker) checkCosts(rec *eventlog.Record, o *order, subtotal, total int
 // checkShares checks the discount and the tax that go with units of a line which the customer does not keep (ORD-73).
 func (c *checker) checkShares(rec *eventlog.Record, l *numberedLine, units, discount, tax int64) {
 	kept := l.ordered - l.returned
-	c.check(Money, discount == shareOf(l.discount-l.returnedDiscount, units, kept) && tax == shareOf(l.tax-l.returnedTax, units, kept),
+	discountLeft, taxLeft := l.discount-l.returnedDiscount, l.tax-l.returnedTax
+	c.check(Money, discount == shareOf(discountLeft, units, kept) && tax == shareOf(taxLeft, units, kept),
 		"%s: %d of %d units of %s take %d of discounts and %d of taxes with them, of %d and %d that are left",
-		at(rec), units, kept, l.sku, discount, tax, l.discount-l.returnedDiscount, l.tax-l.returnedTax)
+		at(rec), units, kept, l.sku, discount, tax, discountLeft, taxLeft)
 }
 
 // shareOf is an amount times a part of a whole, half to even.

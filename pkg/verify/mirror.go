@@ -97,7 +97,8 @@ func (c *checker) comparisons() []comparison {
 			rows, sum("quantity"), sum("amount_micros"), sum("unit_price_micros"),
 			rowsHash(hashedOfLines),
 		}, c.mirrorSums.lines},
-		{"sales", "sales", "concat(reason, ' ', kind, ' ', formatDateTime(counted_at, '%Y-%m'), ' ', country, ' ', currency)", []figure{
+		{"sales", "sales", "concat(reason, ' ', kind, ' ', formatDateTime(counted_at, '%Y-%m'), ' ', " +
+			"country, ' ', currency)", []figure{
 			rows, sum("quantity"), sum("amount_micros"), sum("rounding_micros"),
 			rowsHash(hashedOfSales),
 		}, c.mirrorSums.sales},

@@ -138,7 +138,8 @@ func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.Orde
 	m.orders.add(strings.Join([]string{c.name, month(ev.Meta), c.text("country"), c.text("currency")}, " "),
 		1, lines, quantity, sign*c.number("subtotal_micros"), sign*c.number("total_micros"), c.amount(),
 		m.row.of(rec.Partition, rec.Offset, ev.OrderId, ev.Meta.Version, c.status(), c.text("customer_id"),
-			c.reference(), c.text("reason"), c.number("returned_micros"), rounding, taxesIncluded, ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
+			c.reference(), c.text("reason"), c.number("returned_micros"), rounding, taxesIncluded,
+			ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
 }
 
 // hashedOfLines are those of the table order_lines, in the order of their values in orderLines.

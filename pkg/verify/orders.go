@@ -283,7 +283,8 @@ func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.
 			c.checkNumbered(rec, n, cancelled.UnitPriceMicros)
 		}
 		o.subtotal -= cancelled.Quantity * cancelled.UnitPriceMicros
-		o.costs.addLine(cancelled.Line, -cancelled.Quantity*cancelled.UnitPriceMicros, -cancelled.DiscountMicros, -cancelled.TaxMicros)
+		o.costs.addLine(cancelled.Line, -cancelled.Quantity*cancelled.UnitPriceMicros, -cancelled.DiscountMicros,
+			-cancelled.TaxMicros)
 		l := o.line(cancelled.Sku)
 		if l == nil {
 			c.check(Transitions, false, "%s: cancelled %s, which was not ordered", at(rec), cancelled.Sku)

@@ -136,7 +136,8 @@ func version(name string) string {
 	switch name {
 	case "return_received":
 		return "v3"
-	case "order_placed", "amendment_requested", "order_amended", "payment_authorized", "payment_captured", "payment_voided", "payment_refunded", "lines_shipped",
+	case "order_placed", "amendment_requested", "order_amended", "payment_authorized", "payment_captured",
+		"payment_voided", "payment_refunded", "lines_shipped",
 		"lines_delivered", "lines_cancelled", "fulfilment_created", "shipment_reconciled", "return_requested",
 		"return_cancelled":
 		return "v2"

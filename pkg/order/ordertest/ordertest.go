@@ -342,7 +342,8 @@ func pricing(t *rapid.T) *order.Pricing {
 	p := &order.Pricing{TaxesIncluded: dice(t, 2) == 0, Rounding: order.Rounding(dice(t, 3))}
 	for range dice(t, 3) {
 		p.Charges = append(p.Charges, order.Charge{
-			Kind: order.ChargeKind(1 + dice(t, 6)), AmountMicros: rapid.Int64Range(0, 2_000_000).Draw(t, "charge"), Taxes: taxes(t, 2),
+			Kind:         order.ChargeKind(1 + dice(t, 6)),
+			AmountMicros: rapid.Int64Range(0, 2_000_000).Draw(t, "charge"), Taxes: taxes(t, 2),
 		})
 		if c := &p.Charges[len(p.Charges)-1]; c.AmountMicros == 0 {
 			c.Taxes = nil
