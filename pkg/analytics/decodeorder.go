@@ -13,7 +13,8 @@ type orderRow struct {
 	typ, status, customerID, country, currency, reference, reason string
 	lines                                                         uint32
 	quantity, subtotalMicros, totalMicros, amountMicros           int64
-	// returnedMicros and rounding are as the tables have them, and taxesIncluded is 1 where prices have their taxes in them.
+	// returnedMicros and rounding are as the tables have them, and taxesIncluded is 1 where prices have their taxes in
+	// them.
 	returnedMicros int64
 	rounding       string
 	taxesIncluded  uint32
@@ -327,8 +328,8 @@ func (r *orderRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *order
 	r.recordedAt = append(r.recordedAt, time.UnixMicro(ev.Meta.RecordedAtMicros))
 }
 
-// lineRows are the rows of the table order_lines: those of each line of the events that carry money for lines, and of each
-// charge.
+// lineRows are the rows of the table order_lines: those of each line of the events that carry money for lines, and of
+// each charge.
 type lineRows struct {
 	place
 	line, charge                                           []uint32

@@ -17,8 +17,8 @@ const (
 // roundedByLine is the rounding of an order of which each line and each charge is rounded.
 const roundedByLine = "line"
 
-// lineShares are what the discounts and the taxes of a line add to what its order costs: a discount that is given is below
-// 0, a tax that is given back as well.
+// lineShares are what the discounts and the taxes of a line add to what its order costs: a discount that is given is
+// below 0, a tax that is given back as well.
 type lineShares struct{ discountMicros, taxMicros int64 }
 
 // chargeAmount is what a charge, or what is given back of one, adds to what its order costs. number is its place in the
@@ -84,13 +84,14 @@ func (row *orderRow) sharesOf(i int) lineShares {
 // credit notes what is given back of charges.
 func (row *orderRow) credit(credits []*eventv1.ChargeCredit) {
 	for _, c := range credits {
-		row.charges = append(row.charges, chargeAmount{number: c.Charge, amountMicros: -c.AmountMicros, taxMicros: -c.TaxMicros})
+		row.charges = append(row.charges, chargeAmount{number: c.Charge, amountMicros: -c.AmountMicros,
+			taxMicros: -c.TaxMicros})
 	}
 }
 
-// linesOfAmendment are the lines that an amendment adds to an order, with what it adds to their discounts and taxes; what
-// it removes has quantities below 0. When the price of a line changes, all its units are removed at the old price and
-// added at the new one. A line of which only the discount or the tax changes has the quantity 0.
+// linesOfAmendment are the lines that an amendment adds to an order, with what it adds to their discounts and taxes;
+// what it removes has quantities below 0. When the price of a line changes, all its units are removed at the old price
+// and added at the new one. A line of which only the discount or the tax changes has the quantity 0.
 func linesOfAmendment(amended []*eventv1.AmendedLine) ([]*eventv1.OrderLine, []lineShares) {
 	lines, shares := make([]*eventv1.OrderLine, 0, len(amended)), []lineShares(nil)
 	add := func(sku string, quantity, price int64, share lineShares) {

@@ -18,8 +18,8 @@ const (
 	soldCredited  = "credited"
 )
 
-// saleLine is what a row of an order's money says of it, or of a change of it: quantity and amountMicros are below 0 for
-// what is taken off. Only goods have units and a price. charge is the place of a charge in its order, from 1.
+// saleLine is what a row of an order's money says of it, or of a change of it: quantity and amountMicros are below 0
+// for what is taken off. Only goods have units and a price. charge is the place of a charge in its order, from 1.
 type saleLine struct {
 	kind, sku                               string
 	unitPriceMicros, quantity, amountMicros int64

@@ -205,7 +205,8 @@ func TestNothingCountsBeforeItsOrder(t *testing.T) {
 	lines := []saleLine{goods("a", 1_000_000, 2)}
 	o.change(&orderChange{typ: "order_placed", occurredAt: at(1), currency: "EUR", lines: lines})
 	o.change(&orderChange{typ: "order_confirmed", occurredAt: at(5)})
-	early := o.change(&orderChange{typ: "return_received", occurredAt: at(3), lines: []saleLine{goods("a", 1_000_000, -1)}})
+	early := o.change(&orderChange{typ: "return_received", occurredAt: at(3), lines: []saleLine{goods("a", 1_000_000,
+		-1)}})
 	if !early.at.Equal(at(5)) {
 		t.Errorf("the return counts at %v", early.at)
 	}

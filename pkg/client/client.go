@@ -13,7 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml ../../schemas/openapi.yaml
+// o:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml
+// ../../schemas/openapi.yaml
 
 // Client is safe for concurrent use.
 type Client struct {

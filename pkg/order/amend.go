@@ -230,8 +230,9 @@ func (o *Order) amendShares(i int, a AmendLine, l *AmendedLine) error {
 	case a.DiscountMicros != nil:
 		l.DiscountMicros = *a.DiscountMicros
 	case more && l.FormerDiscountMicros > 0:
-		return refuse(CodeInvalidDiscount, linePointer(i, "discount"), "the line has a discount: say what it is with more units, "+
-			"or at another price")
+		return refuse(CodeInvalidDiscount, linePointer(i, "discount"),
+			"the line has a discount: say what it is with more units, "+
+				"or at another price")
 	}
 	switch {
 	case a.TaxMicros != nil:
@@ -262,8 +263,8 @@ func (o *Order) amendShares(i int, a AmendLine, l *AmendedLine) error {
 
 const sharesRule = "it is not negative, not less than what of it came back, and 0 for a line of no units"
 
-// sharesFit reports whether a line has at least the discounts and taxes that came back, and no more than these where the
-// customer keeps nothing of it.
+// sharesFit reports whether a line has at least the discounts and taxes that came back, and no more than these where
+// the customer keeps nothing of it.
 func (l *Line) sharesFit() (discount, tax bool) {
 	keptDiscount, keptTax := l.DiscountMicros-l.ReturnedDiscountMicros, l.TaxMicros-l.ReturnedTaxMicros
 	some := l.kept() > 0

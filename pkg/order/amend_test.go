@@ -105,7 +105,8 @@ func TestORD53NothingBelowWhatHasHappened(t *testing.T) {
 
 func TestORD54To56StockIsReservedFirst(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}, {3, "a", 0, 2_115_000, 1, 2_115_000, 0, 0, 0, 0},
+	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}, {3, "a", 0, 2_115_000, 1, 2_115_000, 0, 0,
+		0, 0},
 		{4, "c", 1, 3_333_000, 0, 0, 0, 0, 0, 0}}
 	s.when(Amend{
 		Lines: []AmendLine{{SKU: "b", Quantity: 6}, {SKU: "a", Line: 3},
@@ -182,7 +183,8 @@ func TestORD57PaymentDue(t *testing.T) {
 		return given(t, append(paid(), CreateFulfilment{"f", line("a", 1)}, more, stockAnswers(granted))...)
 	}
 	s := due().then(OrderAmended{
-		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}}, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000,
+		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000, 0, 0, 0, 0}}, SubtotalMicros: 14_345_000,
+		TotalMicros:      14_340_000,
 		PaymentDueMicros: 2_000_000,
 	}, CoverLost{2_000_000, 5_000}).at(Confirmed, "pending", "unfulfilled")
 	s.when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)

@@ -28,7 +28,8 @@ type LinesCancelled struct {
 	Charges                       []ChargeCredit
 }
 
-// CancelledLine is a part of a line that will not ship, at the price that it has, with its shares of discounts and taxes.
+// CancelledLine is a part of a line that will not ship, at the price that it has, with its shares of discounts and
+// taxes.
 type CancelledLine struct {
 	Line                      int32
 	SKU                       string

@@ -10,7 +10,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/order/ordertest"
 )
 
-// ledger adds up what events say of an order's money, by line and by charge, without any rule but for how it is rounded.
+// ledger adds up what events say of an order's money, by line and by charge, without any rule but for how it is
+// rounded.
 type ledger struct {
 	unit           money.Currency
 	included, each bool
@@ -82,8 +83,8 @@ func (l *ledger) rounded(parts map[int]int64) (sum int64) {
 }
 
 // What events say of lines and charges adds up to what the order costs and to what came back, after each event, in
-// currencies of 0, 2, 3 and 4 decimals. Of an order of which all goods and charges went back, nothing is left to pay, and
-// no discount or tax.
+// currencies of 0, 2, 3 and 4 decimals. Of an order of which all goods and charges went back, nothing is left to pay,
+// and no discount or tax.
 func TestMoneyConserves(t *testing.T) {
 	for _, currency := range []string{"JPY", "GBP", "EUR", "KWD", "CLF"} {
 		unit, _ := money.Lookup(currency)

@@ -92,7 +92,8 @@ func TestORD30ORD31ORD32Fulfilments(t *testing.T) {
 	s.when(CreateFulfilment{FulfilmentID: "f4"}).refused(CodeNothingToShip)
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: tooLong}).refused("invalid_tracking_reference")
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: "1Z9", Capture: true}).then(
-		LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}, TrackingReference: "1Z9"},
+		LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}},
+			TrackingReference: "1Z9"},
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f3"}).at(Completed, "captured", "fulfilled")
 	s.when(ShipFulfilment{FulfilmentID: "f3"}).refused(CodeIllegalTransition)
 	s.when(CancelFulfilment{FulfilmentID: "f3"}).refused(CodeFulfilmentShipped)

@@ -144,7 +144,8 @@ type Line struct {
 	ReturnedDiscountMicros, ReturnedTaxMicros int64
 }
 
-// LineQuantity is a quantity of a line. Line is its number, from 1; 0: the SKU is meant, whatever lines have it (ORD-69).
+// LineQuantity is a quantity of a line. Line is its number, from 1; 0: the SKU is meant, whatever lines have it
+// (ORD-69).
 type LineQuantity struct {
 	SKU      string
 	Quantity int64

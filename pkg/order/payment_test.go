@@ -140,7 +140,8 @@ func TestORD26CaptureWithTheShipment(t *testing.T) {
 	s := given(t, paid()...)
 	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true}).
 		// 1.115 to the even cent
-		then(LinesShipped{FulfilmentID: "f1", Lines: numbered("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000, Reference: "f1"})
+		then(LinesShipped{FulfilmentID: "f1", Lines: numbered("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000,
+			Reference: "f1"})
 	s.when(VoidPayment{AmountMicros: 11_000_000})
 	late := "the customer pays at the door"
 	s.when(Ship{FulfilmentID: "f2", Lines: line("b", 3), Capture: true, UncoveredReason: late}).
@@ -148,7 +149,8 @@ func TestORD26CaptureWithTheShipment(t *testing.T) {
 		then(LinesShipped{FulfilmentID: "f2", Lines: numbered("b", 3), UncoveredReason: late},
 			PaymentCaptured{AmountMicros: 220_000, Reference: "f2"})
 	s.when(Ship{FulfilmentID: "f3", Capture: true, UncoveredReason: late}).
-		then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 1, 1}, {"b", 1, 2}, {"a", 1, 3}}, UncoveredReason: late})
+		then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 1, 1}, {"b", 1, 2}, {"a", 1, 3}},
+			UncoveredReason: late})
 
 	whole := given(t, paid()...).when(Ship{FulfilmentID: "f", Capture: true})
 	whole.then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 2, 1}, {"b", 4, 2}, {"a", 1, 3}}},

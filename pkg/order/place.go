@@ -15,10 +15,10 @@ import (
 //	        (invalid_quantity) and a price of 0 or more (invalid_price). Several lines may have one SKU.
 //	ORD-3   The currency is one of ISO 4217 (unknown_currency). Texts have limits (invalid_…). Terms are prepaid, which
 //	        is the default, or on account (invalid_terms). An order on account has no payment deadline.
-//	ORD-4   The subtotal, what the goods cost by their prices, is exact (amount_overflow). The total is the subtotal without
-//	        discounts, with charges, and with taxes unless they are included, rounded half to even to the currency's minor
-//	        unit: all of it once, or each line and charge where the order says so (invalid_rounding). Sums that the client
-//	        expects are equal to those of the order: total_mismatch, with the difference.
+//	ORD-4   The subtotal, what the goods cost by their prices, is exact (amount_overflow). The total is the subtotal
+//	        without discounts, with charges, and with taxes unless they are included, rounded half to even to the
+//	        currency's minor unit: all of it once, or each line and charge where the order says so (invalid_rounding).
+//	        Sums that the client expects are equal to those of the order: total_mismatch, with the difference.
 //	ORD-68  Metadata has at most 50 entries of at most 8 KiB together, keys and values. A key is 1 to 40 of the
 //	        characters a-z, A-Z, 0-9, _, . and -, and stands there once; a value is 1 to 500 characters, without
 //	        control characters (invalid_metadata).

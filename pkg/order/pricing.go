@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// What an order costs besides the prices of its goods. The caller says it all; it is checked, and nothing is computed from
-// rules for taxes or vouchers.
+// What an order costs besides the prices of its goods. The caller says it all; it is checked, and nothing is computed
+// from rules for taxes or vouchers.
 //
 //	ORD-70  An order has at most 100 charges, each with a kind, a text of 255 characters and an amount of 0 or more
 //	        (invalid_charge). They need no stock. A discount on a charge is a lower charge.
@@ -24,10 +24,10 @@ import (
 //	        it. A tax that has a rate is the rate of what the line or charge costs with its discounts and without
 //	        included taxes, to half a minor unit for each unit (tax_mismatch): it may have been rounded by the unit, by
 //	        the line or not at all.
-//	ORD-73  Where units of a line are cancelled or come back, their shares of its discounts and taxes go with them, each of
-//	        what is left, half to even: so all units together give back all of it, to the last minor unit. Charges are given
-//	        back as the command tells, at most what is left of them, with their share of their taxes (unknown_charge,
-//	        over_credit).
+//	ORD-73  Where units of a line are cancelled or come back, their shares of its discounts and taxes go with them,
+//	        each of what is left, half to even: so all units together give back all of it, to the last minor unit.
+//	        Charges are given back as the command tells, at most what is left of them, with their share of their taxes
+//	        (unknown_charge, over_credit).
 
 // Charge is something that an order costs besides goods.
 type Charge struct {
@@ -79,8 +79,8 @@ type Pricing struct {
 	Rounding      Rounding
 }
 
-// LineDetails is what a line has besides its price, for all of its units. OrderDiscountMicros is its share of the order's
-// discounts, which Place computes.
+// LineDetails is what a line has besides its price, for all of its units. OrderDiscountMicros is its share of the
+// order's discounts, which Place computes.
 type LineDetails struct {
 	Discounts           []Discount
 	OrderDiscountMicros int64
@@ -151,7 +151,8 @@ func (p *Pricing) orDefault(rounding Rounding) *Pricing {
 	return &priced
 }
 
-// price checks charges, discounts and taxes (ORD-70 to ORD-72), and gives the lines their shares of the order's discounts.
+// price checks charges, discounts and taxes (ORD-70 to ORD-72), and gives the lines their shares of the order's
+// discounts.
 func (e *OrderPlaced) price() error {
 	plain := e.Pricing == nil
 	for i := range e.Lines {
@@ -344,8 +345,9 @@ func (e *OrderPlaced) checkTaxes() error {
 func checkTaxes(pointer string, taxes []Tax, costMicros, units int64, included bool, unit money.Currency) error {
 	if included {
 		if costMicros -= taxesOf(taxes); costMicros < 0 {
-			return refuse(CodeInvalidTax, pointer+"/taxes", "taxes that are included are at most what the line or charge costs: "+
-				unit.Format(-costMicros)+" less")
+			return refuse(CodeInvalidTax, pointer+"/taxes",
+				"taxes that are included are at most what the line or charge costs: "+
+					unit.Format(-costMicros)+" less")
 		}
 	}
 	for i := range taxes {
@@ -484,8 +486,8 @@ func (o *Order) credits(asked []ChargeCredit) ([]ChargeCredit, error) {
 	return credits, nil
 }
 
-// credit takes what is given back off charges: off what the order costs, or off what the customer keeps where goods came
-// back with it.
+// credit takes what is given back off charges: off what the order costs, or off what the customer keeps where goods
+// came back with it.
 func (o *Order) credit(credits []ChargeCredit, returned bool) {
 	if len(credits) == 0 {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/metadata"
 )
 
-// priced is an order in GBP of a (3 at 10.00, 1.00 off) and b (1 at 5.00), with 4.90 for shipping and a voucher of 5.00.
-// VAT of 20 % is added. a costs 29.00 and b 5.00, so the voucher is spread as 4.26 and 0.74.
+// priced is an order in GBP of a (3 at 10.00, 1.00 off) and b (1 at 5.00), with 4.90 for shipping and a voucher of
+// 5.00. VAT of 20 % is added. a costs 29.00 and b 5.00, so the voucher is spread as 4.26 and 0.74.
 func priced() Place {
 	return Place{
 		OrderID: "o-1", Currency: "GBP", Terms: OnAccount,
@@ -78,7 +78,10 @@ func TestORD71Discounts(t *testing.T) {
 	refused("/lines/0/discounts/0/amount", func(c *Place) { line(c).AmountMicros = 30_000_001 })
 	refused("/lines/0/discounts/0/code", func(c *Place) { line(c).Code = tooLong })
 	refused("/lines/0/discounts/0/description", func(c *Place) { line(c).Description = " x" })
-	refused("/lines/0/discounts", func(c *Place) { c.Lines[0].Details.Discounts = make([]Discount, limits.MaxDiscounts+1) })
+	refused("/lines/0/discounts", func(c *Place) {
+		c.Lines[0].Details.Discounts = make([]Discount,
+			limits.MaxDiscounts+1)
+	})
 	refused("/discounts/0/amount", func(c *Place) { c.Pricing.Discounts[0].AmountMicros = 34_000_001 })
 	refused("/discounts", func(c *Place) { c.Pricing.Discounts = make([]Discount, limits.MaxDiscounts+1) })
 
@@ -94,7 +97,8 @@ func TestORD71Discounts(t *testing.T) {
 	if !reflect.DeepEqual(again, placed) || c.Lines[0].Details.OrderDiscountMicros != 1 {
 		t.Errorf("%+v", again.Lines[0].Details)
 	}
-	whole := Place{OrderID: "o-1", Currency: "GBP", Lines: []PlaceLine{{"a", 1, 1_000_000, nil}, {"b", 1, 0, &LineDetails{}}},
+	whole := Place{OrderID: "o-1", Currency: "GBP", Lines: []PlaceLine{{"a", 1, 1_000_000, nil}, {"b", 1, 0,
+		&LineDetails{}}},
 		Pricing: &Pricing{Discounts: []Discount{{AmountMicros: 1_000_000}}}}
 	s := given(t, whole) // free of charge
 	if d := s.events[0].(OrderPlaced).Lines; d[1].Details != nil || d[0].Details.OrderDiscountMicros != 1_000_000 {
@@ -118,7 +122,10 @@ func TestORD72Taxes(t *testing.T) {
 	refused(CodeInvalidTax, "/lines/0/taxes/0/amount", func(c *Place) { tax(c).AmountMicros = -1 })
 	refused(CodeInvalidTax, "/lines/0/taxes/0/name", func(c *Place) { tax(c).Name = tooLong })
 	refused(CodeInvalidTax, "/lines/0/taxes/0/jurisdiction", func(c *Place) { tax(c).Jurisdiction = "GB " })
-	refused(CodeInvalidTax, "/charges/0/taxes", func(c *Place) { c.Pricing.Charges[0].Taxes = make([]Tax, limits.MaxTaxes+1) })
+	refused(CodeInvalidTax, "/charges/0/taxes", func(c *Place) {
+		c.Pricing.Charges[0].Taxes = make([]Tax,
+			limits.MaxTaxes+1)
+	})
 	refused(CodeInvalidTax, "/lines/0/taxes", func(c *Place) {
 		c.Pricing.TaxesIncluded = true
 		*tax(c) = Tax{AmountMicros: 24_740_001}
@@ -183,7 +190,8 @@ func TestORD4RoundingByLine(t *testing.T) {
 	byDefault.DefaultRounding = RoundByLine
 	c.Pricing = &Pricing{Rounding: RoundByLine}
 	for _, c := range []Place{c, byDefault} {
-		s := given(t, c, stockAnswers(granted), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})
+		s := given(t, c, stockAnswers(granted), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"},
+			RequestReturn{ReturnID: "r"})
 		if o := s.order; o.TotalMicros != 32_000_000 || !o.RoundByLine {
 			t.Errorf("by line: %d", o.TotalMicros)
 		}
@@ -218,7 +226,8 @@ func TestORD73SharesGoBackToTheLastMinorUnit(t *testing.T) {
 	rest := back(ReturnedLine{"b", 1, Resellable, 0})
 	rest.Charges = []ChargeCredit{{Charge: 1, AmountMicros: 2_450_000}}
 	s.when(rest).then(ReturnReceived{
-		ReturnID: "r", ReturnedMicros: 27_840_000, Lines: []ReceivedLine{{2, "b", 1, 5_000_000, Resellable, 740_000, 850_000}},
+		ReturnID: "r", ReturnedMicros: 27_840_000, Lines: []ReceivedLine{{2, "b", 1, 5_000_000, Resellable, 740_000,
+			850_000}},
 		Charges: []ChargeCredit{{1, 2_450_000, 490_000}},
 	})
 	if kept := s.order.kept(); kept != 0 {
@@ -268,7 +277,8 @@ func TestORD74AmendedDiscountsAndTaxes(t *testing.T) {
 	// Fewer units take their shares with them.
 	s.when(amend(AmendLine{SKU: "a", Quantity: 2}))
 	lines := []AmendedLine{{1, "a", 2, 10_000_000, 3, 10_000_000, 3_506_667, 5_260_000, 3_300_000, 4_950_000}}
-	s.then(AmendmentRequested{Lines: lines}, OrderAmended{Lines: lines, SubtotalMicros: 25_000_000, TotalMicros: 30_780_000})
+	s.then(AmendmentRequested{Lines: lines}, OrderAmended{Lines: lines, SubtotalMicros: 25_000_000,
+		TotalMicros: 30_780_000})
 	// More of them need them told, and so does a discount alone.
 	s.when(Amend{
 		Lines:   []AmendLine{{SKU: "a", Quantity: 2, DiscountMicros: new(int64(0)), TaxMicros: new(int64(4_000_000))}},

@@ -150,7 +150,8 @@ func (e ReturnReceived) evolve(o *Order, _ Facts) {
 	o.reservationChanged()
 }
 
-// receive notes units that came back, with their shares. Those of before ORD-69, which may be of several lines, have none.
+// receive notes units that came back, with their shares. Those of before ORD-69, which may be of several lines, have
+// none.
 func (l *Line) receive(back *ReceivedLine, units int64) {
 	if l.Returned += units; back.Condition == Damaged {
 		l.Damaged += units

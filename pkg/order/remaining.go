@@ -10,12 +10,14 @@ import (
 
 // Which lines a quantity is of.
 //
-//	ORD-69  A line's number is its place in the order, from 1. It keeps that. A command names a line by its SKU and number
-//	        (unknown_line), or a SKU alone. A SKU alone means its lines in their order where goods ship, arrive or come
-//	        back, with units that are in stock before backordered ones; where units are cancelled, its last lines first.
-//	        Events have the number of each line. Those of before this rule have SKUs alone, which mean the same lines.
+//	ORD-69  A line's number is its place in the order, from 1. It keeps that. A command names a line by its SKU and
+//	        number (unknown_line), or a SKU alone. A SKU alone means its lines in their order where goods ship, arrive
+//	        or come back, with units that are in stock before backordered ones; where units are cancelled, its last
+//	        lines first. Events have the number of each line. Those of before this rule have SKUs alone, which mean the
+//	        same lines.
 
-// remaining is what remains of a line: to ship, to arrive or to come back. ready is the portion that is not backordered.
+// remaining is what remains of a line: to ship, to arrive or to come back. ready is the portion that is not
+// backordered.
 type remaining struct {
 	sku         string
 	line        int32
@@ -36,8 +38,8 @@ func (o *Order) remains(left func(*Line) int64) remainingLines {
 	return all.sorted()
 }
 
-// priced is remains of the lines of a SKU and price: those that a quantity with its price may be of, where its event does
-// not name a line.
+// priced is remains of the lines of a SKU and price: those that a quantity with its price may be of, where its event
+// does not name a line.
 func (o *Order) priced(sku string, priceMicros int64, left func(*Line) int64) (lines remainingLines) {
 	for i := range o.Lines {
 		l := &o.Lines[i]
@@ -108,8 +110,8 @@ func (u remainingLines) of(sku string) remainingLines {
 	return u[from:to]
 }
 
-// take removes a quantity from the line that it names, and what that does not have from the lines of its SKU. It appends
-// what it removed of each line to got. Only lines of events from before ORD-69 have less than what is named.
+// take removes a quantity from the line that it names, and what that does not have from the lines of its SKU. It
+// appends what it removed of each line to got. Only lines of events from before ORD-69 have less than what is named.
 func (u remainingLines) take(l LineQuantity, got []LineQuantity) []LineQuantity {
 	lines := u.of(l.SKU)
 	take := func(r *remaining, most int64) {

@@ -27,7 +27,8 @@ func TestORD40RequestReturn(t *testing.T) {
 	s.when(RequestReturn{"r", line("b", 2), "too big"}).then(ReturnRequested{"r", []LineQuantity{{"b", 2, 2}}, "too big"})
 	s.when(RequestReturn{ReturnID: "r"}).refused(CodeReturnExists)
 	s.when(RequestReturn{"q", line("b", 2), ""}).refused(CodeOverReturn)
-	s.when(RequestReturn{ReturnID: "q"}).then(ReturnRequested{"q", []LineQuantity{{"a", 2, 1}, {"b", 1, 2}, {"a", 1, 3}}, ""})
+	s.when(RequestReturn{ReturnID: "q"}).then(ReturnRequested{"q", []LineQuantity{{"a", 2, 1}, {"b", 1, 2}, {"a", 1, 3}},
+		""})
 	s.when(RequestReturn{ReturnID: "p"}).refused(CodeNothingToReturn)
 	s.wants(false, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Committed: 1, Fulfilled: 3})
 	if s.order.ReturnStatus() != "requested" {
@@ -61,7 +62,8 @@ func TestORD41ReceiveReturn(t *testing.T) {
 	}
 	s.when(back(ReturnedLine{"a", 2, Damaged, 0}, ReturnedLine{"b", 1, Resellable, 0})).then(ReturnReceived{
 		ReturnID: "r", Lines: []ReceivedLine{
-			{1, "a", 1, 1_115_000, Damaged, 0, 0}, {3, "a", 1, 2_115_000, Damaged, 0, 0}, {2, "b", 1, 2_000_000, Resellable, 0, 0},
+			{1, "a", 1, 1_115_000, Damaged, 0, 0}, {3, "a", 1, 2_115_000, Damaged, 0, 0}, {2, "b", 1, 2_000_000, Resellable, 0,
+				0},
 		},
 		ReturnedMicros: 8_340_000, RefundDueMicros: 5_220_000, // 8.345 half to even is 8.34, less 3.12
 	})
@@ -162,7 +164,8 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 			ReturnID: "r", Lines: []ReceivedLine{{1, "a", 1, 50_000_000, Resellable, 0, 0}},
 			ReturnedMicros: 50_000_000, VoidedMicros: 50_000_000,
 		})
-	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1, 2}}}).
+	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: []LineQuantity{{"b", 1,
+		2}}}).
 		at(Completed, "captured", "fulfilled")
 
 	// An authorization from before this rule existed is not captured beyond it.

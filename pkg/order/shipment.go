@@ -278,7 +278,8 @@ func (o *Order) reconciledLines(lines []LineQuantity) ([]LineQuantity, error) {
 	return added(shipped), nil
 }
 
-// pendingOf is the fulfilment that is being packed of just these quantities of SKUs, nil for none. Stock knows no lines.
+// pendingOf is the fulfilment that is being packed of just these quantities of SKUs, nil for none. Stock knows no
+// lines.
 func (o *Order) pendingOf(lines []LineQuantity) *Fulfilment {
 	units := bySKU(lines)
 	for i := range o.Fulfilments {

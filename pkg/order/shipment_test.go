@@ -20,7 +20,8 @@ func TestORD14Ship(t *testing.T) {
 		then(LinesShipped{FulfilmentID: "f1", Lines: []LineQuantity{{"a", 1, 1}, {"b", 2, 2}}}).at(Confirmed, "pending",
 		"partially_fulfilled")
 	s.wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 2, Fulfilled: 2})
-	s.when(ship("f2")).then(LinesShipped{FulfilmentID: "f2", Lines: []LineQuantity{{"a", 1, 1}, {"b", 2, 2}, {"a", 1, 3}}}).
+	s.when(ship("f2")).then(LinesShipped{FulfilmentID: "f2", Lines: []LineQuantity{{"a", 1, 1}, {"b", 2, 2}, {"a", 1,
+		3}}}).
 		at(Completed, "pending", "fulfilled")
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Fulfilled: 4})
 	s.when(ship("f3")).refused(CodeNothingToShip)
@@ -65,7 +66,8 @@ func TestORD16Deliver(t *testing.T) {
 
 func TestORD16DeliverByLine(t *testing.T) {
 	s := given(t,
-		append(confirmed(), Ship{FulfilmentID: "f1", Lines: []LineQuantity{{"a", 2, 0}, {"b", 3, 0}}}, Ship{FulfilmentID: "f2"})...)
+		append(confirmed(), Ship{FulfilmentID: "f1", Lines: []LineQuantity{{"a", 2, 0}, {"b", 3, 0}}},
+			Ship{FulfilmentID: "f2"})...)
 	s.when(Deliver{"f1", line("a", 0)}).refused(CodeInvalidQuantity)
 	s.when(Deliver{"f1", line("a", 3)}).refused(CodeOverDelivery) // the third is in f2
 	s.when(Deliver{"f1", line("c", 1)}).refused(CodeOverDelivery)
@@ -113,7 +115,8 @@ func TestORD19ReconcileShipment(t *testing.T) {
 		t.Fatalf("%+v", o.Lines)
 	}
 	// and then it may be delivered
-	s.when(Deliver{FulfilmentID: "reconciled-4"}).then(LinesDelivered{"reconciled-4", []LineQuantity{{"a", 2, 1}, {"a", 1, 3}}})
+	s.when(Deliver{FulfilmentID: "reconciled-4"}).then(LinesDelivered{"reconciled-4", []LineQuantity{{"a", 2, 1}, {"a",
+		1, 3}}})
 	given(t).when(ReconcileShipment{Lines: line("a", 1)}).refused(CodeIllegalTransition)
 }
 

@@ -575,8 +575,8 @@ var rows = []Row{
 		Code: "invalid_tax", Status: http.StatusBadRequest,
 		Title: "A tax is not valid",
 		Cause: "A line, and a charge, has at most 10 taxes, with amounts of 0 or more and rates from 0 to 10; taxes that " +
-			"are included are together at most what the line or charge costs. In an amendment, a line with a tax that grows or " +
-			"gets another price needs `tax`.",
+			"are included are together at most what the line or charge costs. In an amendment, a line with a tax that grows " +
+			"or gets another price needs `tax`.",
 		Remedy: fixRequest,
 	},
 	{

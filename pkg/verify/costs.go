@@ -7,8 +7,8 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// costs is what an order costs: prices less discounts, with charges, and with taxes unless they are included. Amounts are
-// not rounded.
+// costs is what an order costs: prices less discounts, with charges, and with taxes unless they are included. Amounts
+// are not rounded.
 type costs struct {
 	taxesIncluded, byLine bool
 	exact                 int64
@@ -126,7 +126,8 @@ func (c *checker) checkCosts(rec *eventlog.Record, o *order, subtotal, total int
 		"%s: lines and charges make %d %s, which is %d rounded and not the total %d",
 		at(rec), o.costs.exact, o.currency, rounded, total)
 	for i, charge := range o.costs.charges {
-		c.check(Money, charge.amount >= 0 && charge.tax >= 0, "%s: more of charge %d was given back than there was", at(rec), i+1)
+		c.check(Money, charge.amount >= 0 && charge.tax >= 0, "%s: more of charge %d was given back than there was",
+			at(rec), i+1)
 	}
 	o.subtotal, o.total = subtotal, total
 }

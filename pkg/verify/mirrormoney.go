@@ -78,8 +78,8 @@ func moneyOf(ev *eventv1.OrderEvent) (rows []moneyLine) {
 	return rows
 }
 
-// amendedMoney is what an amendment adds to lines, and what it removes from them. Where the price changes, the whole line
-// is removed at the old price and added at the new one.
+// amendedMoney is what an amendment adds to lines, and what it removes from them. Where the price changes, the whole
+// line is removed at the old price and added at the new one.
 func amendedMoney(amended []*eventv1.AmendedLine) (rows []moneyLine) {
 	for _, l := range amended {
 		quantity, discount, tax := l.Quantity, l.DiscountMicros, l.TaxMicros

@@ -72,7 +72,8 @@ func (o *soldOrder) apply(ev *eventv1.OrderEvent) (rows []moneyLine, reason stri
 	return rows, reason
 }
 
-// sold are the rows of an event as sales has them: charges by their names, and goods and charges without included taxes.
+// sold are the rows of an event as sales has them: charges by their names, and goods and charges without included
+// taxes.
 func (o *soldOrder) sold(rows []moneyLine) (out []moneyLine) {
 	for _, row := range rows {
 		named := slices.IndexFunc(o.rows, func(have moneyLine) bool { return have.charge == row.charge })

@@ -46,7 +46,8 @@ func (c *checker) checkNumbered(rec *eventlog.Record, l *numberedLine, price int
 	c.check(Transitions, l.ordered >= l.shipped && l.shipped >= l.delivered && l.delivered >= l.returned,
 		"%s: a line of %s has %d ordered, %d shipped, %d delivered, %d returned",
 		at(rec), l.sku, l.ordered, l.shipped, l.delivered, l.returned)
-	c.check(Money, l.discount >= l.returnedDiscount && l.returnedDiscount >= 0 && l.tax >= l.returnedTax && l.returnedTax >= 0 &&
+	c.check(Money, l.discount >= l.returnedDiscount && l.returnedDiscount >= 0 && l.tax >= l.returnedTax &&
+		l.returnedTax >= 0 &&
 		l.discount <= l.ordered*l.price,
 		"%s: a line of %s has discounts of %d and taxes of %d, of which %d and %d came back",
 		at(rec), l.sku, l.discount, l.tax, l.returnedDiscount, l.returnedTax)

@@ -192,12 +192,15 @@ func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 	case *eventv1.OrderEvent_LinesCancelledV2:
 		c.checkCancelledByTimer(rec, o, ev)
 		c.foldLinesCancelled(rec, o, ch.LinesCancelledV2)
-	case *eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
+	case *eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2,
+		*eventv1.OrderEvent_LinesDeliveredV2,
 		*eventv1.OrderEvent_FulfilmentCreatedV2, *eventv1.OrderEvent_FulfilmentCancelled:
 		c.foldFulfilment(rec, o, ev)
-	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2, *eventv1.OrderEvent_AmendmentDeclined:
+	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2,
+		*eventv1.OrderEvent_AmendmentDeclined:
 		c.foldAmendment(rec, o, ev)
-	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3, *eventv1.OrderEvent_ReturnCancelledV2:
+	case *eventv1.OrderEvent_ReturnRequestedV2, *eventv1.OrderEvent_ReturnReceivedV3,
+		*eventv1.OrderEvent_ReturnCancelledV2:
 		c.foldReturn(rec, o, ev)
 	default:
 		c.foldPayment(rec, o, ev)

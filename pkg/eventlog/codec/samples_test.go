@@ -240,7 +240,8 @@ var (
 	olderOrderSamples = map[string][]order.Event{
 		"order_placed": {samplePlaced(2)}, // only its lines cost something
 		"lines_cancelled": {order.LinesCancelled{
-			Lines: sampleCancelled, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
+			Lines: sampleCancelled, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000,
+			VoidedMicros:    1_000_000,
 			RefundDueMicros: 2_220_000,
 		}},
 		"return_received": {order.ReturnReceived{

@@ -40,8 +40,8 @@ func UpgradeOrder(ev *eventv1.OrderEvent) {
 	}
 }
 
-// upgradeLines upgrades what is about lines. Version 1 did not name them, but for amendments: their numbers stay 0. None
-// had discounts and taxes.
+// upgradeLines upgrades what is about lines. Version 1 did not name them, but for amendments: their numbers stay 0.
+// None had discounts and taxes.
 func upgradeLines(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_LinesShipped:
@@ -84,7 +84,8 @@ func upgradeLines(ev *eventv1.OrderEvent) {
 			ReturnId: p.ReturnId, Lines: p.Lines, Reason: p.Reason,
 		}}
 	case *eventv1.OrderEvent_ReturnReceived:
-		ev.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: returnReceivedV3(returnReceivedV2(c.ReturnReceived))}
+		v2 := returnReceivedV2(c.ReturnReceived)
+		ev.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: returnReceivedV3(v2)}
 	case *eventv1.OrderEvent_ReturnReceivedV2:
 		ev.Change = &eventv1.OrderEvent_ReturnReceivedV3{ReturnReceivedV3: returnReceivedV3(c.ReturnReceivedV2)}
 	case *eventv1.OrderEvent_ReturnCancelled:

@@ -334,7 +334,8 @@ func amend(t *rapid.T, o order.Order) order.Command {
 	return c
 }
 
-// pricing draws what an order costs besides its lines, for every other order. Taxes have no rates: amounts are arbitrary.
+// pricing draws what an order costs besides its lines, for every other order. Taxes have no rates: amounts are
+// arbitrary.
 func pricing(t *rapid.T) *order.Pricing {
 	if dice(t, 2) == 0 {
 		return nil
