@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write the orders of former logs again")
 
-// The log is kept for ever, so each version reads what every former one wrote. testdata/former has archives of logs with
-// the date of their program: of 2026-11-26, the first one whose logs must stay readable, and of the last one whose events
+// The log is kept for ever, so each version reads what every former one wrote. testdata/former has archives of logs,
+// named for the day of their program: of the first one whose logs must stay readable, and of the last one whose events
 // did not name lines by their numbers. They have orders with two lines of one SKU, in parts of shipments and returns,
 // amended, on hold, rejected, and past documents. Each order is as it was, and goes on.
 func TestLogsOfFormerVersionsAreRead(t *testing.T) {
