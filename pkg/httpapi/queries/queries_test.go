@@ -106,16 +106,16 @@ func TestOrdersAsCSV(t *testing.T) {
 	}
 	answer, body, err := ask("?customer_id=%3Dc-1&status=placed")
 	const want = "order_id,number,kind,placed_at,version,status,payment_status,fulfilment_status,return_status," +
-		"customer_id,country,reference,lines,units,currency,subtotal,total,authorized,captured,voided,refunded," +
-		"refund_due,goodwill,payment_due,payment_deadline,metadata\n" +
-		"o-0,12,order,2026-03-01T10:00:00.000005Z,4,placed,,,,'=c-1,,,2,4,JPY,,16,,,,,,,,,\no-1,13,order,"
+		"customer_id,country,reference,lines,units,currency,subtotal,discount_total,charge_total,tax_total,total," +
+		"authorized,captured,voided,refunded,refund_due,goodwill,payment_due,payment_deadline,metadata\n" +
+		"o-0,12,order,2026-03-01T10:00:00.000005Z,4,placed,,,,'=c-1,,,2,4,JPY,,,,,16,,,,,,,,,\no-1,13,order,"
 	if err != nil || !strings.HasPrefix(body, want) || strings.Count(body, "\n") != 5_001 ||
 		answer.Trailer.Get("Holdfast-Rows") != "5000" || answer.Header.Get("Holdfast-Position") != "o3.10~i7.88" ||
 		answer.Header.Get("Content-Disposition") != `attachment; filename="orders.csv"` {
 		t.Errorf("%v %v %v\n%.600s\nwant\n%s", err, answer.Header, answer.Trailer, body, want)
 	}
 	if _, body, err = ask("?metadata[b.c]=2&metadata[a]=%22x%22"); err != nil ||
-		!strings.Contains(body, `,JPY,,16,,,,,,,,,"{""a"":""\""x\"""",""b.c"":""2""}"`+"\n") {
+		!strings.Contains(body, `,JPY,,,,,16,,,,,,,,,"{""a"":""\""x\"""",""b.c"":""2""}"`+"\n") {
 		t.Errorf("with metadata: %v %.600s", err, body)
 	}
 	for _, parameter := range []string{"limit", "cursor"} {
