@@ -79,7 +79,7 @@ func newCancelCommand(api *apiFlags) *cobra.Command {
 func newCancelLinesCommand(api *apiFlags) *cobra.Command {
 	var lines, charges []string
 	var cancellation client.CancelLines
-	c := newOrderChange(api, "cancel-lines ORDER_ID", "Cancel quantities of lines that have not shipped, or charges", 1,
+	c := newOrderChange(api, "cancel-lines ORDER_ID", "Cancel units that have not shipped, or charges", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
 			if cancellation.Lines, err = quantities(lines); err != nil {

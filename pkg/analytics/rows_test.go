@@ -20,13 +20,13 @@ func TestEveryColumnIsWritten(t *testing.T) {
 			t.Fatalf("no migration creates the table %s", written.name)
 		}
 		var want, got []string
-		for _, col := range m.Tables()[i].Columns {
-			if col.Default == "" {
-				want = append(want, col.Name)
-			}
-		}
 		for _, col := range written.columns {
 			got = append(got, col.Name)
+		}
+		for _, col := range m.Tables()[i].Columns { // one with a default may be left to ClickHouse
+			if col.Default == "" || slices.Contains(got, col.Name) {
+				want = append(want, col.Name)
+			}
 		}
 		slices.Sort(want)
 		slices.Sort(got)
