@@ -33,12 +33,12 @@ type chargeAmount struct {
 func (row *orderRow) price(p *eventv1.OrderPlacedV2) {
 	for i, l := range p.Lines {
 		if len(l.Discounts)+len(l.Taxes) > 0 || l.OrderDiscountMicros != 0 {
-			row.share(i, lineShares{-discountsOf(l.Discounts) - l.OrderDiscountMicros, taxesOf(l.Taxes)})
+			row.share(i, lineShares{-schema.LineDiscount(l), schema.TaxSum(l.Taxes)})
 		}
 	}
 	for i, c := range p.Charges {
 		row.charges = append(row.charges, chargeAmount{
-			uint32(i + 1), schema.ChargeKinds.Word(c.Kind), c.AmountMicros, taxesOf(c.Taxes),
+			uint32(i + 1), schema.ChargeKinds.Word(c.Kind), c.AmountMicros, schema.TaxSum(c.Taxes),
 		})
 	}
 	if p.TaxesIncluded {
@@ -47,20 +47,6 @@ func (row *orderRow) price(p *eventv1.OrderPlacedV2) {
 	if p.Rounding == eventv1.Rounding_ROUNDING_LINE {
 		row.rounding = roundedByLine
 	}
-}
-
-func discountsOf(discounts []*eventv1.Discount) (micros int64) {
-	for _, d := range discounts {
-		micros += d.AmountMicros
-	}
-	return micros
-}
-
-func taxesOf(taxes []*eventv1.Tax) (micros int64) {
-	for _, t := range taxes {
-		micros += t.AmountMicros
-	}
-	return micros
 }
 
 // share notes what line number i has besides its price.

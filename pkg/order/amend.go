@@ -231,15 +231,14 @@ func (o *Order) amendShares(i int, a AmendLine, l *AmendedLine) error {
 		l.DiscountMicros = *a.DiscountMicros
 	case more && l.FormerDiscountMicros > 0:
 		return refuse(CodeInvalidDiscount, linePointer(i, "discount"),
-			"the line has a discount: say what it is with more units, "+
-				"or at another price")
+			"the line has a discount: say what it is with more units, or at another price")
 	}
 	switch {
 	case a.TaxMicros != nil:
 		l.TaxMicros = *a.TaxMicros
 	case more && l.FormerTaxMicros > 0:
-		return refuse(CodeInvalidTax, linePointer(i, "tax"), "the line has a tax: say what it is with more units, "+
-			"or at another price")
+		return refuse(CodeInvalidTax, linePointer(i, "tax"),
+			"the line has a tax: say what it is with more units, or at another price")
 	}
 	price, err := money.Multiply(l.UnitPriceMicros, l.Quantity-old.Cancelled)
 	switch {

@@ -60,7 +60,7 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(chosen) > 0 && units(chosen) == units(o.left().quantities()) && o.shippedUnits() == 0 {
+	if len(chosen) > 0 && units(chosen) == o.leftUnits() && o.shippedUnits() == 0 {
 		return nil, o.refuseHere(CodeNothingLeft, "nothing would be left of the order: cancel it as a whole")
 	}
 	ev := LinesCancelled{Lines: o.cancelled(chosen), Reason: c.Reason, Charges: credits}

@@ -163,6 +163,14 @@ func (o *Order) offHold() Lifecycle {
 	return o.Lifecycle
 }
 
+// leftUnits is what is still to ship of all lines.
+func (o *Order) leftUnits() (left int64) {
+	for i := range o.Lines {
+		left += o.Lines[i].left()
+	}
+	return left
+}
+
 func (o *Order) shippedUnits() int64 {
 	var shipped int64
 	for i := range o.Lines {

@@ -170,10 +170,7 @@ func (o *Order) capturedBefore(amountMicros int64, c Ship) (bool, []Event, error
 
 // worth applies ORD-26: the price of a shipment, at most what is authorized.
 func (o *Order) worth(lines []LineQuantity) (int64, error) {
-	var left, worth int64
-	for i := range o.Lines {
-		left += o.Lines[i].left()
-	}
+	left, worth := o.leftUnits(), int64(0)
 	for _, l := range lines {
 		left -= l.Quantity
 		worth += o.partCost(&o.Lines[l.Line-1], l.Quantity)

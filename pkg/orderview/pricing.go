@@ -48,7 +48,7 @@ func (o *Order) price(p *eventv1.OrderPlacedV2) {
 			Amount: o.amount(c.AmountMicros), Taxes: o.taxes(c.Taxes),
 		})
 		o.charge += c.AmountMicros
-		o.tax += taxesOf(c.Taxes)
+		o.tax += schema.TaxSum(c.Taxes)
 	}
 }
 
@@ -58,11 +58,7 @@ func (o *Order) priceLine(l *Line, p *eventv1.OrderLine) {
 	if p.OrderDiscountMicros > 0 {
 		l.OrderDiscount = o.amount(p.OrderDiscountMicros)
 	}
-	discount := p.OrderDiscountMicros
-	for _, d := range p.Discounts {
-		discount += d.AmountMicros
-	}
-	o.changeShares(l, discount, taxesOf(p.Taxes))
+	o.changeShares(l, schema.LineDiscount(p), schema.TaxSum(p.Taxes))
 }
 
 // changeShares changes the discount and the tax of a line's units that are not cancelled.
@@ -124,11 +120,4 @@ func (o *Order) taxes(taxes []*eventv1.Tax) (out []Tax) {
 		out = append(out, Tax{t.Name, t.Jurisdiction, rate, o.amount(t.AmountMicros)})
 	}
 	return out
-}
-
-func taxesOf(taxes []*eventv1.Tax) (sum int64) {
-	for _, t := range taxes {
-		sum += t.AmountMicros
-	}
-	return sum
 }

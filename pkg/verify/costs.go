@@ -54,21 +54,23 @@ func (l *costs) addReturned(line uint32, goods, discount, tax int64) {
 	l.add(int32(line), goods, discount, tax, true)
 }
 
-// rounded rounds a sum of the costs to what is paid: at once, or the parts of it.
-func (l *costs) rounded(sum int64, currency string, returned bool) int64 {
+// rounded is what the order costs, or what came back of it had cost, as it is paid: all of it is rounded at once, or
+// each of its parts.
+func (l *costs) rounded(currency string, returned bool) (sum int64) {
 	unit := minorUnit(currency)
-	if !l.byLine {
-		return roundHalfEven(sum, unit)
-	}
-	var rounded int64
-	for _, p := range l.parts {
+	of := func(exact, gone int64) int64 {
 		if returned {
-			rounded += roundHalfEven(p.returned, unit)
-		} else {
-			rounded += roundHalfEven(p.exact, unit)
+			return roundHalfEven(gone, unit)
 		}
+		return roundHalfEven(exact, unit)
 	}
-	return rounded
+	if !l.byLine {
+		return of(l.exact, l.returned)
+	}
+	for _, p := range l.parts {
+		sum += of(p.exact, p.returned)
+	}
+	return sum
 }
 
 // credit gives back parts of charges.
@@ -121,7 +123,7 @@ func (c *checker) foldPrices(rec *eventlog.Record, o *order, p *eventv1.OrderPla
 // checkCosts compares what an event says that the order costs with its fold, and takes it.
 func (c *checker) checkCosts(rec *eventlog.Record, o *order, subtotal, total int64) {
 	c.check(Money, o.subtotal == subtotal, "%s: lines add up to %d, the subtotal is %d", at(rec), o.subtotal, subtotal)
-	rounded := o.costs.rounded(o.costs.exact, o.currency, false)
+	rounded := o.costs.rounded(o.currency, false)
 	c.check(Money, rounded == total,
 		"%s: lines and charges make %d %s, which is %d rounded and not the total %d",
 		at(rec), o.costs.exact, o.currency, rounded, total)

@@ -16,7 +16,7 @@ func (o *order) paid() int64 { return o.captured - o.refunded - o.refundDue }
 
 // owed is the order's total without goodwill and what had cost what came back.
 func (o *order) owed() int64 {
-	return max(0, o.total-o.costs.rounded(o.costs.returned, o.currency, true)-o.goodwill)
+	return max(0, o.total-o.costs.rounded(o.currency, true)-o.goodwill)
 }
 
 // uncovered is what of the owed amount is neither paid nor authorized.

@@ -138,7 +138,7 @@ func (c *checker) foldOrderChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0),
 			"%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
 		c.beginOrder(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
-		o.currency, o.subtotal, o.rule = p.Currency, p.SubtotalMicros, p.Allocation
+		o.currency, o.rule = p.Currency, p.Allocation
 		c.foldPrices(rec, o, p)
 	case *eventv1.OrderEvent_ImportRequested:
 		if d := ch.ImportRequested.GetCreditNote(); d != nil {

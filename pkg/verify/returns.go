@@ -74,9 +74,9 @@ func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.
 			"%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
 	}
 	o.credit(r.Charges, true)
-	c.check(Money, r.ReturnedMicros == 0 || r.ReturnedMicros == o.costs.rounded(o.costs.returned, o.currency, true),
+	c.check(Money, r.ReturnedMicros == 0 || r.ReturnedMicros == o.costs.rounded(o.currency, true),
 		"%s: %d is said to have come back, it should be %d", at(rec), r.ReturnedMicros,
-		o.costs.rounded(o.costs.returned, o.currency, true))
+		o.costs.rounded(o.currency, true))
 	c.check(Transitions, ok && came > 0 && came <= left,
 		"%s: %d units of return %q came, of which %d were to come", at(rec), came, r.ReturnId, left)
 	if ok {

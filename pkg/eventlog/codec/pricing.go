@@ -12,9 +12,7 @@ func setPricing(m *eventv1.OrderPlacedV2, p *order.Pricing) {
 		return
 	}
 	m.Charges, m.Discounts, m.TaxesIncluded = toCharges(p.Charges), toDiscounts(p.Discounts), p.TaxesIncluded
-	if p.Rounding != 0 {
-		m.Rounding = eventv1.Rounding(p.Rounding)
-	}
+	m.Rounding = eventv1.Rounding(p.Rounding)
 }
 
 // pricingOf is nil for an order of which only lines cost something, and that is rounded as a whole.
