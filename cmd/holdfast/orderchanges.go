@@ -9,14 +9,9 @@ import (
 
 // Texts of flags that several commands have.
 const (
-	linesUsage   = "a line, as `SKU=QUANTITY[#LINE]`: A1=2, or A1=2#3 of line 3; repeat it for more"
-	captureUsage = "capture the payment of what ships"
-	paidUsage    = "with --capture: the payment provider's `REFERENCE` for it"
-	// capturedUsage and uncoveredUsage are for both commands that ship.
-	capturedUsage  = "with --capture: the payment provider's `ID` of it"
-	uncoveredUsage = "why it leaves although the order is not covered, as `TEXT`"
-	reasonUsage    = "the reason, as `TEXT`"
-	backUsage      = "give back of a charge, as `NUMBER=AMOUNT`: 1=4.90 of the first one; repeat it for more"
+	linesUsage  = "a line, as `SKU=QUANTITY[#LINE]`: A1=2, or A1=2#3 of line 3; repeat it for more"
+	reasonUsage = "the reason, as `TEXT`"
+	backUsage   = "give back of a charge, as `NUMBER=AMOUNT`: 1=4.90 of the first one; repeat it for more"
 )
 
 // newOrderChange is a command of `holdfast order`. Its first argument is the order ID, unless it places an order.

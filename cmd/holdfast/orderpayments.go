@@ -27,6 +27,7 @@ func paymentCommands(api *apiFlags) []*cobra.Command {
 				return c.api.RecordPayment(c.ctx, c.args[0], payment, c.options...)
 			})
 		c.Flags().StringVar(&payment.Reference, "reference", "", "the payment provider's `REFERENCE`")
+		c.Flags().StringVar(&payment.Provider, "provider", "", "the payment provider's `NAME`, such as stripe")
 		if action.name != client.Start {
 			c.Flags().StringVar(&payment.ProviderEventID, "provider-event-id", "", "the payment provider's `ID` of this fact")
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
@@ -19,22 +20,35 @@ func shippingCommands(api *apiFlags) []*cobra.Command {
 
 func newShipCommand(api *apiFlags) *cobra.Command {
 	var lines []string
-	var shipment client.ShipOrder
+	var flags client.ShipFulfilment
 	c := newOrderChange(api, "ship ORDER_ID", "Record that lines were shipped; without --line all", 1,
 		func(c *call) (*client.OrderAnswer, error) {
-			var err error
-			if shipment.Lines, err = quantities(lines); err != nil {
+			chosen, err := quantities(lines)
+			if err != nil {
 				return nil, err
+			}
+			shipment := client.ShipOrder{
+				Lines: chosen, TrackingReference: flags.TrackingReference, Capture: flags.Capture,
+				PaymentReference: flags.PaymentReference, ProviderEventID: flags.ProviderEventID,
+				Provider: flags.Provider, UncoveredReason: flags.UncoveredReason,
 			}
 			return c.api.ShipOrder(c.ctx, c.args[0], shipment, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
-	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
-	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
-	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
-	c.Flags().StringVar(&shipment.ProviderEventID, "provider-event-id", "", capturedUsage)
-	c.Flags().StringVar(&shipment.UncoveredReason, "uncovered-reason", "", uncoveredUsage)
+	addShipmentFlags(c.Flags(), &flags)
 	return c
+}
+
+// addShipmentFlags adds what both commands that ship may say of the shipment, and of the payment that is captured.
+func addShipmentFlags(flags *pflag.FlagSet, s *client.ShipFulfilment) {
+	flags.StringVar(&s.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
+	flags.BoolVar(&s.Capture, "capture", false, "capture the payment of what ships")
+	flags.StringVar(&s.PaymentReference, "payment-reference", "",
+		"with --capture: the payment provider's `REFERENCE` for it")
+	flags.StringVar(&s.ProviderEventID, "provider-event-id", "", "with --capture: the payment provider's `ID` of it")
+	flags.StringVar(&s.Provider, "provider", "", "with --capture: the payment provider's `NAME`, such as stripe")
+	flags.StringVar(&s.UncoveredReason, "uncovered-reason", "",
+		"why it leaves although the order is not covered, as `TEXT`")
 }
 
 func newCreateFulfilmentCommand(api *apiFlags) *cobra.Command {
@@ -59,11 +73,7 @@ func newShipFulfilmentCommand(api *apiFlags) *cobra.Command {
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.ShipFulfilment(c.ctx, c.args[0], c.args[1], shipment, c.options...)
 		})
-	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
-	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
-	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
-	c.Flags().StringVar(&shipment.ProviderEventID, "provider-event-id", "", capturedUsage)
-	c.Flags().StringVar(&shipment.UncoveredReason, "uncovered-reason", "", uncoveredUsage)
+	addShipmentFlags(c.Flags(), &shipment)
 	return c
 }
 

@@ -241,7 +241,7 @@ func writeReturns(t io.Writer, o *client.Order) {
 
 // details are the values of an event, who asked for it, and its cause if that is not a command.
 func details(o *client.Order, e *client.TimelineEntry) string {
-	values := []string{string(e.PaymentAction), e.Amount, e.Reference, e.ProviderEventID, e.Reason}
+	values := []string{string(e.PaymentAction), e.Amount, e.Provider, e.Reference, e.ProviderEventID, e.Reason}
 	for _, l := range e.Lines {
 		values = append(values, lineName(o, l.SKU, l.Line, strconv.FormatInt(l.Quantity, 10)))
 	}

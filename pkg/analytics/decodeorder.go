@@ -10,9 +10,9 @@ import (
 
 // orderRow is the content of an order's event. The envelope of the event has the other columns of the table orders.
 type orderRow struct {
-	typ, status, customerID, country, currency, reference, reason string
-	lines                                                         uint32
-	quantity, subtotalMicros, totalMicros, amountMicros           int64
+	typ, status, customerID, country, currency, reference, reason, provider string
+	lines                                                                   uint32
+	quantity, subtotalMicros, totalMicros, amountMicros                     int64
 	// returnedMicros and rounding are as the tables have them, and taxesIncluded is 1 where prices have their taxes in
 	// them.
 	returnedMicros int64
@@ -123,31 +123,40 @@ func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 func paymentRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_PaymentStarted:
-		return orderRow{typ: "payment_started", reference: c.PaymentStarted.Reference}, true
-	case *eventv1.OrderEvent_PaymentAuthorizedV2:
-		p := c.PaymentAuthorizedV2
-		return orderRow{typ: "payment_authorized", reference: p.Reference, amountMicros: p.AmountMicros}, true
-	case *eventv1.OrderEvent_PaymentCapturedV2:
-		p := c.PaymentCapturedV2
-		return orderRow{typ: "payment_captured", reference: p.Reference, amountMicros: p.AmountMicros}, true
-	case *eventv1.OrderEvent_PaymentVoidedV2:
-		p := c.PaymentVoidedV2
+		p := c.PaymentStarted
+		return orderRow{typ: "payment_started", reference: p.Reference, provider: p.Provider}, true
+	case *eventv1.OrderEvent_PaymentAuthorizedV3:
+		p := c.PaymentAuthorizedV3
 		return orderRow{
-			typ: "payment_voided", reference: p.Reference, reason: p.Reason, amountMicros: p.AmountMicros,
+			typ: "payment_authorized", reference: p.Reference, provider: p.Provider, amountMicros: p.AmountMicros,
 		}, true
-	case *eventv1.OrderEvent_PaymentRefundedV2:
-		p := c.PaymentRefundedV2
+	case *eventv1.OrderEvent_PaymentCapturedV3:
+		p := c.PaymentCapturedV3
 		return orderRow{
-			typ: "payment_refunded", reference: p.Reference, reason: p.Reason, amountMicros: p.AmountMicros,
+			typ: "payment_captured", reference: p.Reference, provider: p.Provider, amountMicros: p.AmountMicros,
+		}, true
+	case *eventv1.OrderEvent_PaymentVoidedV3:
+		p := c.PaymentVoidedV3
+		return orderRow{
+			typ: "payment_voided", reference: p.Reference, reason: p.Reason, provider: p.Provider,
+			amountMicros: p.AmountMicros,
+		}, true
+	case *eventv1.OrderEvent_PaymentRefundedV3:
+		p := c.PaymentRefundedV3
+		return orderRow{
+			typ: "payment_refunded", reference: p.Reference, reason: p.Reason, provider: p.Provider,
+			amountMicros: p.AmountMicros,
 		}, true
 	case *eventv1.OrderEvent_CoverLost:
 		return orderRow{typ: "cover_lost"}, true
 	case *eventv1.OrderEvent_PaymentFailed:
 		p := c.PaymentFailed
-		return orderRow{typ: "payment_failed", reference: p.Reference, reason: p.Reason}, true
+		return orderRow{typ: "payment_failed", reference: p.Reference, reason: p.Reason, provider: p.Provider}, true
 	case *eventv1.OrderEvent_PaymentIdentified:
 		p := c.PaymentIdentified
-		return orderRow{typ: "payment_identified", reference: p.Reference, amountMicros: p.AmountMicros}, true
+		return orderRow{
+			typ: "payment_identified", reference: p.Reference, provider: p.Provider, amountMicros: p.AmountMicros,
+		}, true
 	case *eventv1.OrderEvent_OrderReopened:
 		return orderRow{typ: "order_reopened", status: "placed"}, true
 	}
@@ -277,7 +286,7 @@ type orderRows struct {
 	version                                                                []uint64
 	lines, taxesIncluded                                                   []uint32
 	quantity, subtotalMicros, totalMicros, amountMicros, returnedMicros    []int64
-	rounding                                                               []string
+	rounding, provider                                                     []string
 	occurredAt, recordedAt                                                 []time.Time
 }
 
@@ -300,6 +309,7 @@ func (r *orderRows) columns() []column {
 		columnOf("returned_micros", &r.returnedMicros),
 		columnOf("rounding", &r.rounding),
 		columnOf("taxes_included", &r.taxesIncluded),
+		columnOf("provider", &r.provider),
 		columnOf("occurred_at", &r.occurredAt),
 		columnOf("recorded_at", &r.recordedAt),
 	)
@@ -324,6 +334,7 @@ func (r *orderRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *order
 	r.returnedMicros = append(r.returnedMicros, row.returnedMicros)
 	r.rounding = append(r.rounding, row.rounding)
 	r.taxesIncluded = append(r.taxesIncluded, row.taxesIncluded)
+	r.provider = append(r.provider, row.provider)
 	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
 	r.recordedAt = append(r.recordedAt, time.UnixMicro(ev.Meta.RecordedAtMicros))
 }

@@ -196,7 +196,7 @@ func moneyByDay(lives [][]change, zone *time.Location) map[string]figures {
 	return all
 }
 
-// moneyOf is an answer of the insight payments by day and currency.
+// moneyOf is an answer of the insight payments by day and currency, all providers together.
 func moneyOf(t *testing.T, answer *insight.Answer) map[string]figures {
 	t.Helper()
 	all := map[string]figures{}
@@ -213,10 +213,14 @@ func moneyOf(t *testing.T, answer *insight.Answer) map[string]figures {
 			}
 			f[i] = micros
 		}
-		if f != (figures{}) {
-			all[row["day"]+" "+row["currency"]] = f
+		key := row["day"] + " " + row["currency"]
+		sum := all[key]
+		for i := range f {
+			sum[i] += f[i]
 		}
+		all[key] = sum
 	}
+	maps.DeleteFunc(all, func(_ string, f figures) bool { return f == figures{} })
 	return all
 }
 

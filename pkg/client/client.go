@@ -13,8 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// o:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml
-// ../../schemas/openapi.yaml
+//go:generate oapi-codegen -config oapi-codegen.yaml ../../schemas/openapi.yaml
 
 // Client is safe for concurrent use.
 type Client struct {

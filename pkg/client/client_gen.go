@@ -453,6 +453,9 @@ type CancelReturn struct {
 // CaptureEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
 type CaptureEventID = ProviderEventID
 
+// CaptureProvider With `capture`: the payment provider's name.
+type CaptureProvider = string
+
 // Charge Something that an order costs besides goods. It needs no stock. Charges have numbers, their places from 1. A discount
 // on a charge is a lower charge.
 type Charge struct {
@@ -1082,6 +1085,9 @@ type Payment struct {
 	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
 	Amount PositiveAmount `json:"amount,omitempty,omitzero"`
 
+	// Provider The payment provider's name. Case counts: Stripe and stripe are two.
+	Provider Provider `json:"provider,omitempty,omitzero"`
+
 	// ProviderEventID The payment provider's ID of this very fact. Not for start.
 	ProviderEventID ProviderEventID `json:"provider_event_id,omitempty,omitzero"`
 
@@ -1255,6 +1261,9 @@ type ProblemField struct {
 	// Pointer RFC 6901
 	Pointer string `json:"pointer"`
 }
+
+// Provider defines model for Provider.
+type Provider = string
 
 // ProviderEventID defines model for ProviderEventID.
 type ProviderEventID = string
@@ -1701,6 +1710,9 @@ type ShipFulfilment struct {
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`
 
+	// Provider With `capture`: the payment provider's name.
+	Provider CaptureProvider `json:"provider,omitempty,omitzero"`
+
 	// ProviderEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
 	ProviderEventID   CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
 	TrackingReference Reference      `json:"tracking_reference,omitempty,omitzero"`
@@ -1717,6 +1729,9 @@ type ShipOrder struct {
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`
+
+	// Provider With `capture`: the payment provider's name.
+	Provider CaptureProvider `json:"provider,omitempty,omitzero"`
 
 	// ProviderEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
 	ProviderEventID   CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
@@ -1878,6 +1893,9 @@ type TimelineEntry struct {
 	// Principal Absent where it is unknown, and for other causes than a command
 	Principal Principal `json:"principal,omitempty,omitzero"`
 
+	// Provider Of a payment: the provider's name; absent where it was not told
+	Provider string `json:"provider,omitempty,omitzero"`
+
 	// ProviderEventID Of a payment: the provider's ID of this very fact
 	ProviderEventID string    `json:"provider_event_id,omitempty,omitzero"`
 	Reason          string    `json:"reason,omitempty,omitzero"`
@@ -1905,7 +1923,10 @@ type UnmatchedPayment struct {
 	Action string `json:"action"`
 
 	// Amount A plain decimal, at most 6 decimals, no exponent.
-	Amount    Money  `json:"amount"`
+	Amount Money `json:"amount"`
+
+	// Provider The payment provider's name; absent where it was not told
+	Provider  string `json:"provider,omitempty,omitzero"`
 	Reference string `json:"reference"`
 }
 

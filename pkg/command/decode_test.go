@@ -69,15 +69,21 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			DeadlineMicros: receivedAt + time.Hour.Microseconds(),
 		}, 0},
 		{FailPayment, `{"reference":"pi","reason":"declined"}`, order.FailPayment{Reference: "pi", Reason: "declined"}, 0},
-		{FailPayment, `{"provider_event_id":"evt_1"}`, order.FailPayment{ProviderEventID: "evt_1"}, 0},
-		{AuthorizePayment, `{"amount":"1","provider_event_id":"evt_1"}`, order.AuthorizePayment{AmountMicros: 1_000_000,
-			ProviderEventID: "evt_1", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
-		{CapturePayment, `{"amount":"1","provider_event_id":"evt_1"}`, order.CapturePayment{AmountMicros: 1_000_000,
-			ProviderEventID: "evt_1", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
-		{VoidPayment, `{"provider_event_id":"evt_1"}`,
-			order.VoidPayment{ProviderEventID: "evt_1", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
-		{RefundPayment, `{"provider_event_id":"evt_1"}`,
-			order.RefundPayment{ProviderEventID: "evt_1", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{FailPayment, `{"provider_event_id":"evt_1","provider":"stripe"}`,
+			order.FailPayment{ProviderEventID: "evt_1", Provider: "stripe"}, 0},
+		{StartPayment, `{"provider":"stripe"}`,
+			order.StartPayment{Provider: "stripe", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{AuthorizePayment, `{"amount":"1","provider_event_id":"evt_1","provider":"stripe"}`, order.AuthorizePayment{
+			AmountMicros: 1_000_000, ProviderEventID: "evt_1", Provider: "stripe",
+			DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{CapturePayment, `{"amount":"1","provider_event_id":"evt_1","provider":"stripe"}`, order.CapturePayment{
+			AmountMicros: 1_000_000, ProviderEventID: "evt_1", Provider: "stripe",
+			DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{VoidPayment, `{"provider_event_id":"evt_1","provider":"stripe"}`, order.VoidPayment{
+			ProviderEventID: "evt_1", Provider: "stripe", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{RefundPayment, `{"provider_event_id":"evt_1","provider":"stripe"}`, order.RefundPayment{
+			ProviderEventID: "evt_1", Provider: "stripe",
+			DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{CapturePayment, `{"action":"capture","amount":"1"}`, order.CapturePayment{
 			AmountMicros: 1_000_000, DeadlineMicros: receivedAt + time.Hour.Microseconds(),
 		}, 0},
@@ -96,13 +102,14 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`,
 			order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true,
 				DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
-		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c","provider_event_id":"evt_1"}`,
+		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c","provider_event_id":"evt_1",` +
+			`"provider":"stripe"}`,
 			order.ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c", ProviderEventID: "evt_1",
-				DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
-		{ShipOrder, `{"capture":true,"payment_reference":"c","provider_event_id":"evt_1"}`,
+				Provider: "stripe", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{ShipOrder, `{"capture":true,"payment_reference":"c","provider_event_id":"evt_1","provider":"stripe"}`,
 			order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true, PaymentReference: "c",
-				ProviderEventID: "evt_1",
-				DeadlineMicros:  receivedAt + time.Hour.Microseconds()}, 0},
+				ProviderEventID: "evt_1", Provider: "stripe",
+				DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{CancelFulfilment, `{"fulfilment_id":"f","reason":"x"}`, order.CancelFulfilment{FulfilmentID: "f", Reason: "x"}, 0},
 		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`,
 			order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
@@ -246,6 +253,9 @@ func TestPaymentsNameTheirFaults(t *testing.T) {
 		{StartPayment, `{"amount":"1"}`, problem.UnknownField, "/amount"},
 		{FailPayment, `{"amount":"1"}`, problem.UnknownField, "/amount"},
 		{StartPayment, `{"action":"stop"}`, problem.InvalidAction, "/action"},
+		{StartPayment, `{"provider":"` + strings.Repeat("s", limits.MaxProviderLength+1) + `"}`,
+			"invalid_provider", "/provider"},
+		{RefundPayment, `{"provider":"a\u0000"}`, "invalid_provider", "/provider"},
 		{StartPayment, `{"provider_event_id":"evt_1"}`, problem.UnknownField, "/provider_event_id"},
 		{VoidPayment, `{"provider_event_id":""}`, "invalid_provider_event_id", "/provider_event_id"},
 		{FailPayment, `{"provider_event_id":"` + strings.Repeat("e", limits.MaxProviderEventIDLength+1) + `"}`,
@@ -357,6 +367,8 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 		{CreateFulfilment, `{"capture":true}`, problem.InvalidAction, "/capture"},
 		{CreateFulfilment, `{"action":""}`, problem.InvalidAction, "/action"},
 		{CreateFulfilment, `{"tracking_reference":"1Z"}`, problem.UnknownField, "/tracking_reference"},
+		{ShipOrder, `{"provider":"stripe"}`, "invalid_provider", "/provider"},
+		{ShipFulfilment, `{"fulfilment_id":"f","provider":"stripe"}`, "invalid_provider", "/provider"},
 		{ShipOrder, `{"provider_event_id":"evt_1"}`, "invalid_provider_event_id", "/provider_event_id"},
 		{ShipFulfilment, `{"fulfilment_id":"f","provider_event_id":"evt_1"}`,
 			"invalid_provider_event_id", "/provider_event_id"},
@@ -456,19 +468,39 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 	}
 }
 
-// The provider's ID of a fact is a part of the request, for each action that has one.
-func TestProviderEventIDsAreFingerprinted(t *testing.T) {
-	for typ, with := range map[string][2]order.Command{
-		AuthorizePayment: {order.AuthorizePayment{ProviderEventID: "evt_1"}, order.AuthorizePayment{}},
-		CapturePayment:   {order.CapturePayment{ProviderEventID: "evt_1"}, order.CapturePayment{}},
-		VoidPayment:      {order.VoidPayment{ProviderEventID: "evt_1"}, order.VoidPayment{}},
-		RefundPayment:    {order.RefundPayment{ProviderEventID: "evt_1"}, order.RefundPayment{}},
-		FailPayment:      {order.FailPayment{ProviderEventID: "evt_1"}, order.FailPayment{}},
-		ShipOrder:        {order.Ship{ProviderEventID: "evt_1"}, order.Ship{}},
-		ShipFulfilment:   {order.ShipFulfilment{ProviderEventID: "evt_1"}, order.ShipFulfilment{}},
+// The provider's ID of a fact, and the provider's name, are parts of the request, for each action that has them.
+func TestProvidersAreFingerprinted(t *testing.T) {
+	for typ, with := range map[string][3]order.Command{
+		StartPayment: {
+			order.StartPayment{Provider: "stripe"}, order.StartPayment{}, order.StartPayment{Reference: "stripe"}},
+		AuthorizePayment: {
+			order.AuthorizePayment{ProviderEventID: "evt_1"}, order.AuthorizePayment{},
+			order.AuthorizePayment{Provider: "evt_1"}},
+		CapturePayment: {
+			order.CapturePayment{ProviderEventID: "evt_1"}, order.CapturePayment{},
+			order.CapturePayment{Provider: "evt_1"}},
+		VoidPayment: {
+			order.VoidPayment{ProviderEventID: "evt_1"}, order.VoidPayment{},
+			order.VoidPayment{Provider: "evt_1"}},
+		RefundPayment: {
+			order.RefundPayment{ProviderEventID: "evt_1"}, order.RefundPayment{},
+			order.RefundPayment{Provider: "evt_1"}},
+		FailPayment: {
+			order.FailPayment{ProviderEventID: "evt_1"}, order.FailPayment{},
+			order.FailPayment{Provider: "evt_1"}},
+		ShipOrder: {
+			order.Ship{ProviderEventID: "evt_1"}, order.Ship{},
+			order.Ship{Provider: "evt_1"}},
+		ShipFulfilment: {
+			order.ShipFulfilment{ProviderEventID: "evt_1"}, order.ShipFulfilment{},
+			order.ShipFulfilment{Provider: "evt_1"}},
 	} {
-		if Fingerprint(typ, testOrderID, with[0], nil, 0) == Fingerprint(typ, testOrderID, with[1], nil, 0) {
-			t.Errorf("%s has the same fingerprint with and without it", typ)
+		seen := map[[16]byte]bool{}
+		for _, cmd := range with {
+			seen[Fingerprint(typ, testOrderID, cmd, nil, 0)] = true
+		}
+		if len(seen) != len(with) {
+			t.Errorf("%s has the same fingerprint with and without them", typ)
 		}
 	}
 }

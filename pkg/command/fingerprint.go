@@ -65,6 +65,7 @@ const (
 	tagUnitCost         = 54
 	tagCostCurrency     = 55
 	tagMetadataSet      = 56
+	tagProvider         = 57
 
 	// What an order costs besides its prices. Each of the first three begins a charge, a discount or a tax.
 	tagCharge        = 60

@@ -33,6 +33,7 @@ type captureBody struct {
 	Capture          bool    `json:"capture"`
 	PaymentReference string  `json:"payment_reference"`
 	ProviderEventID  *string `json:"provider_event_id"`
+	Provider         string  `json:"provider"`
 	UncoveredReason  string  `json:"uncovered_reason"`
 }
 
@@ -76,6 +77,7 @@ var fulfilments = []*Command{
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
 				ProviderEventID:   d.captureEventID(&b.captureBody),
+				Provider:          d.captureProvider(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
 				DeadlineMicros:    d.paymentDeadline(),
 			}
@@ -89,6 +91,7 @@ var fulfilments = []*Command{
 			f.flag(tagCapture, cmd.Capture)
 			f.text(tagPaymentReference, cmd.PaymentReference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 			f.text(tagUncoveredReason, cmd.UncoveredReason)
 		}),
 	onOrder(changed(ShipFulfilment, fulfilmentPath+"/shipment"),
@@ -99,6 +102,7 @@ var fulfilments = []*Command{
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
 				ProviderEventID:   d.captureEventID(&b.captureBody),
+				Provider:          d.captureProvider(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
 				DeadlineMicros:    d.paymentDeadline(),
 			}
@@ -109,6 +113,7 @@ var fulfilments = []*Command{
 			f.flag(tagCapture, cmd.Capture)
 			f.text(tagPaymentReference, cmd.PaymentReference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 			f.text(tagUncoveredReason, cmd.UncoveredReason)
 		}),
 	onOrder(changed(CancelFulfilment, fulfilmentPath+"/cancel"),
@@ -147,6 +152,14 @@ func (d *decoding) captureEventID(b *captureBody) string {
 		d.Invalid("/provider_event_id", "is that of a capture: set capture, or leave it out")
 	}
 	return d.providerEventID(b.ProviderEventID)
+}
+
+// captureProvider is the payment provider of a capture that goes with a shipment.
+func (d *decoding) captureProvider(b *captureBody) string {
+	if b.Provider != "" && !b.Capture {
+		d.Invalid("/provider", "is that of a capture: set capture, or leave it out")
+	}
+	return d.provider(b.Provider)
 }
 
 // paymentReference is the provider's name for a capture that goes with a shipment.

@@ -23,6 +23,7 @@ type anyPaymentBody struct {
 	Action          *string `json:"action"`
 	Amount          string  `json:"amount"`
 	Reference       string  `json:"reference"`
+	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
 	Purpose         *string `json:"purpose"`
@@ -31,12 +32,14 @@ type anyPaymentBody struct {
 type startPaymentBody struct {
 	Action    *string `json:"action"`
 	Reference string  `json:"reference"`
+	Provider  string  `json:"provider"`
 }
 
 type amountBody struct {
 	Action          *string `json:"action"`
 	Amount          string  `json:"amount"`
 	Reference       string  `json:"reference"`
+	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 }
 
@@ -45,6 +48,7 @@ type voidBody struct {
 	Action          *string `json:"action"`
 	Amount          *string `json:"amount"`
 	Reference       string  `json:"reference"`
+	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
 }
@@ -54,6 +58,7 @@ type refundBody struct {
 	Action          *string `json:"action"`
 	Amount          *string `json:"amount"`
 	Reference       string  `json:"reference"`
+	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
 	Purpose         *string `json:"purpose"`
@@ -65,6 +70,7 @@ const goodwill = "goodwill"
 type failPaymentBody struct {
 	Action          *string `json:"action"`
 	Reference       string  `json:"reference"`
+	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
 }
@@ -73,48 +79,58 @@ var payments = []*Command{
 	onOrder(created(StartPayment, paymentsPath).withAction("start"),
 		func(d *decoding, b *startPaymentBody) order.StartPayment {
 			d.action(b.Action, "start")
-			return order.StartPayment{Reference: d.reference(b.Reference), DeadlineMicros: d.paymentDeadline()}
+			return order.StartPayment{
+				Reference: d.reference(b.Reference), Provider: d.provider(b.Provider), DeadlineMicros: d.paymentDeadline(),
+			}
 		},
-		func(f *fingerprint, cmd order.StartPayment) { f.text(tagReference, cmd.Reference) }),
+		func(f *fingerprint, cmd order.StartPayment) {
+			f.text(tagReference, cmd.Reference)
+			f.text(tagProvider, cmd.Provider)
+		}),
 	onOrder(created(AuthorizePayment, paymentsPath).withAction("authorize"),
 		func(d *decoding, b *amountBody) order.AuthorizePayment {
 			d.action(b.Action, "authorize")
 			return order.AuthorizePayment{
 				AmountMicros: d.payment(b.Amount), Reference: d.reference(b.Reference),
-				ProviderEventID: d.providerEventID(b.ProviderEventID), DeadlineMicros: d.paymentDeadline(),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
+				DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.AuthorizePayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 		}),
 	onOrder(created(CapturePayment, paymentsPath).withAction("capture"),
 		func(d *decoding, b *amountBody) order.CapturePayment {
 			d.action(b.Action, "capture")
 			return order.CapturePayment{
 				AmountMicros: d.payment(b.Amount), Reference: d.reference(b.Reference),
-				ProviderEventID: d.providerEventID(b.ProviderEventID), DeadlineMicros: d.paymentDeadline(),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
+				DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.CapturePayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 		}),
 	onOrder(created(VoidPayment, paymentsPath).withAction("void"),
 		func(d *decoding, b *voidBody) order.VoidPayment {
 			d.action(b.Action, "void")
 			return order.VoidPayment{
 				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference),
-				ProviderEventID: d.providerEventID(b.ProviderEventID), Reason: d.reason(b.Reason),
-				DeadlineMicros: d.paymentDeadline(),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
+				Reason: d.reason(b.Reason), DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.VoidPayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 			f.text(tagReason, cmd.Reason)
 		}),
 	onOrder(created(RefundPayment, paymentsPath).withAction("refund"),
@@ -125,14 +141,15 @@ var payments = []*Command{
 			}
 			return order.RefundPayment{
 				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference),
-				ProviderEventID: d.providerEventID(b.ProviderEventID), Reason: d.reason(b.Reason),
-				Goodwill: b.Purpose != nil, DeadlineMicros: d.paymentDeadline(),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
+				Reason: d.reason(b.Reason), Goodwill: b.Purpose != nil, DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.RefundPayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 			f.text(tagReason, cmd.Reason)
 			f.flag(tagPurpose, cmd.Goodwill)
 		}),
@@ -141,15 +158,19 @@ var payments = []*Command{
 			d.action(b.Action, "fail")
 			return order.FailPayment{
 				Reference: d.reference(b.Reference), ProviderEventID: d.providerEventID(b.ProviderEventID),
-				Reason: d.reason(b.Reason),
+				Provider: d.provider(b.Provider), Reason: d.reason(b.Reason),
 			}
 		},
 		func(f *fingerprint, cmd order.FailPayment) {
 			f.text(tagReference, cmd.Reference)
 			f.text(tagProviderEventID, cmd.ProviderEventID)
+			f.text(tagProvider, cmd.Provider)
 			f.text(tagReason, cmd.Reason)
 		}),
 }
+
+// provider is the name of a payment provider; "" where none was told.
+func (d *decoding) provider(s string) string { return d.Text("/provider", s, limits.MaxProviderLength) }
 
 // providerEventID is an ID that the payment provider gave to what happened; "" where none was told.
 func (d *decoding) providerEventID(s *string) string {

@@ -1,6 +1,7 @@
 package insight_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -149,24 +150,28 @@ func (h *history) addRejection(dice *rand.Rand, id string, at time.Time) {
 // and what is told later may have happened before. About half of the amounts of a change are 0.
 func (h *history) addPayments(dice *rand.Rand, id, currency string, at time.Time) {
 	micros := func() int64 { return int64(dice.IntN(2) * dice.IntN(9_000_000)) }
+	names := [][]string{{""}, {"", "stripe"}, {"", "stripe", "gift \"card\""}}[dice.IntN(3)]
+	provider := func() string { return names[dice.IntN(len(names))] }
 	h.events = append(h.events, event{step{id, "order_placed", at}, 1, &eventv1.OrderPlacedV2{Currency: currency}})
 	for version := range int64(dice.IntN(9)) {
 		typ, change := "", proto.Message(nil)
 		switch dice.IntN(9) {
 		case 0, 1:
-			typ, change = "payment_authorized", &eventv1.PaymentAuthorizedV2{
+			typ, change = "payment_authorized", &eventv1.PaymentAuthorizedV3{
 				AmountMicros: 9_000_000 + micros(), MatchedMicros: micros(), VoidedMicros: micros(),
+				Provider: provider(),
 			}
 		case 2, 3:
-			typ, change = "payment_captured", &eventv1.PaymentCapturedV2{
+			typ, change = "payment_captured", &eventv1.PaymentCapturedV3{
 				AmountMicros: 9_000_000 + micros(), UnmatchedMicros: micros(), UnvoidedMicros: micros(),
-				RefundDueMicros: micros(),
+				RefundDueMicros: micros(), Provider: provider(),
 			}
 		case 4:
-			typ, change = "payment_voided", &eventv1.PaymentVoidedV2{AmountMicros: micros()}
+			typ, change = "payment_voided", &eventv1.PaymentVoidedV3{AmountMicros: micros(), Provider: provider()}
 		case 5:
-			typ, change = "payment_refunded", &eventv1.PaymentRefundedV2{
+			typ, change = "payment_refunded", &eventv1.PaymentRefundedV3{
 				AmountMicros: 9_000_000 + micros(), GoodwillMicros: micros(), MatchedMicros: micros(),
+				Provider: provider(),
 			}
 		case 6:
 			typ, change = "payment_refunded", &eventv1.PaymentRefunded{AmountMicros: micros()} // version 1
@@ -562,10 +567,30 @@ func (h *history) lives() map[string]map[string]time.Time {
 	return lives
 }
 
+// providersOf are the names of payment providers that the payments of each order have.
+func providersOf(h *history) map[string][]string {
+	all := map[string][]string{}
+	for _, e := range h.events {
+		if name := providerOf(e); name != "" && !slices.Contains(all[e.order], name) {
+			all[e.order] = append(all[e.order], name)
+		}
+	}
+	return all
+}
+
+func providerOf(e event) string {
+	if p, ok := e.change.(interface{ GetProvider() string }); ok {
+		return p.GetProvider()
+	}
+	return ""
+}
+
 // moneyByDay follows what is due order by order, in the order of their events. A day has a row for each event of money,
-// and for each other change after which money is due or let go.
+// and for each other change after which money is due or let go. What names no provider is of the only one of the order,
+// and so is what is due.
 func moneyByDay(h *history) []string {
 	g, due, currencies := groups{}, map[string]int64{}, map[string]string{}
+	providers := providersOf(h)
 	for _, e := range h.events {
 		var voided, becameDue int64
 		moved := map[string]int64{}
@@ -573,14 +598,14 @@ func moneyByDay(h *history) []string {
 		case *eventv1.OrderPlacedV2:
 			currencies[e.order] = c.Currency
 			continue
-		case *eventv1.PaymentAuthorizedV2:
+		case *eventv1.PaymentAuthorizedV3:
 			moved["authorized"], voided = c.AmountMicros-c.MatchedMicros, c.VoidedMicros
-		case *eventv1.PaymentCapturedV2:
+		case *eventv1.PaymentCapturedV3:
 			moved["captured"], moved["authorized"] = c.AmountMicros, c.UnmatchedMicros
 			voided, becameDue = -c.UnvoidedMicros, c.RefundDueMicros
-		case *eventv1.PaymentVoidedV2:
+		case *eventv1.PaymentVoidedV3:
 			voided = c.AmountMicros
-		case *eventv1.PaymentRefundedV2:
+		case *eventv1.PaymentRefundedV3:
 			moved["refunded"], moved["goodwill"] = c.AmountMicros, c.GoodwillMicros
 			becameDue = c.GoodwillMicros - c.AmountMicros
 		case *eventv1.PaymentRefunded:
@@ -595,10 +620,20 @@ func moneyByDay(h *history) []string {
 		}
 		before := due[e.order]
 		due[e.order] = max(0, before+becameDue)
-		moved["voided"], moved["refund_due"] = voided, due[e.order]-before
-		f := g.of(e.at.Format(day), e.at.Format(month), currencies[e.order])
+		moved["voided"] = voided
+		unnamed := ""
+		if len(providers[e.order]) == 1 {
+			unnamed = providers[e.order][0]
+		}
+		of := func(provider string) *figures {
+			return g.of(e.at.Format(day), e.at.Format(month), currencies[e.order], provider)
+		}
+		f := of(cmp.Or(providerOf(e), unnamed))
 		for name, micros := range moved {
 			f.add(name, micros)
+		}
+		if due[e.order] != before {
+			of(unnamed).add("refund_due", due[e.order]-before)
 		}
 	}
 	return g.lines(func(keys []string, f *figures) (out []string) {

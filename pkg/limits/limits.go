@@ -38,6 +38,8 @@ const (
 	MaxCountryLength    = 64
 	MaxReferenceLength  = 255
 	MaxReasonLength     = 255
+	// MaxProviderLength bounds the name of a payment provider.
+	MaxProviderLength = 50
 	// MaxProviderEventIDLength bounds the payment provider's ID of a fact.
 	MaxProviderEventIDLength = 100
 	MaxDescriptionLength     = 1_024

@@ -60,6 +60,7 @@ type ShipFulfilment struct {
 	Capture           bool
 	PaymentReference  string
 	ProviderEventID   string
+	Provider          string
 	UncoveredReason   string
 	DeadlineMicros    int64 // as for Ship
 }
@@ -82,7 +83,7 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason}
 	return o.shipped(shipped, Ship{
 		Capture: c.Capture, PaymentReference: c.PaymentReference, ProviderEventID: c.ProviderEventID,
-		DeadlineMicros: c.DeadlineMicros,
+		Provider: c.Provider, DeadlineMicros: c.DeadlineMicros,
 	})
 }
 

@@ -48,12 +48,17 @@ const (
 //	        another amount or reference: provider_event_reused. Payments of one reference with different IDs are
 //	        different, such as partial captures. One with an ID and one without are the same where reference and amount
 //	        are: the first one with an ID gives it to the other (PaymentIdentified), and the next one is another payment.
+//	ORD-75  A payment may name its provider. Two payments that name different ones are different, whatever reference or
+//	        ID they share. Where one of them names none, ORD-21 and ORD-67 decide without it: payments of before, and a
+//	        shipment's capture, are found again. An ID that becomes known brings the provider along.
 type Payment struct {
 	Action       PaymentAction
 	Reference    string
 	AmountMicros int64
 	// ProviderEventID is the payment provider's ID of this very fact, such as that of a webhook; "": it was not told.
 	ProviderEventID string
+	// Provider is the payment provider's name, such as stripe; "": it was not told.
+	Provider string
 }
 
 // acceptsPayments applies ORD-62.
@@ -77,15 +82,29 @@ func (o *Order) alreadyHas(told Payment) (bool, []Event, error) {
 	}
 	identified := *same
 	identified.ProviderEventID = told.ProviderEventID
+	if identified.Provider == "" {
+		identified.Provider = told.Provider
+	}
 	return true, []Event{PaymentIdentified{identified}}, nil
 }
 
-// recorded is the payment of the order that is the same as the one that is told (ORD-21, ORD-67); nil: none is.
+// checkProvider checks what a payment tells of its provider.
+func (p Payment) checkProvider() error {
+	if err := checkText("provider", p.Provider, limits.MaxProviderLength); err != nil {
+		return err
+	}
+	return checkText("provider_event_id", p.ProviderEventID, limits.MaxProviderEventIDLength)
+}
+
+// mayShareProvider applies ORD-75: false where two payments name different providers.
+func mayShareProvider(a, b string) bool { return a == b || a == "" || b == "" }
+
+// recorded is the payment of the order that is the same as the one that is told (ORD-21, ORD-67, ORD-75); nil: none is.
 func (o *Order) recorded(told Payment) (*Payment, error) {
 	if err := checkText("reference", told.Reference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
-	if err := checkText("provider_event_id", told.ProviderEventID, limits.MaxProviderEventIDLength); err != nil {
+	if err := told.checkProvider(); err != nil {
 		return nil, err
 	}
 	if !told.known() {
@@ -95,7 +114,7 @@ func (o *Order) recorded(told Payment) (*Payment, error) {
 	var sameReference bool
 	for i := range o.Payments {
 		p := &o.Payments[i]
-		if p.Action != told.Action {
+		if p.Action != told.Action || !mayShareProvider(p.Provider, told.Provider) {
 			continue
 		}
 		amount := told.AmountMicros == 0 || p.AmountMicros == told.AmountMicros
@@ -121,9 +140,11 @@ func (o *Order) recorded(told Payment) (*Payment, error) {
 }
 
 func (e PaymentIdentified) evolve(o *Order, _ Facts) {
-	without := e.Payment
-	without.ProviderEventID = ""
-	if i := slices.Index(o.Payments, without); i >= 0 {
+	i := slices.IndexFunc(o.Payments, func(p Payment) bool {
+		return p.Action == e.Action && p.Reference == e.Reference && p.AmountMicros == e.AmountMicros &&
+			p.ProviderEventID == "" && (p.Provider == "" || p.Provider == e.Provider)
+	})
+	if i >= 0 {
 		o.Payments = slices.Clone(o.Payments)
 		o.Payments[i] = e.Payment
 	}
@@ -154,18 +175,19 @@ func (o *Order) recordPayment(p Payment) {
 //	ORD-20  The deadline of an order that waits for its payment (also again, ORD-65) moves to the command's, never back,
 //	        and at most 10 times (too_many_payments).
 type StartPayment struct {
-	Reference      string
-	DeadlineMicros int64
+	Reference, Provider string
+	DeadlineMicros      int64
 }
 
 // PaymentStarted moved the payment deadline.
 type PaymentStarted struct {
-	Reference             string
+	Reference, Provider   string
 	PaymentDeadlineMicros int64
 }
 
 func (c StartPayment) decide(o *Order) ([]Event, error) {
-	if repeat, err := o.repeated(Payment{Action: Started, Reference: c.Reference}); repeat || err != nil {
+	told := Payment{Action: Started, Reference: c.Reference, Provider: c.Provider}
+	if repeat, err := o.repeated(told); repeat || err != nil {
 		return nil, err
 	}
 	if o.Kind != KindOrder || !o.AwaitsPayment() {
@@ -175,7 +197,7 @@ func (c StartPayment) decide(o *Order) ([]Event, error) {
 		return nil, o.refuseHere(CodeTooManyPayments, "payments for the order have started too often")
 	}
 	deadline := max(o.PaymentDeadlineMicros, c.DeadlineMicros)
-	return []Event{PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: deadline}}, nil
+	return []Event{PaymentStarted{c.Reference, c.Provider, deadline}}, nil
 }
 
 // AwaitsPayment reports whether the order, or what has not shipped of it, ends at its payment deadline unless it is
@@ -194,7 +216,7 @@ func (o *Order) AwaitsPayment() bool {
 func (e PaymentStarted) evolve(o *Order, _ Facts) {
 	o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
 	o.PaymentStarts++
-	o.recordPayment(Payment{Action: Started, Reference: e.Reference})
+	o.recordPayment(Payment{Action: Started, Reference: e.Reference, Provider: e.Provider})
 }
 
 // AuthorizePayment records that a payment provider has authorized the amount. DeadlineMicros is how long the order then
@@ -208,17 +230,17 @@ func (e PaymentStarted) evolve(o *Order, _ Facts) {
 //	        total is voided at once (PaymentVoided); so are payments of cancelled and rejected orders, and of expired
 //	        ones of which money was captured.
 type AuthorizePayment struct {
-	AmountMicros               int64
-	Reference, ProviderEventID string
-	DeadlineMicros             int64
+	AmountMicros                         int64
+	Reference, ProviderEventID, Provider string
+	DeadlineMicros                       int64
 }
 
 // PaymentAuthorized says that a provider has authorized the amount. MatchedMicros of it was captured before, and counts
 // as authorized since then; VoidedMicros was voided before (ORD-66).
 type PaymentAuthorized struct {
-	AmountMicros                int64
-	Reference, ProviderEventID  string
-	MatchedMicros, VoidedMicros int64
+	AmountMicros                         int64
+	Reference, ProviderEventID, Provider string
+	MatchedMicros, VoidedMicros          int64
 }
 
 // OrderReopened says that an expired order is placed again (ORD-25).
@@ -231,7 +253,7 @@ func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
 	if err := o.checkAmount(c.AmountMicros); err != nil {
 		return nil, err
 	}
-	told := Payment{Authorized, c.Reference, c.AmountMicros, c.ProviderEventID}
+	told := Payment{Authorized, c.Reference, c.AmountMicros, c.ProviderEventID, c.Provider}
 	if had, events, err := o.alreadyHas(told); had || err != nil {
 		return events, err
 	}
@@ -242,28 +264,29 @@ func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
 		return nil, refuse(CodeOverAuthorization, "/amount", "more than the order's total would be authorized")
 	}
 	events := append(make([]Event, 0, 2), PaymentAuthorized{
-		AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventID: c.ProviderEventID,
+		AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventID: c.ProviderEventID, Provider: c.Provider,
 		MatchedMicros: captured, VoidedMicros: voided,
 	})
 	if left == 0 {
 		return events, nil
 	}
-	return o.authorizedMore(events, left, left == missing, c.DeadlineMicros), nil
+	return o.authorizedMore(events, left, left == missing, c), nil
 }
 
 // matchedWith applies ORD-66: how much of an authorization was captured before, and how much voided.
 func (o *Order) matchedWith(c AuthorizePayment, missing int64) (captured, voided int64) {
-	all, same := o.waiting(Captured, c.Reference)
+	all, same := o.waiting(Captured, c.Reference, c.Provider)
 	captured = min(c.AmountMicros, same)
 	if beyond := c.AmountMicros - captured - missing; beyond > 0 {
 		captured += min(beyond, all-captured)
 	}
-	_, voided = o.waiting(Voided, c.Reference)
+	_, voided = o.waiting(Voided, c.Reference, c.Provider)
 	return captured, min(voided, c.AmountMicros-captured)
 }
 
 // authorizedMore adds what follows from an authorization: whole of what the order lacked, or a part of it.
-func (o *Order) authorizedMore(events []Event, amountMicros int64, whole bool, deadlineMicros int64) []Event {
+func (o *Order) authorizedMore(events []Event, amountMicros int64, whole bool, c AuthorizePayment) []Event {
+	late := PaymentVoided{AmountMicros: amountMicros, Provider: c.Provider, Reason: LatePaymentReason}
 	switch o.Lifecycle {
 	case Placed, Reserved:
 		if whole && o.Lifecycle == Placed {
@@ -272,16 +295,16 @@ func (o *Order) authorizedMore(events []Event, amountMicros int64, whole bool, d
 		if whole {
 			return append(events, OrderConfirmed{})
 		}
-		if o.Terms == Prepaid && deadlineMicros > o.PaymentDeadlineMicros && o.PaymentStarts < MaxPaymentStarts {
-			events = append(events, PaymentStarted{PaymentDeadlineMicros: deadlineMicros})
+		if o.Terms == Prepaid && c.DeadlineMicros > o.PaymentDeadlineMicros && o.PaymentStarts < MaxPaymentStarts {
+			events = append(events, PaymentStarted{PaymentDeadlineMicros: c.DeadlineMicros})
 		}
 	case Expired:
 		if whole && o.CapturedMicros == 0 {
-			return append(events, OrderReopened{PaymentDeadlineMicros: deadlineMicros})
+			return append(events, OrderReopened{PaymentDeadlineMicros: c.DeadlineMicros})
 		}
-		events = append(events, PaymentVoided{AmountMicros: amountMicros, Reason: LatePaymentReason})
+		events = append(events, late)
 	case Cancelled, Rejected:
-		events = append(events, PaymentVoided{AmountMicros: amountMicros, Reason: LatePaymentReason})
+		events = append(events, late)
 	case None, Confirmed, Completed, OnHold:
 	}
 	return events
@@ -290,11 +313,11 @@ func (o *Order) authorizedMore(events []Event, amountMicros int64, whole bool, d
 func (e PaymentAuthorized) evolve(o *Order, _ Facts) {
 	o.AuthorizedMicros += e.AmountMicros - e.MatchedMicros
 	o.VoidedMicros += e.VoidedMicros
-	o.match(Captured, e.Reference, e.MatchedMicros)
-	o.match(Voided, e.Reference, e.VoidedMicros)
+	o.match(Captured, e.Reference, e.Provider, e.MatchedMicros)
+	o.match(Voided, e.Reference, e.Provider, e.VoidedMicros)
 	o.PaymentFailed = false
 	o.clearPaymentDue()
-	o.recordPayment(Payment{Authorized, e.Reference, e.AmountMicros, e.ProviderEventID})
+	o.recordPayment(Payment{Authorized, e.Reference, e.AmountMicros, e.ProviderEventID, e.Provider})
 }
 
 func (e OrderReopened) evolve(o *Order, _ Facts) {
@@ -308,8 +331,8 @@ func (e OrderReopened) evolve(o *Order, _ Facts) {
 //	        authorized (ORD-66). What is paid then beyond what is kept is due for refund (ORD-61). A reserved order is
 //	        confirmed when this covers the total.
 type CapturePayment struct {
-	AmountMicros               int64
-	Reference, ProviderEventID string
+	AmountMicros                         int64
+	Reference, ProviderEventID, Provider string
 	// DeadlineMicros is how long the order then waits for its payment, if a refund that was told before takes its cover.
 	DeadlineMicros int64
 }
@@ -317,10 +340,10 @@ type CapturePayment struct {
 // PaymentCaptured says that money was captured. UnvoidedMicros is how much of it the order had voided, UnmatchedMicros
 // how much nobody had authorized, and RefundDueMicros how much of it has to go back.
 type PaymentCaptured struct {
-	AmountMicros                    int64
-	Reference, ProviderEventID      string
-	UnvoidedMicros, RefundDueMicros int64
-	UnmatchedMicros                 int64
+	AmountMicros                         int64
+	Reference, ProviderEventID, Provider string
+	UnvoidedMicros, RefundDueMicros      int64
+	UnmatchedMicros                      int64
 }
 
 func (c CapturePayment) decide(o *Order) ([]Event, error) {
@@ -330,7 +353,7 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 	if err := o.checkAmount(c.AmountMicros); err != nil {
 		return nil, err
 	}
-	told := Payment{Captured, c.Reference, c.AmountMicros, c.ProviderEventID}
+	told := Payment{Captured, c.Reference, c.AmountMicros, c.ProviderEventID, c.Provider}
 	if had, events, err := o.alreadyHas(told); had || err != nil {
 		return events, err
 	}
@@ -340,11 +363,11 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 4), PaymentCaptured{
-		AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventID: c.ProviderEventID,
+		AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventID: c.ProviderEventID, Provider: c.Provider,
 		UnvoidedMicros: unvoided, UnmatchedMicros: beyond - unvoided,
 		RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
 	})
-	events = o.withEarlyRefund(events, c.AmountMicros, c.Reference, c.DeadlineMicros)
+	events = o.withEarlyRefund(events, told, c.DeadlineMicros)
 	if o.Lifecycle == Reserved && beyond > 0 {
 		if after := o.after(events); after.uncovered() == 0 {
 			events = append(events, OrderConfirmed{})
@@ -367,7 +390,7 @@ func (e PaymentCaptured) evolve(o *Order, _ Facts) {
 	o.AuthorizedMicros += e.UnmatchedMicros
 	o.VoidedMicros -= e.UnvoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
-	o.keepUnmatched(Captured, e.Reference, e.UnmatchedMicros)
+	o.keepUnmatched(Captured, e.Reference, e.Provider, e.UnmatchedMicros)
 	o.clearPaymentDue()
-	o.recordPayment(Payment{Captured, e.Reference, e.AmountMicros, e.ProviderEventID})
+	o.recordPayment(Payment{Captured, e.Reference, e.AmountMicros, e.ProviderEventID, e.Provider})
 }

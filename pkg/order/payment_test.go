@@ -9,18 +9,18 @@ import (
 )
 
 func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
-	given(t).when(StartPayment{"p", 9_000}).refused(CodeIllegalTransition)
-	given(t, twoSKUs(OnAccount)).when(StartPayment{"p", 9_000}).refused(CodeIllegalTransition)
-	given(t, paid()...).when(StartPayment{"q", 9_000}).refused(CodeIllegalTransition)
-	given(t, twoSKUs(Prepaid)).when(StartPayment{"p", 4_000}).then(PaymentStarted{"p", 5_000})
+	given(t).when(start("p", 9_000)).refused(CodeIllegalTransition)
+	given(t, twoSKUs(OnAccount)).when(start("p", 9_000)).refused(CodeIllegalTransition)
+	given(t, paid()...).when(start("q", 9_000)).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid)).when(start("p", 4_000)).then(started("p", 5_000))
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(StartPayment{"p", 9_000}).then(PaymentStarted{"p", 9_000})
-	s.when(StartPayment{"p", 20_000}).then() // the same payment
+	s.when(start("p", 9_000)).then(started("p", 9_000))
+	s.when(start("p", 20_000)).then() // the same payment
 	s.when(Expire{8_999}).then()
 	for i := 1; i < MaxPaymentStarts; i++ {
-		s.when(StartPayment{fmt.Sprint(i), 9_000}).then(PaymentStarted{fmt.Sprint(i), 9_000})
+		s.when(start(fmt.Sprint(i), 9_000)).then(started(fmt.Sprint(i), 9_000))
 	}
-	s.when(StartPayment{"x", 99_000}).refused(CodeTooManyPayments)
+	s.when(start("x", 99_000)).refused(CodeTooManyPayments)
 	s.when(authorize(1_000_000, "part", 99_000)).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "part"})
 	s.when(Expire{9_000}).then(OrderExpired{VoidedMicros: 1_000_000})
 }
@@ -28,7 +28,7 @@ func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
 func TestORD10APartMovesTheDeadlineToo(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(authorize(1_000_000, "a", 9_000)).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "a"},
-		PaymentStarted{"", 9_000})
+		started("", 9_000))
 	s.when(authorize(twoSKUsTotal-1_000_000, "b", 99_000)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "b"}, OrderConfirmed{})
 }
@@ -250,8 +250,8 @@ func TestORD67PaymentsOfOneReferenceAreToldApartByTheProvidersIDs(t *testing.T) 
 // A shop may tell of a capture when it makes it, and again when the provider does, who alone knows the ID.
 func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing.T) {
 	s := given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi"})...)
-	identified := PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_1"}}
-	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).then(identified)
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).
+		then(identified(Captured, "pi", 2_000_000, "evt_1"))
 	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).then()
 	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi"}).then() // it is one of those that there are
 	s.when(CapturePayment{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"}).
@@ -285,10 +285,10 @@ func TestORD67ShipmentsTellTheirCapturesApart(t *testing.T) {
 
 	first := append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi"})
 	s = given(t, first...)
-	s.when(ship("f", "evt_4")).then(shipped("f"), PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_4"}})
+	s.when(ship("f", "evt_4")).then(shipped("f"), identified(Captured, "pi", 2_000_000, "evt_4"))
 	packed := given(t, append(first, CreateFulfilment{"f", line("b", 1)})...)
 	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "pi", ProviderEventID: "evt_4"}).
-		then(shipped("f"), PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_4"}})
+		then(shipped("f"), identified(Captured, "pi", 2_000_000, "evt_4"))
 
 	other := append(paid(), CapturePayment{AmountMicros: 3_000_000, Reference: "pi"})
 	given(t, other...).when(ship("f", "evt_5")).then(shipped("f"), captured("evt_5"))
@@ -298,13 +298,89 @@ func TestORD67ShipmentsTellTheirCapturesApart(t *testing.T) {
 	s.when(ship("h", string(make([]byte, limits.MaxProviderEventIDLength+1)))).refused("invalid_provider_event_id")
 }
 
+// Two providers may use one reference, and one ID: the first gift card of a shop, and the first payment of its terminal.
+func TestORD75PaymentsOfTwoProvidersAreTwo(t *testing.T) {
+	capture := func(provider, id string) CapturePayment {
+		return CapturePayment{AmountMicros: 1_000_000, Reference: "1", ProviderEventID: id, Provider: provider}
+	}
+	captured := func(provider, id string) PaymentCaptured {
+		return PaymentCaptured{AmountMicros: 1_000_000, Reference: "1", ProviderEventID: id, Provider: provider}
+	}
+	s := given(t, paid()...)
+	s.when(capture("stripe", "")).then(captured("stripe", ""))
+	s.when(capture("gift card", "")).then(captured("gift card", ""))
+	for _, again := range []string{"stripe", "gift card", ""} {
+		s.when(capture(again, "")).then()
+	}
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "1", Provider: "stripe"}).refused(CodePaymentReferenceReused)
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "1", Provider: "cash"}).
+		then(PaymentCaptured{AmountMicros: 2_000_000, Reference: "1", Provider: "cash"})
+
+	byID := given(t, paid()...)
+	byID.when(capture("stripe", "7")).then(captured("stripe", "7"))
+	byID.when(capture("gift card", "7")).then(captured("gift card", "7"))
+	byID.when(capture("gift card", "7")).then()
+	byID.when(CapturePayment{AmountMicros: 2_000_000, ProviderEventID: "7", Provider: "stripe"}).
+		refused(CodeProviderEventReused)
+
+	for _, cmd := range []Command{
+		capture(string(make([]byte, limits.MaxProviderLength+1)), ""), StartPayment{Provider: "\xff"},
+		VoidPayment{Provider: "\xff"}, FailPayment{Provider: "\xff"},
+		Ship{FulfilmentID: "f", Provider: "\xff"},
+	} {
+		given(t, paid()...).when(cmd).refused("invalid_provider")
+	}
+}
+
+// A shipment's capture, and payments of before there were names, are found again when the provider tells of them.
+func TestORD75APaymentWithoutAProviderMayBeOfAnyOne(t *testing.T) {
+	s := given(t, paid()...)
+	ship := Ship{FulfilmentID: "f", Lines: line("b", 1), Capture: true, PaymentReference: "pi"}
+	s.when(ship).then(LinesShipped{FulfilmentID: "f", Lines: numbered("b", 1)},
+		PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi"})
+	told := CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1", Provider: "stripe"}
+	s.when(told).then(PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_1", "stripe"}})
+	s.when(told).then()
+	other := told
+	other.Provider = "gift card"
+	s.when(other).then(PaymentCaptured{
+		AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1", Provider: "gift card"})
+
+	named := given(t, paid()...)
+	ship.Provider = "stripe"
+	named.when(ship).then(LinesShipped{FulfilmentID: "f", Lines: numbered("b", 1)},
+		PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", Provider: "stripe"})
+	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)})...)
+	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "pi", Provider: "stripe"}).then(
+		LinesShipped{FulfilmentID: "f", Lines: numbered("b", 1)},
+		PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", Provider: "stripe"})
+}
+
+// What waits is matched with the same reference of the same provider.
+func TestORD75AnAuthorizationIsMatchedWithWhatItsProviderTold(t *testing.T) {
+	void := VoidPayment{AmountMicros: 1_000_000, Reference: "1", Provider: "stripe"}
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), void)
+	s.when(AuthorizePayment{AmountMicros: 2_000_000, Reference: "1", Provider: "gift card"}).
+		then(PaymentAuthorized{AmountMicros: 2_000_000, Reference: "1", Provider: "gift card"})
+	s.when(AuthorizePayment{AmountMicros: 2_000_000, Reference: "1", Provider: "stripe"}).
+		then(PaymentAuthorized{AmountMicros: 2_000_000, Reference: "1", Provider: "stripe", VoidedMicros: 1_000_000})
+	if len(s.order.Unmatched) > 0 {
+		t.Errorf("%v waits", s.order.Unmatched)
+	}
+
+	ended := given(t, twoSKUs(Prepaid), Cancel{})
+	ended.when(AuthorizePayment{AmountMicros: 1_000_000, Provider: "stripe"}).then(
+		PaymentAuthorized{AmountMicros: 1_000_000, Provider: "stripe"},
+		PaymentVoided{AmountMicros: 1_000_000, Provider: "stripe", Reason: LatePaymentReason})
+}
+
 // A payment without an ID is one payment: after one with an ID is found to be it, the next with another ID is new.
 func TestORD67OnePaymentWithoutAnIDTakesOneID(t *testing.T) {
 	captured := func(id string) CapturePayment {
 		return CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: id}
 	}
 	s := given(t, append(paid(), captured(""))...)
-	s.when(captured("evt_1")).then(PaymentIdentified{Payment{Captured, "pi", 2_000_000, "evt_1"}})
+	s.when(captured("evt_1")).then(identified(Captured, "pi", 2_000_000, "evt_1"))
 	s.when(captured("evt_2")).then(PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_2"})
 	s.when(captured("evt_1")).then()
 	s.when(captured("evt_2")).then()
@@ -313,12 +389,12 @@ func TestORD67OnePaymentWithoutAnIDTakesOneID(t *testing.T) {
 		return RefundPayment{AmountMicros: 1_000_000, Reference: "re", ProviderEventID: id, Goodwill: true}
 	}
 	s.when(refund("")).then(PaymentRefunded{AmountMicros: 1_000_000, Reference: "re", GoodwillMicros: 1_000_000})
-	s.when(refund("evt_3")).then(PaymentIdentified{Payment{Refunded, "re", 1_000_000, "evt_3"}})
+	s.when(refund("evt_3")).then(identified(Refunded, "re", 1_000_000, "evt_3"))
 	s.when(refund("evt_4")).then(PaymentRefunded{
 		AmountMicros: 1_000_000, Reference: "re", ProviderEventID: "evt_4", GoodwillMicros: 1_000_000})
 	s.when(FailPayment{Reference: "pf"}).then(PaymentFailed{Reference: "pf"})
 	s.when(FailPayment{Reference: "pf", ProviderEventID: "evt_5"}).
-		then(PaymentIdentified{Payment{Failed, "pf", 0, "evt_5"}})
+		then(identified(Failed, "pf", 0, "evt_5"))
 	s.when(FailPayment{Reference: "pf", ProviderEventID: "evt_6"}).
 		then(PaymentFailed{Reference: "pf", ProviderEventID: "evt_6"})
 }
@@ -415,7 +491,7 @@ var sold = RecordReservation{ReservationVersion: 1,
 func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) {
 	for lifecycle, o := range everywhere(t) {
 		for _, cmd := range []Command{
-			StartPayment{"p", 99_000}, authorize(1_000_000, "p", 99_000),
+			start("p", 99_000), authorize(1_000_000, "p", 99_000),
 			CapturePayment{AmountMicros: 1_000_000, Reference: "p"},
 			VoidPayment{AmountMicros: 1_000_000, Reference: "p"}, RefundPayment{AmountMicros: 1_000_000, Reference: "p"},
 			fail("p", ""),
@@ -446,7 +522,7 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 		then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}, RefundDueMicros: twoSKUsTotal})
 
 	part := given(t, twoSKUs(Prepaid)).when(authorize(1_000_000, "p", 9_000))
-	part.then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"}, PaymentStarted{"", 9_000})
+	part.then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"}, started("", 9_000))
 	part.when(answers).then(OrderReserved{}).when(CapturePayment{AmountMicros: 1_000_000, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "c"})
 	part.when(Expire{9_000}).then(OrderExpired{RefundDueMicros: 1_000_000})
@@ -489,7 +565,7 @@ func TestORD65LostCoverEndsTheOrderAtItsDeadline(t *testing.T) {
 	s := given(t, append(paid(), voided)...)
 	s.then(PaymentVoided{AmountMicros: 2_340_000}, CoverLost{2_340_000, 9_000})
 	s.when(Expire{8_999}).then()
-	s.when(StartPayment{"q", 20_000}).then(PaymentStarted{"q", 20_000})
+	s.when(start("q", 20_000)).then(started("q", 20_000))
 	s.when(Expire{20_000}).
 		then(OrderCancelled{Reason: PaymentExpiredReason, VoidedMicros: 10_000_000}).at(Cancelled, "voided", "unfulfilled")
 
@@ -584,12 +660,12 @@ func TestORD66FactsComeInAnyOrder(t *testing.T) {
 	// refund, capture, authorization
 	s.when(RefundPayment{AmountMicros: 340_000, Reference: "re", Reason: "late"}).
 		then(PaymentRefunded{Reference: "re", Reason: "late", UnmatchedMicros: 340_000})
-	waits(s, Payment{Refunded, "re", 340_000, ""})
+	waits(s, Payment{Refunded, "re", 340_000, "", ""})
 	s.when(RefundPayment{AmountMicros: 340_000, Reference: "re"}).then() // told twice
 	s.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi"}).then(
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "pi", UnmatchedMicros: twoSKUsTotal},
 		PaymentRefunded{AmountMicros: 340_000, Reference: "pi", MatchedMicros: 340_000})
-	waits(s, Payment{Captured, "pi", twoSKUsTotal, ""})
+	waits(s, Payment{Captured, "pi", twoSKUsTotal, "", ""})
 	s.at(Reserved, "partially_refunded", "unfulfilled")
 	s.when(authorize(twoSKUsTotal, "pi", 0)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", MatchedMicros: twoSKUsTotal})
@@ -602,7 +678,7 @@ func TestORD66FactsComeInAnyOrder(t *testing.T) {
 	v := given(t, twoSKUs(Prepaid), stockAnswers(granted), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
 	v.then(PaymentVoided{Reference: "pi", UnmatchedMicros: twoSKUsTotal})
 	v.when(authorize(twoSKUsTotal, "other", 0)).at(Confirmed, "authorized", "unfulfilled")
-	waits(v, Payment{Voided, "pi", twoSKUsTotal, ""})
+	waits(v, Payment{Voided, "pi", twoSKUsTotal, "", ""})
 	v = given(t, twoSKUs(Prepaid), stockAnswers(granted), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
 	v.when(authorize(twoSKUsTotal, "pi", 0)).then(
 		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", VoidedMicros: twoSKUsTotal}).
@@ -629,7 +705,7 @@ func TestORD66FactsComeInAnyOrder(t *testing.T) {
 
 	full := given(t, twoSKUs(Prepaid))
 	for n := range MaxPayments {
-		full.order.Unmatched = append(full.order.Unmatched, Payment{Voided, fmt.Sprint(n), 10_000, ""})
+		full.order.Unmatched = append(full.order.Unmatched, Payment{Voided, fmt.Sprint(n), 10_000, "", ""})
 	}
 	full.when(VoidPayment{AmountMicros: 10_000, Reference: "one more"}).refused(CodeTooManyPayments)
 }

@@ -7,29 +7,31 @@ import "github.com/holdfast/holdfast/pkg/limits"
 //	ORD-22  No amount: all that is authorized and neither captured nor voided; none left: nothing_to_void. What is beyond
 //	        that waits, or is refused (ORD-66). The order stays where it is, but see ORD-65.
 type VoidPayment struct {
-	AmountMicros                       int64
-	Reference, ProviderEventID, Reason string
+	AmountMicros                                 int64
+	Reference, ProviderEventID, Reason, Provider string
 	// DeadlineMicros is how long the order then waits for its payment, if it is not covered.
 	DeadlineMicros int64
 }
 
 // PaymentVoided says that an authorization was released. UnmatchedMicros more wait for theirs (ORD-66).
 type PaymentVoided struct {
-	AmountMicros                       int64
-	Reference, ProviderEventID, Reason string
-	UnmatchedMicros                    int64
+	AmountMicros                                 int64
+	Reference, ProviderEventID, Reason, Provider string
+	UnmatchedMicros                              int64
 }
 
 func (c VoidPayment) decide(o *Order) ([]Event, error) {
 	amount, unmatched, known, err := o.giveBack(giveBack{
-		told: Payment{Voided, c.Reference, c.AmountMicros, c.ProviderEventID}, name: "void_payment", reason: c.Reason,
+		told: Payment{Voided, c.Reference, c.AmountMicros, c.ProviderEventID, c.Provider},
+		name: "void_payment", reason: c.Reason,
 		left: o.openAuthorization(), over: CodeOverVoid, nothing: CodeNothingToVoid,
 	})
 	if amount+unmatched == 0 || err != nil {
 		return known, err
 	}
 	events := append(make([]Event, 0, 2), PaymentVoided{
-		AmountMicros: amount, Reference: c.Reference, ProviderEventID: c.ProviderEventID, Reason: c.Reason,
+		AmountMicros: amount, Reference: c.Reference, ProviderEventID: c.ProviderEventID, Provider: c.Provider,
+		Reason:          c.Reason,
 		UnmatchedMicros: unmatched,
 	})
 	return o.withCover(events, c.DeadlineMicros), nil
@@ -37,8 +39,8 @@ func (c VoidPayment) decide(o *Order) ([]Event, error) {
 
 func (e PaymentVoided) evolve(o *Order, _ Facts) {
 	o.VoidedMicros += e.AmountMicros
-	o.keepUnmatched(Voided, e.Reference, e.UnmatchedMicros)
-	o.recordPayment(Payment{Voided, e.Reference, e.AmountMicros + e.UnmatchedMicros, e.ProviderEventID})
+	o.keepUnmatched(Voided, e.Reference, e.Provider, e.UnmatchedMicros)
+	o.recordPayment(Payment{Voided, e.Reference, e.AmountMicros + e.UnmatchedMicros, e.ProviderEventID, e.Provider})
 }
 
 // RefundPayment records that captured money went back. An amount of 0 means all that is left.
@@ -49,8 +51,8 @@ func (e PaymentVoided) evolve(o *Order, _ Facts) {
 //	        price of what has shipped and did not come back, with the goodwill of before; the rest is money that covered
 //	        the order (ORD-65).
 type RefundPayment struct {
-	AmountMicros                       int64
-	Reference, ProviderEventID, Reason string
+	AmountMicros                                 int64
+	Reference, ProviderEventID, Reason, Provider string
 	// Goodwill: the refund is a present, whatever is due.
 	Goodwill bool
 	// DeadlineMicros is how long the order then waits for its payment, if it is not covered.
@@ -60,22 +62,24 @@ type RefundPayment struct {
 // PaymentRefunded says that captured money went back, GoodwillMicros of it out of goodwill. UnmatchedMicros more wait
 // for their capture. MatchedMicros of the amount have waited for this one (ORD-66).
 type PaymentRefunded struct {
-	AmountMicros                       int64
-	Reference, ProviderEventID, Reason string
-	GoodwillMicros                     int64
-	UnmatchedMicros, MatchedMicros     int64
+	AmountMicros                                 int64
+	Reference, ProviderEventID, Reason, Provider string
+	GoodwillMicros                               int64
+	UnmatchedMicros, MatchedMicros               int64
 }
 
 func (c RefundPayment) decide(o *Order) ([]Event, error) {
 	amount, unmatched, known, err := o.giveBack(giveBack{
-		told: Payment{Refunded, c.Reference, c.AmountMicros, c.ProviderEventID}, name: "refund_payment", reason: c.Reason,
+		told: Payment{Refunded, c.Reference, c.AmountMicros, c.ProviderEventID, c.Provider},
+		name: "refund_payment", reason: c.Reason,
 		left: o.CapturedMicros - o.RefundedMicros, over: CodeOverRefund, nothing: CodeNothingToRefund,
 	})
 	if amount+unmatched == 0 || err != nil {
 		return known, err
 	}
 	ev := o.refunded(amount, c.Goodwill)
-	ev.Reference, ev.ProviderEventID, ev.Reason, ev.UnmatchedMicros = c.Reference, c.ProviderEventID, c.Reason, unmatched
+	ev.Reference, ev.ProviderEventID, ev.Provider = c.Reference, c.ProviderEventID, c.Provider
+	ev.Reason, ev.UnmatchedMicros = c.Reason, unmatched
 	return o.withCover(append(make([]Event, 0, 2), ev), c.DeadlineMicros), nil
 }
 
@@ -96,11 +100,11 @@ func (e PaymentRefunded) evolve(o *Order, _ Facts) {
 	o.GoodwillMicros += e.GoodwillMicros
 	o.RefundDueMicros = max(0, o.RefundDueMicros-(e.AmountMicros-e.GoodwillMicros))
 	if e.MatchedMicros > 0 {
-		o.match(Refunded, e.Reference, e.MatchedMicros)
+		o.match(Refunded, e.Reference, e.Provider, e.MatchedMicros)
 		return
 	}
-	o.keepUnmatched(Refunded, e.Reference, e.UnmatchedMicros)
-	o.recordPayment(Payment{Refunded, e.Reference, e.AmountMicros + e.UnmatchedMicros, e.ProviderEventID})
+	o.keepUnmatched(Refunded, e.Reference, e.Provider, e.UnmatchedMicros)
+	o.recordPayment(Payment{Refunded, e.Reference, e.AmountMicros + e.UnmatchedMicros, e.ProviderEventID, e.Provider})
 }
 
 // giveBack is what a void and a refund have in common.
@@ -144,10 +148,10 @@ func (o *Order) giveBack(g giveBack) (amount, unmatched int64, known []Event, er
 // FailPayment records that a payment did not succeed.
 //
 //	ORD-24  The failure is noted. The order goes on waiting.
-type FailPayment struct{ Reference, ProviderEventID, Reason string }
+type FailPayment struct{ Reference, ProviderEventID, Reason, Provider string }
 
 // PaymentFailed says that a payment did not succeed.
-type PaymentFailed struct{ Reference, ProviderEventID, Reason string }
+type PaymentFailed struct{ Reference, ProviderEventID, Reason, Provider string }
 
 func (c FailPayment) decide(o *Order) ([]Event, error) {
 	if !o.acceptsPayments() {
@@ -156,7 +160,7 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
-	told := Payment{Failed, c.Reference, 0, c.ProviderEventID}
+	told := Payment{Failed, c.Reference, 0, c.ProviderEventID, c.Provider}
 	if had, events, err := o.alreadyHas(told); had || err != nil {
 		return events, err
 	}
@@ -165,5 +169,5 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 
 func (e PaymentFailed) evolve(o *Order, _ Facts) {
 	o.PaymentFailed = true
-	o.recordPayment(Payment{Failed, e.Reference, 0, e.ProviderEventID})
+	o.recordPayment(Payment{Failed, e.Reference, 0, e.ProviderEventID, e.Provider})
 }

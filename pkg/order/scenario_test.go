@@ -230,6 +230,21 @@ func authorize(amountMicros int64, reference string, deadlineMicros int64) Autho
 	return AuthorizePayment{AmountMicros: amountMicros, Reference: reference, DeadlineMicros: deadlineMicros}
 }
 
+func start(reference string, deadlineMicros int64) StartPayment {
+	return StartPayment{Reference: reference, DeadlineMicros: deadlineMicros}
+}
+
+func started(reference string, deadlineMicros int64) PaymentStarted {
+	return PaymentStarted{Reference: reference, PaymentDeadlineMicros: deadlineMicros}
+}
+
+// identified is a payment without a provider's name whose ID became known.
+func identified(action PaymentAction, reference string, amountMicros int64, id string) PaymentIdentified {
+	return PaymentIdentified{Payment{
+		Action: action, Reference: reference, AmountMicros: amountMicros, ProviderEventID: id,
+	}}
+}
+
 func fail(reference, reason string) FailPayment {
 	return FailPayment{Reference: reference, Reason: reason}
 }

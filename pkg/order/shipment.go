@@ -30,6 +30,8 @@ type Ship struct {
 	PaymentReference string
 	// ProviderEventID is the provider's of the capture. Captures that share a reference are told apart by it.
 	ProviderEventID string
+	// Provider is the payment provider's name; "": it is not told.
+	Provider string
 	// UncoveredReason is why the goods leave although the order is not covered (ORD-64); "": they must be covered.
 	UncoveredReason string
 	// DeadlineMicros is how long what remains then waits for its payment, if a refund of before takes its cover.
@@ -121,7 +123,7 @@ func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
 	if err := checkText("payment_reference", reference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
-	if err := checkText("provider_event_id", c.ProviderEventID, limits.MaxProviderEventIDLength); err != nil {
+	if err := (Payment{ProviderEventID: c.ProviderEventID, Provider: c.Provider}).checkProvider(); err != nil {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 2), ev)
@@ -144,15 +146,16 @@ func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
 		reference = ev.FulfilmentID
 	}
 	events = append(events, PaymentCaptured{
-		AmountMicros: amount, Reference: reference, ProviderEventID: c.ProviderEventID,
+		AmountMicros: amount, Reference: reference, ProviderEventID: c.ProviderEventID, Provider: c.Provider,
 	})
-	return o.withEarlyRefund(events, amount, reference, c.DeadlineMicros), nil
+	captured := Payment{Captured, reference, amount, c.ProviderEventID, c.Provider}
+	return o.withEarlyRefund(events, captured, c.DeadlineMicros), nil
 }
 
 // capturedBefore reports whether the order already has the capture of a shipment, and what follows from that (ORD-26).
 // The provider says how much it was: without an ID, and with one that the order has, the amount may differ.
 func (o *Order) capturedBefore(amountMicros int64, c Ship) (bool, []Event, error) {
-	told := Payment{Action: Captured, Reference: c.PaymentReference, ProviderEventID: c.ProviderEventID}
+	told := Payment{Captured, c.PaymentReference, 0, c.ProviderEventID, c.Provider}
 	if told.ProviderEventID == "" {
 		return o.alreadyHas(told)
 	}

@@ -27,7 +27,7 @@ func just(cmds ...Command) func(Order) []Command { return func(Order) []Command 
 // operations are the API's commands on orders, each with bodies that lead to all of its outcomes.
 var operations = []variant{
 	{"place_order", just(twoSKUs(Prepaid), twoSKUs(OnAccount))},
-	{"start_payment", just(StartPayment{"", 6_000})},
+	{"start_payment", just(start("", 6_000))},
 	{"authorize_payment", func(o Order) []Command {
 		return []Command{authorize(o.TotalMicros-o.authorized(), "", 6_000), authorize(2_000_000, "", 6_000)}
 	}},

@@ -10,15 +10,16 @@ import "slices"
 //	        authorized at once; a void and a refund move no money until then. Without a reference nothing could be
 //	        matched: over_capture, over_void, over_refund. An authorization is matched with captures of its reference,
 //	        and with others as far as it is more than the order lacks; that part was authorized already. Then it is
-//	        matched with voids of its reference, and that part is voided at once. A capture, also that of a shipment, is
-//	        matched with any refund, and so much goes back (PaymentRefunded). At most 1,000 wait (too_many_payments).
+//	        matched with voids of its reference, and that part is voided at once. References of two providers differ
+//	        (ORD-75). A capture, also that of a shipment, is matched with any refund, and so much goes back
+//	        (PaymentRefunded). At most 1,000 wait (too_many_payments).
 
-// waiting is how much of a kind of facts waits: in all, and with a reference.
-func (o *Order) waiting(action PaymentAction, reference string) (all, same int64) {
+// waiting is how much of a kind of facts waits: in all, and with a reference of a provider.
+func (o *Order) waiting(action PaymentAction, reference, provider string) (all, same int64) {
 	for _, p := range o.Unmatched {
 		if p.Action == action {
 			all += p.AmountMicros
-			if p.Reference == reference {
+			if p.hasReference(reference, provider) {
 				same += p.AmountMicros
 			}
 		}
@@ -26,16 +27,21 @@ func (o *Order) waiting(action PaymentAction, reference string) (all, same int64
 	return all, same
 }
 
+// hasReference: the fact has the reference, and may be of the provider.
+func (p Payment) hasReference(reference, provider string) bool {
+	return p.Reference == reference && mayShareProvider(p.Provider, provider)
+}
+
 // withEarlyRefund adds to events, which end with a capture, that so much of what was refunded before goes back
 // (ORD-66), and that the order loses its cover by it (ORD-65).
-func (o *Order) withEarlyRefund(events []Event, capturedMicros int64, reference string, deadlineMicros int64) []Event {
-	waiting, _ := o.waiting(Refunded, reference)
+func (o *Order) withEarlyRefund(events []Event, captured Payment, deadlineMicros int64) []Event {
+	waiting, _ := o.waiting(Refunded, captured.Reference, captured.Provider)
 	if waiting == 0 {
 		return events
 	}
-	after, refunded := o.after(events), min(waiting, capturedMicros)
+	after, refunded := o.after(events), min(waiting, captured.AmountMicros)
 	ev := after.refunded(refunded, false)
-	ev.Reference, ev.MatchedMicros = reference, refunded
+	ev.Reference, ev.Provider, ev.MatchedMicros = captured.Reference, captured.Provider, refunded
 	return o.withCover(append(events, ev), deadlineMicros)
 }
 
@@ -54,22 +60,24 @@ func (o *Order) checkUnmatched(amountMicros int64, reference, over string) error
 }
 
 // keepUnmatched keeps a fact that waits.
-func (o *Order) keepUnmatched(action PaymentAction, reference string, amountMicros int64) {
+func (o *Order) keepUnmatched(action PaymentAction, reference, provider string, amountMicros int64) {
 	if amountMicros > 0 {
 		unmatched := append(make([]Payment, 0, len(o.Unmatched)+1), o.Unmatched...)
-		o.Unmatched = append(unmatched, Payment{Action: action, Reference: reference, AmountMicros: amountMicros})
+		o.Unmatched = append(unmatched, Payment{
+			Action: action, Reference: reference, AmountMicros: amountMicros, Provider: provider,
+		})
 	}
 }
 
-// match takes an amount off the facts that wait: those with the reference first, then the oldest.
-func (o *Order) match(action PaymentAction, reference string, amountMicros int64) {
+// match takes an amount off the facts that wait: those with the provider's reference first, then the oldest.
+func (o *Order) match(action PaymentAction, reference, provider string, amountMicros int64) {
 	if amountMicros == 0 {
 		return
 	}
 	o.Unmatched = slices.Clone(o.Unmatched)
 	for _, same := range []bool{true, false} {
 		for i := range o.Unmatched {
-			if p := &o.Unmatched[i]; p.Action == action && (p.Reference == reference) == same {
+			if p := &o.Unmatched[i]; p.Action == action && p.hasReference(reference, provider) == same {
 				n := min(p.AmountMicros, amountMicros)
 				p.AmountMicros -= n
 				amountMicros -= n

@@ -52,7 +52,7 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 			},
 		}),
 		schematest.OrderEvent(&eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}),
-		schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 8_000_000}),
+		schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 8_000_000}),
 		schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	o := fold(schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: requested, Reason: "customer called"}))
 	if e := o.Timeline[4]; len(o.Lines) != 2 || o.Total != "8.00" || e.Reason != "customer called" ||
@@ -71,7 +71,7 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		o.Status != "confirmed" {
 		t.Errorf("amended: %+v", o)
 	}
-	o = fold(schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 2_500_000}),
+	o = fold(schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 2_500_000}),
 		schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: requested}),
 		schematest.OrderEvent(&eventv1.AmendmentDeclined{Short: []*eventv1.ShortLine{{
 			Sku: "A", Requested: 9, Available: 1,

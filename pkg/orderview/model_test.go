@@ -85,7 +85,7 @@ var changes = []struct {
 		return schematest.OrderEvent(again)
 	}},
 	{"", func() *eventv1.OrderEvent {
-		return schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1})
+		return schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 1})
 	}},
 }
 
@@ -343,8 +343,8 @@ func BenchmarkApply(b *testing.B) {
 	var life []*eventv1.OrderEvent
 	for _, change := range []proto.Message{
 		&eventv1.OrderPlacedV2{CustomerId: "c-1", Currency: "GBP", Lines: lines, TotalMicros: 2_000_000},
-		&eventv1.OrderReserved{}, &eventv1.PaymentAuthorizedV2{AmountMicros: 2_000_000}, &eventv1.OrderConfirmed{},
-		&eventv1.FulfilmentCreatedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV2{AmountMicros: 2_000_000},
+		&eventv1.OrderReserved{}, &eventv1.PaymentAuthorizedV3{AmountMicros: 2_000_000}, &eventv1.OrderConfirmed{},
+		&eventv1.FulfilmentCreatedV2{FulfilmentId: "f", Lines: shipped}, &eventv1.PaymentCapturedV3{AmountMicros: 2_000_000},
 		&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: shipped},
 		&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: shipped},
 		&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: shipped},

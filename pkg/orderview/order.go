@@ -150,6 +150,8 @@ type Entry struct {
 	Principal  *Principal `json:"principal,omitempty"`
 	Amount     string     `json:"amount,omitempty"`
 	Reference  string     `json:"reference,omitempty"`
+	// Provider is the payment provider's name.
+	Provider string `json:"provider,omitempty"`
 	// ProviderEventID is the payment provider's ID of this very fact.
 	ProviderEventID string `json:"provider_event_id,omitempty"`
 	// PaymentAction is what the payment is whose ID became known: authorized, captured, voided, refunded or failed.

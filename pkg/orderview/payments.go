@@ -11,45 +11,46 @@ import (
 // applyPayment folds events of payments, and sets the payment deadline.
 func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 	var amount int64
+	e.Provider = providerOf(ev)
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_PaymentStarted:
 		e.Reference = c.PaymentStarted.Reference
 		o.setDeadline(c.PaymentStarted.PaymentDeadlineMicros)
 	case *eventv1.OrderEvent_OrderReopened:
 		o.setDeadline(c.OrderReopened.PaymentDeadlineMicros)
-	case *eventv1.OrderEvent_PaymentAuthorizedV2:
-		p := c.PaymentAuthorizedV2
+	case *eventv1.OrderEvent_PaymentAuthorizedV3:
+		p := c.PaymentAuthorizedV3
 		amount, e.Reference, e.ProviderEventID = p.AmountMicros, p.Reference, p.ProviderEventId
 		o.authorized += amount - p.MatchedMicros
 		o.voided += p.VoidedMicros
-		o.match("capture", p.Reference, p.MatchedMicros)
-		o.match("void", p.Reference, p.VoidedMicros)
+		o.match("capture", p.Reference, p.Provider, p.MatchedMicros)
+		o.match("void", p.Reference, p.Provider, p.VoidedMicros)
 		o.paymentFailed = false
 		o.clearPaymentDue()
-	case *eventv1.OrderEvent_PaymentCapturedV2:
-		p := c.PaymentCapturedV2
+	case *eventv1.OrderEvent_PaymentCapturedV3:
+		p := c.PaymentCapturedV3
 		amount, e.Reference, e.ProviderEventID = p.AmountMicros, p.Reference, p.ProviderEventId
 		o.captured += amount
 		o.authorized += p.UnmatchedMicros
 		o.voided -= p.UnvoidedMicros
 		o.due.overpayment += p.RefundDueMicros
-		o.keepUnmatched("capture", p.Reference, p.UnmatchedMicros)
+		o.keepUnmatched("capture", p.Reference, p.Provider, p.UnmatchedMicros)
 		o.clearPaymentDue()
-	case *eventv1.OrderEvent_PaymentVoidedV2:
-		p := c.PaymentVoidedV2
+	case *eventv1.OrderEvent_PaymentVoidedV3:
+		p := c.PaymentVoidedV3
 		amount, e.Reference, e.Reason = p.AmountMicros+p.UnmatchedMicros, p.Reference, p.Reason
 		e.ProviderEventID = p.ProviderEventId
 		o.voided += p.AmountMicros
-		o.keepUnmatched("void", p.Reference, p.UnmatchedMicros)
-	case *eventv1.OrderEvent_PaymentRefundedV2:
-		p := c.PaymentRefundedV2
+		o.keepUnmatched("void", p.Reference, p.Provider, p.UnmatchedMicros)
+	case *eventv1.OrderEvent_PaymentRefundedV3:
+		p := c.PaymentRefundedV3
 		amount, e.Reference, e.Reason = p.AmountMicros+p.UnmatchedMicros, p.Reference, p.Reason
 		e.ProviderEventID = p.ProviderEventId
 		o.refunded += p.AmountMicros
 		o.goodwill += p.GoodwillMicros
 		o.due.pay(p.AmountMicros - p.GoodwillMicros)
-		o.keepUnmatched("refund", p.Reference, p.UnmatchedMicros)
-		o.match("refund", p.Reference, p.MatchedMicros)
+		o.keepUnmatched("refund", p.Reference, p.Provider, p.UnmatchedMicros)
+		o.match("refund", p.Reference, p.Provider, p.MatchedMicros)
 	case *eventv1.OrderEvent_CoverLost:
 		amount = c.CoverLost.PaymentDueMicros
 		o.underpaid = true
@@ -66,6 +67,27 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 	if amount != 0 {
 		e.Amount = o.amount(amount)
 	}
+}
+
+// providerOf is the name of the payment provider, where an event has it.
+func providerOf(ev *eventv1.OrderEvent) string {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_PaymentStarted:
+		return c.PaymentStarted.Provider
+	case *eventv1.OrderEvent_PaymentAuthorizedV3:
+		return c.PaymentAuthorizedV3.Provider
+	case *eventv1.OrderEvent_PaymentCapturedV3:
+		return c.PaymentCapturedV3.Provider
+	case *eventv1.OrderEvent_PaymentVoidedV3:
+		return c.PaymentVoidedV3.Provider
+	case *eventv1.OrderEvent_PaymentRefundedV3:
+		return c.PaymentRefundedV3.Provider
+	case *eventv1.OrderEvent_PaymentFailed:
+		return c.PaymentFailed.Provider
+	case *eventv1.OrderEvent_PaymentIdentified:
+		return c.PaymentIdentified.Provider
+	}
+	return ""
 }
 
 func (o *Order) setDeadline(micros int64) {

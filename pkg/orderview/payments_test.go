@@ -26,29 +26,30 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "pending", "", "2023-11-14T22:13:20Z"},
 		{schematest.OrderEvent(&eventv1.PaymentStarted{Reference: "pi", PaymentDeadlineMicros: 1_700_000_060_000_000}),
 			"reserved", "pending", "", "2023-11-14T22:14:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi", Reason: "declined", ProviderEventId: "evt_4"}),
+		{schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi", Reason: "declined", ProviderEventId: "evt_4",
+			Provider: "stripe"}),
 			"reserved", "failed", "", "2023-11-14T22:14:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderExpired{}), "expired", "failed", "", "2023-11-14T22:14:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000, Reference: "pj",
-			ProviderEventId: "evt_6"}),
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 7_650_000, Reference: "pj",
+			ProviderEventId: "evt_6", Provider: "stripe"}),
 			"expired", "authorized", "7.65", "2023-11-14T22:14:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderReopened{PaymentDeadlineMicros: 1_700_000_120_000_000}),
 			"placed", "authorized", "", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "authorized", "", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), "confirmed", "authorized", "", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 5_000_000, ProviderEventId: "evt_10"}),
+		{schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 5_000_000, ProviderEventId: "evt_10", Provider: "stripe"}),
 			"confirmed", "partially_captured", "5.00", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1_000_000, Reason: "late",
-			ProviderEventId: "evt_11"}),
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV3{AmountMicros: 1_000_000, Reason: "late",
+			ProviderEventId: "evt_11", Provider: "stripe"}),
 			"confirmed", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.PaymentIdentified{Action: eventv1.PaymentAction_PAYMENT_ACTION_CAPTURED,
-			AmountMicros: 5_000_000, ProviderEventId: "evt_12"}), "confirmed", "partially_refunded", "5.00",
+			AmountMicros: 5_000_000, ProviderEventId: "evt_12", Provider: "stripe"}), "confirmed", "partially_refunded", "5.00",
 			"2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 2_650_000, RefundDueMicros: 4_000_000}),
 			"cancelled", "partially_refunded", "", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentVoidedV2{UnmatchedMicros: 1_000_000, Reference: "pk",
-			ProviderEventId: "evt_14"}), "cancelled", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 4_000_000}),
+		{schematest.OrderEvent(&eventv1.PaymentVoidedV3{UnmatchedMicros: 1_000_000, Reference: "pk",
+			ProviderEventId: "evt_14", Provider: "stripe"}), "cancelled", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV3{AmountMicros: 4_000_000}),
 			"cancelled", "refunded", "4.00", "2023-11-14T22:15:20Z"},
 	}
 	for i, step := range steps {
@@ -74,6 +75,9 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 			(id == "") == strings.Contains(step.event.String(), "provider_event_id") {
 			t.Errorf("%s has the ID %q", entry.Type, id)
 		}
+		if (entry.Provider == "stripe") != (entry.ProviderEventID != "") {
+			t.Errorf("%s has the provider %q", entry.Type, entry.Provider)
+		}
 		if entry.Type == "payment_refunded" && o.RefundDue != "0.00" {
 			t.Errorf("%s is due after a refund", o.RefundDue)
 		}
@@ -95,20 +99,20 @@ func TestAnOrderTellsWhatIsDue(t *testing.T) {
 	}{
 		{schematest.OrderEvent(&eventv1.OrderPlacedV2{
 			CustomerId: "c", Currency: "GBP", Lines: lines, SubtotalMicros: 10_000_000, TotalMicros: 10_000_000}), ""},
-		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 10_000_000}), ""},
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 10_000_000}), ""},
 		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), ""},
-		{schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 4_000_000}), ""},
+		{schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 4_000_000}), ""},
 		{schematest.OrderEvent(&eventv1.CoverLost{PaymentDueMicros: 4_000_000, PaymentDeadlineMicros: 1_700_000_000_000_000}),
 			"payment 4.00, until 2023-11-14T22:13:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 4_000_000}), "until 2023-11-14T22:13:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 10_000_000, RefundDueMicros: 1_000_000}),
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 4_000_000}), "until 2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 10_000_000, RefundDueMicros: 1_000_000}),
 			"overpayment 1.00, until 2023-11-14T22:13:20Z"},
 		{schematest.OrderEvent(&eventv1.LinesCancelledV2{
 			Lines: cancelled, SubtotalMicros: 7_500_000, TotalMicros: 7_500_000, RefundDueMicros: 2_500_000}),
 			"overpayment 1.00, cancellation 2.50, until 2023-11-14T22:13:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 500_000, GoodwillMicros: 500_000}),
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV3{AmountMicros: 500_000, GoodwillMicros: 500_000}),
 			"overpayment 1.00, cancellation 2.50, goodwill 0.50, until 2023-11-14T22:13:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 2_000_000}),
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV3{AmountMicros: 2_000_000}),
 			"cancellation 1.50, goodwill 0.50, until 2023-11-14T22:13:20Z"},
 	} {
 		f.append("o-1", uint64(i+1), step.event)

@@ -55,7 +55,7 @@ func (f *fixture) life(id, customer string) {
 	f.append(id, 1, schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000}))
 	f.append(id, 2, schematest.OrderEvent(&eventv1.OrderReserved{}))
-	f.append(id, 3, schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000}))
+	f.append(id, 3, schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 7_650_000}))
 	f.append(id, 4, schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	ship := []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}}
 	f.append(id, 5, schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f1", Lines: ship}))

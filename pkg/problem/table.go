@@ -118,6 +118,12 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: "invalid_provider", Status: http.StatusBadRequest,
+		Title:  "The provider's name is not valid",
+		Cause:  "`provider` is longer than 50 characters, or holds control characters.",
+		Remedy: "Send the payment provider's name, such as `stripe`, always in the same way; or leave it out.",
+	},
+	{
 		Code: "invalid_provider_event_id", Status: http.StatusBadRequest,
 		Title:  "The provider's ID is not valid",
 		Cause:  "`provider_event_id` is empty, longer than 100 characters, or holds control characters.",

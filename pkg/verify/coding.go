@@ -196,7 +196,11 @@ func (o *order) code(c *coder) {
 	})
 	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline,
 		&o.goodwill, &o.earlyCaptured, &o.earlyVoided, &o.earlyRefunded)
-	list(c, &o.providerEvents, c.text)
+	list(c, &o.providerEvents, func(p *providerEvent) {
+		c.int32(&p.action)
+		c.text(&p.id)
+		c.text(&p.provider)
+	})
 	for i := range o.unidentified {
 		c.int64(&o.unidentified[i])
 	}

@@ -100,7 +100,7 @@ func receiveReturn(s *story, condition eventv1.Condition) {
 func requestReturn(s *story) {
 	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
 	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: a}))
-	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 5_110_000}))
+	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 5_110_000}))
 	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReturnRequestedV2{ReturnId: "r", Lines: a}))
 }
 

@@ -119,7 +119,7 @@ func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.
 // hashedOfOrders are those of the table orders, in the order of their values in orderEvent.
 var hashedOfOrders = []string{
 	"partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason", "returned_micros",
-	"rounding", "taxes_included", "occurred_at", "recorded_at",
+	"rounding", "taxes_included", "provider", "occurred_at", "recorded_at",
 }
 
 func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.OrderEvent) {
@@ -139,7 +139,7 @@ func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.Orde
 		1, lines, quantity, sign*c.number("subtotal_micros"), sign*c.number("total_micros"), c.amount(),
 		m.row.of(rec.Partition, rec.Offset, ev.OrderId, ev.Meta.Version, c.status(), c.text("customer_id"),
 			c.reference(), c.text("reason"), c.number("returned_micros"), rounding, taxesIncluded,
-			ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
+			c.text("provider"), ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
 }
 
 // hashedOfLines are those of the table order_lines, in the order of their values in orderLines.

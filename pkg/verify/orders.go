@@ -31,8 +31,7 @@ type order struct {
 	refundDue, goodwill  int64
 	// What was told before what it follows from, and waits (I10).
 	earlyCaptured, earlyVoided, earlyRefunded int64
-	// providerEvents are the payment provider's IDs of facts, each with its kind before it, such as "voided evt_1".
-	providerEvents []string
+	providerEvents                            []providerEvent
 	// unidentified counts the payments with a reference and without an ID of the provider, by what they are.
 	unidentified [7]int64
 	deadline     int64
@@ -110,7 +109,7 @@ func (c *checker) foldOrder(rec *eventlog.Record) {
 		o.wantedVersion, o.settled = max(o.version, o.wantedVersion+1), false
 	}
 	c.checkPaymentDue(rec, o, &ev, name)
-	c.check(Money, !o.refundsWait() || ev.GetPaymentRefundedV2().GetMatchedMicros() > 0,
+	c.check(Money, !o.refundsWait() || ev.GetPaymentRefundedV3().GetMatchedMicros() > 0,
 		"%s: %s before %d refunded went back, with %d of %d captured not refunded",
 		at(rec), name, o.earlyRefunded, o.captured-o.refunded, o.captured)
 	c.foldOrderChange(rec, o, &ev)

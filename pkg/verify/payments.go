@@ -41,46 +41,66 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 	}
 }
 
+// providerEvent is a fact that a payment provider has an ID of.
+type providerEvent struct {
+	action       int32  // eventv1.PaymentAction
+	id, provider string // the provider's name is empty where it was not told
+}
+
+// is reports whether two facts are the same: names of providers tell them apart where both have one (ORD-75).
+func (p providerEvent) is(other providerEvent) bool {
+	return p.action == other.action && p.id == other.id &&
+		(p.provider == other.provider || p.provider == "" || other.provider == "")
+}
+
+// providersFact is what a payment provider did: its name, its reference, and its ID of the fact. The action is 0 for an
+// event that tells of nothing that it did.
+func providersFact(ev *eventv1.OrderEvent) (fact providerEvent, reference string) {
+	of := func(action eventv1.PaymentAction, p interface {
+		GetReference() string
+		GetProviderEventId() string
+		GetProvider() string
+	}) (providerEvent, string) {
+		return providerEvent{int32(action), p.GetProviderEventId(), p.GetProvider()}, p.GetReference()
+	}
+	switch ch := ev.Change.(type) {
+	case *eventv1.OrderEvent_PaymentAuthorizedV3:
+		return of(eventv1.PaymentAction_PAYMENT_ACTION_AUTHORIZED, ch.PaymentAuthorizedV3)
+	case *eventv1.OrderEvent_PaymentCapturedV3:
+		return of(eventv1.PaymentAction_PAYMENT_ACTION_CAPTURED, ch.PaymentCapturedV3)
+	case *eventv1.OrderEvent_PaymentVoidedV3:
+		return of(eventv1.PaymentAction_PAYMENT_ACTION_VOIDED, ch.PaymentVoidedV3)
+	case *eventv1.OrderEvent_PaymentRefundedV3:
+		return of(eventv1.PaymentAction_PAYMENT_ACTION_REFUNDED, ch.PaymentRefundedV3)
+	case *eventv1.OrderEvent_PaymentFailed:
+		return of(eventv1.PaymentAction_PAYMENT_ACTION_FAILED, ch.PaymentFailed)
+	case *eventv1.OrderEvent_PaymentIdentified:
+		return of(ch.PaymentIdentified.Action, ch.PaymentIdentified)
+	}
+	return providerEvent{}, ""
+}
+
 // checkProviderEvent checks that each fact of a payment provider is recorded once, and that an ID which became known
 // later is that of a payment without one (ORD-67).
 func (c *checker) checkProviderEvent(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
-	var action eventv1.PaymentAction
-	var reference, id string
-	switch ch := ev.Change.(type) {
-	case *eventv1.OrderEvent_PaymentAuthorizedV2:
-		p := ch.PaymentAuthorizedV2
-		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_AUTHORIZED, p.Reference, p.ProviderEventId
-	case *eventv1.OrderEvent_PaymentCapturedV2:
-		p := ch.PaymentCapturedV2
-		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_CAPTURED, p.Reference, p.ProviderEventId
-	case *eventv1.OrderEvent_PaymentVoidedV2:
-		p := ch.PaymentVoidedV2
-		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_VOIDED, p.Reference, p.ProviderEventId
-	case *eventv1.OrderEvent_PaymentRefundedV2:
-		p := ch.PaymentRefundedV2
-		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_REFUNDED, p.Reference, p.ProviderEventId
-	case *eventv1.OrderEvent_PaymentFailed:
-		p := ch.PaymentFailed
-		action, reference, id = eventv1.PaymentAction_PAYMENT_ACTION_FAILED, p.Reference, p.ProviderEventId
-	case *eventv1.OrderEvent_PaymentIdentified:
-		action, id = ch.PaymentIdentified.Action, ch.PaymentIdentified.ProviderEventId
-		known := schema.PaymentActions.Word(action) != "" // any number may be in the log
-		c.check(Money, known && id != "" && o.unidentified[action] > 0,
-			"%s: the provider's event %q is said to be a payment without an ID, and there is none", at(rec), id)
-		if !known {
+	fact, reference := providersFact(ev)
+	kind := schema.PaymentActions.Word(eventv1.PaymentAction(fact.action)) // "": any number may be in the log
+	if ev.GetPaymentIdentified() != nil {
+		c.check(Money, kind != "" && fact.id != "" && o.unidentified[fact.action] > 0,
+			"%s: the provider's event %q is said to be a payment without an ID, and there is none", at(rec), fact.id)
+		if kind == "" {
 			return
 		}
-		o.unidentified[action]--
+		o.unidentified[fact.action]--
 	}
-	kind := schema.PaymentActions.Word(action)
-	if id == "" {
-		if reference != "" {
-			o.unidentified[action]++
+	if fact.id == "" {
+		if reference != "" && fact.action != 0 {
+			o.unidentified[fact.action]++
 		}
 		return
 	}
-	fact := kind + " " + id
-	c.check(Money, !slices.Contains(o.providerEvents, fact), "%s: the provider's event %q is %s twice", at(rec), id, kind)
+	c.check(Money, !slices.ContainsFunc(o.providerEvents, fact.is),
+		"%s: the provider's event %q is %s twice", at(rec), fact.id, kind)
 	o.providerEvents = append(o.providerEvents, fact)
 }
 
@@ -88,20 +108,20 @@ func (c *checker) checkProviderEvent(rec *eventlog.Record, o *order, ev *eventv1
 func (c *checker) foldAmount(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	c.checkProviderEvent(rec, o, ev)
 	switch ch := ev.Change.(type) {
-	case *eventv1.OrderEvent_PaymentAuthorizedV2:
-		c.foldAuthorization(rec, o, ch.PaymentAuthorizedV2)
-	case *eventv1.OrderEvent_PaymentCapturedV2:
-		c.foldCapture(rec, o, ch.PaymentCapturedV2)
-	case *eventv1.OrderEvent_PaymentVoidedV2:
-		p := ch.PaymentVoidedV2
+	case *eventv1.OrderEvent_PaymentAuthorizedV3:
+		c.foldAuthorization(rec, o, ch.PaymentAuthorizedV3)
+	case *eventv1.OrderEvent_PaymentCapturedV3:
+		c.foldCapture(rec, o, ch.PaymentCapturedV3)
+	case *eventv1.OrderEvent_PaymentVoidedV3:
+		p := ch.PaymentVoidedV3
 		o.voided += p.AmountMicros
 		o.earlyVoided += p.UnmatchedMicros
 		c.check(Money, p.AmountMicros+p.UnmatchedMicros > 0 && o.uncaptured() >= 0,
 			"%s: voided %d, more than was held", at(rec), p.AmountMicros)
 		c.check(Money, p.UnmatchedMicros == 0 || p.UnmatchedMicros > 0 && o.uncaptured() == 0,
 			"%s: %d voided before they were authorized, with %d held", at(rec), p.UnmatchedMicros, o.uncaptured())
-	case *eventv1.OrderEvent_PaymentRefundedV2:
-		c.foldRefund(rec, o, ch.PaymentRefundedV2)
+	case *eventv1.OrderEvent_PaymentRefundedV3:
+		c.foldRefund(rec, o, ch.PaymentRefundedV3)
 	case *eventv1.OrderEvent_CoverLost:
 		lost := ch.CoverLost
 		c.check(Money, !o.onAccount && lost.PaymentDueMicros > 0 && lost.PaymentDueMicros == o.uncovered(),
@@ -113,7 +133,7 @@ func (c *checker) foldAmount(rec *eventlog.Record, o *order, ev *eventv1.OrderEv
 }
 
 // foldRefund folds money that went back. What is no goodwill is first of what is due.
-func (c *checker) foldRefund(rec *eventlog.Record, o *order, p *eventv1.PaymentRefundedV2) {
+func (c *checker) foldRefund(rec *eventlog.Record, o *order, p *eventv1.PaymentRefundedV3) {
 	present := min(p.AmountMicros, o.paid())
 	o.refunded += p.AmountMicros
 	o.goodwill += p.GoodwillMicros
@@ -140,7 +160,7 @@ func (c *checker) checkCancelledByTimer(rec *eventlog.Record, o *order, ev *even
 
 // foldAuthorization folds money that a provider keeps for the order. What was captured before is authorized already,
 // and what was voided before is voided.
-func (c *checker) foldAuthorization(rec *eventlog.Record, o *order, p *eventv1.PaymentAuthorizedV2) {
+func (c *checker) foldAuthorization(rec *eventlog.Record, o *order, p *eventv1.PaymentAuthorizedV3) {
 	o.authorized += p.AmountMicros - p.MatchedMicros
 	o.voided += p.VoidedMicros
 	o.earlyCaptured -= p.MatchedMicros
@@ -155,7 +175,7 @@ func (c *checker) foldAuthorization(rec *eventlog.Record, o *order, p *eventv1.P
 
 // foldCapture folds money that a provider has captured. It may capture what was voided before, which is then voided no
 // more, and what nobody has to pay, which is due for refund.
-func (c *checker) foldCapture(rec *eventlog.Record, o *order, p *eventv1.PaymentCapturedV2) {
+func (c *checker) foldCapture(rec *eventlog.Record, o *order, p *eventv1.PaymentCapturedV3) {
 	beyond := max(0, p.AmountMicros-o.uncaptured())
 	early := max(0, beyond-o.voided)
 	c.check(Money, p.UnvoidedMicros == beyond-early && p.UnmatchedMicros == early,

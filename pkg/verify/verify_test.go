@@ -65,7 +65,7 @@ func healthy() *story {
 		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
 		SubtotalMicros: 5_110_000, TotalMicros: 5_110_000, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}))
 	s.addOrder("o-1", 2, "", schematest.OrderEvent(&eventv1.OrderReserved{}))
-	s.addOrder("o-1", 3, "p", schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 5_110_000}))
+	s.addOrder("o-1", 3, "p", schematest.OrderEvent(&eventv1.PaymentAuthorizedV3{AmountMicros: 5_110_000}))
 	s.addOrder("o-1", 4, "p", schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	s.addOrder("o-1", 5, "s", schematest.OrderEvent(&eventv1.LinesShippedV2{
 		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))

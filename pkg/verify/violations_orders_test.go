@@ -11,7 +11,7 @@ var orderViolations = []violation{
 	{"lines that do not make the subtotal", verify.Money, "", func(s *story) { s.placed().SubtotalMicros++ }},
 	{"a total rounded the wrong way", verify.Money, "", func(s *story) { s.placed().TotalMicros = 5_120_000 }},
 	{"more captured than authorized", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "c", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 6_000_000}))
+		s.addOrder("o-1", 6, "c", schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 6_000_000}))
 	}},
 	{"shipped before it was confirmed", verify.Transitions, "", func(s *story) {
 		s.orders[3], s.orders[4] = s.orders[4], s.orders[3]
@@ -63,19 +63,25 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "g", Lines: one}))
 	}},
 	{"more voided than was held", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 5_110_001}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_001}))
 	}},
 	{"more refunded than was captured", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV3{AmountMicros: 1}))
 	}},
 	{"a refund that waits, although money was captured", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV2{UnmatchedMicros: 1_000_000}))
-		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1_000_000}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV3{UnmatchedMicros: 1_000_000}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 1_000_000}))
 		s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.PaymentFailed{}))
 	}},
 	{"one event of the provider recorded twice", verify.Money, "", func(s *story) {
 		for _, version := range []uint64{6, 7} {
 			s.addOrder("o-1", version, "", schematest.OrderEvent(&eventv1.PaymentFailed{ProviderEventId: "evt"}))
+		}
+	}},
+	{"one event of a provider recorded again without its name", verify.Money, "", func(s *story) {
+		for i, provider := range []string{"stripe", "gift card", ""} {
+			s.addOrder("o-1", uint64(6+i), "",
+				schematest.OrderEvent(&eventv1.PaymentFailed{ProviderEventId: "evt", Provider: provider}))
 		}
 	}},
 	{"an ID of the provider for a payment that is not there", verify.Money, "", func(s *story) {
@@ -94,8 +100,8 @@ var orderViolations = []violation{
 		}))
 	}},
 	{"captured after it was voided", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 5_110_000}))
-		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_000}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 1}))
 	}},
 	{"reopened without its money", verify.Money, "", func(s *story) {
 		s.orders = s.orders[:2]
@@ -109,7 +115,7 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.PaymentStarted{PaymentDeadlineMicros: 9}))
 	}},
 	{"confirmed without its money", verify.Money, "", func(s *story) {
-		s.orders[2].Change.(*eventv1.OrderEvent_PaymentAuthorizedV2).PaymentAuthorizedV2.AmountMicros = 1
+		s.orders[2].Change.(*eventv1.OrderEvent_PaymentAuthorizedV3).PaymentAuthorizedV3.AmountMicros = 1
 	}},
 	{"cancelled after it shipped", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 5_110_000}))

@@ -134,12 +134,10 @@ func TestGoldenPrincipals(t *testing.T) {
 // version is the version of a change that is written.
 func version(name string) string {
 	switch name {
-	case "return_received":
+	case "return_received", "payment_authorized", "payment_captured", "payment_voided", "payment_refunded":
 		return "v3"
-	case "order_placed", "amendment_requested", "order_amended", "payment_authorized", "payment_captured",
-		"payment_voided", "payment_refunded", "lines_shipped",
-		"lines_delivered", "lines_cancelled", "fulfilment_created", "shipment_reconciled", "return_requested",
-		"return_cancelled":
+	case "order_placed", "amendment_requested", "order_amended", "lines_shipped", "lines_delivered", "lines_cancelled",
+		"fulfilment_created", "shipment_reconciled", "return_requested", "return_cancelled":
 		return "v2"
 	}
 	return "v1"
@@ -187,6 +185,22 @@ var oldVersions = map[string]order.Event{
 		AmountMicros: 20_000_000, Reference: "void 1", Reason: "smaller order",
 	},
 	"payment_refunded.v1": order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
+	"payment_authorized.v2": order.PaymentAuthorized{
+		AmountMicros: 28_050_000, Reference: "auth 1", ProviderEventID: "evt 1", MatchedMicros: 8_050_000,
+		VoidedMicros: 1_050_000,
+	},
+	"payment_captured.v2": order.PaymentCaptured{
+		AmountMicros: 8_050_000, Reference: "cap 1", ProviderEventID: "evt 2", UnvoidedMicros: 3_050_000,
+		RefundDueMicros: 2_050_000, UnmatchedMicros: 1_050_000,
+	},
+	"payment_voided.v2": order.PaymentVoided{
+		AmountMicros: 20_000_000, Reference: "void 1", ProviderEventID: "evt 3", Reason: "smaller order",
+		UnmatchedMicros: 1_000_000,
+	},
+	"payment_refunded.v2": order.PaymentRefunded{
+		AmountMicros: 8_050_000, Reference: "refund 1", ProviderEventID: "evt 4", Reason: "broken",
+		GoodwillMicros: 1_050_000, UnmatchedMicros: 2_050_000, MatchedMicros: 3_050_000,
+	},
 }
 
 // returnedWithoutNumbers is a return of before lines had numbers.

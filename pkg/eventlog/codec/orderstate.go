@@ -129,7 +129,7 @@ func fromAmendment(a *statev1.Amendment) *order.Amendment {
 func toPayments(payments []order.Payment) []*statev1.Payment {
 	return messages(payments, func(m *statev1.Payment, p *order.Payment) {
 		m.Action, m.Reference, m.AmountMicros = int32(p.Action), p.Reference, p.AmountMicros
-		m.ProviderEventId = p.ProviderEventID
+		m.ProviderEventId, m.Provider = p.ProviderEventID, p.Provider
 	})
 }
 
@@ -137,7 +137,7 @@ func fromPayments(payments []*statev1.Payment) []order.Payment {
 	return values(payments, func(p *statev1.Payment) order.Payment {
 		return order.Payment{
 			Action: order.PaymentAction(p.Action), Reference: p.Reference, AmountMicros: p.AmountMicros,
-			ProviderEventID: p.ProviderEventId,
+			ProviderEventID: p.ProviderEventId, Provider: p.Provider,
 		}
 	})
 }

@@ -96,26 +96,29 @@ var orderSamples = map[string]order.Event{
 	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleWaiting},
 	"order_rejected":         order.OrderRejected{Short: sampleShort, RefundDueMicros: 8_050_000},
 	"payment_authorized": order.PaymentAuthorized{
-		AmountMicros: 28_050_000, Reference: "auth 1", ProviderEventID: "evt 1", MatchedMicros: 8_050_000,
-		VoidedMicros: 1_050_000,
+		AmountMicros: 28_050_000, Reference: "auth 1", ProviderEventID: "evt 1", Provider: "stripe",
+		MatchedMicros: 8_050_000, VoidedMicros: 1_050_000,
 	},
 	"payment_captured": order.PaymentCaptured{
-		AmountMicros: 8_050_000, Reference: "cap 1", ProviderEventID: "evt 2", UnvoidedMicros: 3_050_000,
-		RefundDueMicros: 2_050_000, UnmatchedMicros: 1_050_000,
+		AmountMicros: 8_050_000, Reference: "cap 1", ProviderEventID: "evt 2", Provider: "stripe",
+		UnvoidedMicros: 3_050_000, RefundDueMicros: 2_050_000, UnmatchedMicros: 1_050_000,
 	},
-	"payment_started": order.PaymentStarted{Reference: "pi 1", PaymentDeadlineMicros: 1_760_000_900_000_000},
+	"payment_started": order.PaymentStarted{
+		Reference: "pi 1", Provider: "stripe", PaymentDeadlineMicros: 1_760_000_900_000_000},
 	"payment_voided": order.PaymentVoided{
-		AmountMicros: 20_000_000, Reference: "void 1", ProviderEventID: "evt 3", Reason: "smaller order",
-		UnmatchedMicros: 1_000_000,
+		AmountMicros: 20_000_000, Reference: "void 1", ProviderEventID: "evt 3", Provider: "stripe",
+		Reason: "smaller order", UnmatchedMicros: 1_000_000,
 	},
 	"payment_refunded": order.PaymentRefunded{
-		AmountMicros: 8_050_000, Reference: "refund 1", ProviderEventID: "evt 4", Reason: "broken",
-		GoodwillMicros: 1_050_000, UnmatchedMicros: 2_050_000, MatchedMicros: 3_050_000,
+		AmountMicros: 8_050_000, Reference: "refund 1", ProviderEventID: "evt 4", Provider: "stripe",
+		Reason: "broken", GoodwillMicros: 1_050_000, UnmatchedMicros: 2_050_000, MatchedMicros: 3_050_000,
 	},
-	"cover_lost":     order.CoverLost{PaymentDueMicros: 7_000_000, PaymentDeadlineMicros: 1_760_000_900_000_000},
-	"payment_failed": order.PaymentFailed{Reference: "pi 1", ProviderEventID: "evt 5", Reason: "card declined"},
+	"cover_lost": order.CoverLost{PaymentDueMicros: 7_000_000, PaymentDeadlineMicros: 1_760_000_900_000_000},
+	"payment_failed": order.PaymentFailed{
+		Reference: "pi 1", ProviderEventID: "evt 5", Provider: "stripe", Reason: "card declined"},
 	"payment_identified": order.PaymentIdentified{Payment: order.Payment{
-		Action: order.Captured, Reference: "cap 1", AmountMicros: 8_050_000, ProviderEventID: "evt 6"}},
+		Action: order.Captured, Reference: "cap 1", AmountMicros: 8_050_000, ProviderEventID: "evt 6",
+		Provider: "stripe"}},
 	"order_reopened":  order.OrderReopened{PaymentDeadlineMicros: 1_760_000_900_000_000},
 	"order_confirmed": order.OrderConfirmed{},
 	"order_cancelled": order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000,
@@ -261,7 +264,15 @@ var (
 		}}},
 		"order_rejected": {order.OrderRejected{Short: sampleShort}},
 		"order_expired":  {order.OrderExpired{VoidedMicros: 1_000_000}},
-		"payment_failed": {order.PaymentFailed{Reference: "pi 1", Reason: "card declined"}},
+		"payment_started": {
+			order.PaymentStarted{Reference: "pi 1", PaymentDeadlineMicros: 1_760_000_900_000_000},
+		},
+		"payment_failed": {
+			order.PaymentFailed{Reference: "pi 1", Reason: "card declined"},
+			order.PaymentFailed{Reference: "pi 1", ProviderEventID: "evt 5", Reason: "card declined"},
+		},
+		"payment_identified": {order.PaymentIdentified{Payment: order.Payment{
+			Action: order.Captured, Reference: "cap 1", AmountMicros: 8_050_000, ProviderEventID: "evt 6"}}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
 		"item_registered": {

@@ -38,6 +38,37 @@ func UpgradeOrder(ev *eventv1.OrderEvent) {
 	default:
 		upgradeLines(ev)
 	}
+	upgradeProviders(ev)
+}
+
+// upgradeProviders takes money from version 2 to version 3. Version 2 did not name the provider.
+func upgradeProviders(ev *eventv1.OrderEvent) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_PaymentAuthorizedV2:
+		p := c.PaymentAuthorizedV2
+		ev.Change = &eventv1.OrderEvent_PaymentAuthorizedV3{PaymentAuthorizedV3: &eventv1.PaymentAuthorizedV3{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, MatchedMicros: p.MatchedMicros,
+			VoidedMicros: p.VoidedMicros, ProviderEventId: p.ProviderEventId,
+		}}
+	case *eventv1.OrderEvent_PaymentCapturedV2:
+		p := c.PaymentCapturedV2
+		ev.Change = &eventv1.OrderEvent_PaymentCapturedV3{PaymentCapturedV3: &eventv1.PaymentCapturedV3{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, UnvoidedMicros: p.UnvoidedMicros,
+			RefundDueMicros: p.RefundDueMicros, UnmatchedMicros: p.UnmatchedMicros, ProviderEventId: p.ProviderEventId,
+		}}
+	case *eventv1.OrderEvent_PaymentVoidedV2:
+		p := c.PaymentVoidedV2
+		ev.Change = &eventv1.OrderEvent_PaymentVoidedV3{PaymentVoidedV3: &eventv1.PaymentVoidedV3{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason, UnmatchedMicros: p.UnmatchedMicros,
+			ProviderEventId: p.ProviderEventId,
+		}}
+	case *eventv1.OrderEvent_PaymentRefundedV2:
+		p := c.PaymentRefundedV2
+		ev.Change = &eventv1.OrderEvent_PaymentRefundedV3{PaymentRefundedV3: &eventv1.PaymentRefundedV3{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason, GoodwillMicros: p.GoodwillMicros,
+			UnmatchedMicros: p.UnmatchedMicros, MatchedMicros: p.MatchedMicros, ProviderEventId: p.ProviderEventId,
+		}}
+	}
 }
 
 // upgradeLines upgrades what is about lines. Version 1 did not name them, but for amendments: their numbers stay 0.

@@ -34,6 +34,7 @@ var (
 	places      = []string{"", "", "main", "north"}
 	references  = []string{"", "", "p1", "p2"}
 	eventIDs    = []string{"", "", "", "evt_1", "evt_2", "evt_3"}
+	providers   = []string{"", "", "stripe", "gift card"}
 )
 
 // Command draws one of all commands: a client's, an answer of stock, a deadline, a past document.
@@ -226,25 +227,27 @@ func money(t *rapid.T, o order.Order) order.Command {
 		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 0,
 		10_000, 500_000, 1,
 	})
-	reference, id := One(t, references), One(t, eventIDs)
+	reference, id, provider := One(t, references), One(t, eventIDs), One(t, providers)
 	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
 	switch dice(t, 8) {
 	case 0:
-		return order.StartPayment{Reference: reference, DeadlineMicros: deadline}
+		return order.StartPayment{Reference: reference, Provider: provider, DeadlineMicros: deadline}
 	case 1, 2:
 		return order.AuthorizePayment{
-			AmountMicros: amount, Reference: reference, ProviderEventID: id, DeadlineMicros: deadline}
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, Provider: provider, DeadlineMicros: deadline}
 	case 3, 4:
 		return order.CapturePayment{
-			AmountMicros: amount, Reference: reference, ProviderEventID: id, DeadlineMicros: deadline}
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, Provider: provider, DeadlineMicros: deadline}
 	case 5:
 		return order.VoidPayment{
-			AmountMicros: amount, Reference: reference, ProviderEventID: id, Reason: "smaller", DeadlineMicros: deadline}
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, Provider: provider, Reason: "smaller",
+			DeadlineMicros: deadline}
 	case 6:
-		return order.RefundPayment{AmountMicros: amount, Reference: reference, ProviderEventID: id, Reason: "broken",
+		return order.RefundPayment{
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, Provider: provider, Reason: "broken",
 			Goodwill: rapid.Bool().Draw(t, "goodwill"), DeadlineMicros: deadline}
 	}
-	return order.FailPayment{Reference: reference, ProviderEventID: id, Reason: "declined"}
+	return order.FailPayment{Reference: reference, ProviderEventID: id, Provider: provider, Reason: "declined"}
 }
 
 // ProviderEventID is the payment provider's ID of what a command tells; "" where it has none.
@@ -266,7 +269,7 @@ func ProviderEventID(cmd order.Command) string {
 
 func shipping(t *rapid.T, o order.Order) order.Command {
 	id := One(t, fulfilments)
-	reference, event := One(t, references), One(t, eventIDs)
+	reference, event, provider := One(t, references), One(t, eventIDs), One(t, providers)
 	capture := rapid.Bool().Draw(t, "capture")
 	why := One(t, []string{"", "", "", "the customer pays at the door"})
 	switch dice(t, 9) {
@@ -276,19 +279,19 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 		return order.CreateFulfilment{FulfilmentID: id, Lines: quantities(t, o)}
 	case 3, 4:
 		return order.ShipFulfilment{FulfilmentID: id, TrackingReference: "1Z", Capture: capture, PaymentReference: reference,
-			ProviderEventID: event, UncoveredReason: why}
+			ProviderEventID: event, Provider: provider, UncoveredReason: why}
 	case 5:
 		return order.CancelFulfilment{FulfilmentID: id, Reason: "no box"}
 	case 6:
 		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference, ProviderEventID: event,
-			UncoveredReason: why}
+			Provider: provider, UncoveredReason: why}
 	case 7:
 		if len(o.Fulfilments) > 0 {
 			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
 		}
 	}
 	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference,
-		ProviderEventID: event, UncoveredReason: why}
+		ProviderEventID: event, Provider: provider, UncoveredReason: why}
 }
 
 func returning(t *rapid.T, o order.Order) order.Command {

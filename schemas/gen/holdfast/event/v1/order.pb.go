@@ -360,6 +360,10 @@ type OrderEvent struct {
 	//	*OrderEvent_OrderPlacedV2
 	//	*OrderEvent_AmendmentRequestedV2
 	//	*OrderEvent_OrderAmendedV2
+	//	*OrderEvent_PaymentAuthorizedV3
+	//	*OrderEvent_PaymentCapturedV3
+	//	*OrderEvent_PaymentVoidedV3
+	//	*OrderEvent_PaymentRefundedV3
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -875,6 +879,42 @@ func (x *OrderEvent) GetOrderAmendedV2() *OrderAmendedV2 {
 	return nil
 }
 
+func (x *OrderEvent) GetPaymentAuthorizedV3() *PaymentAuthorizedV3 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentAuthorizedV3); ok {
+			return x.PaymentAuthorizedV3
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentCapturedV3() *PaymentCapturedV3 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentCapturedV3); ok {
+			return x.PaymentCapturedV3
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentVoidedV3() *PaymentVoidedV3 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentVoidedV3); ok {
+			return x.PaymentVoidedV3
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentRefundedV3() *PaymentRefundedV3 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentRefundedV3); ok {
+			return x.PaymentRefundedV3
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -1085,6 +1125,22 @@ type OrderEvent_OrderAmendedV2 struct {
 	OrderAmendedV2 *OrderAmendedV2 `protobuf:"bytes,75,opt,name=order_amended_v2,json=orderAmendedV2,proto3,oneof"`
 }
 
+type OrderEvent_PaymentAuthorizedV3 struct {
+	PaymentAuthorizedV3 *PaymentAuthorizedV3 `protobuf:"bytes,76,opt,name=payment_authorized_v3,json=paymentAuthorizedV3,proto3,oneof"`
+}
+
+type OrderEvent_PaymentCapturedV3 struct {
+	PaymentCapturedV3 *PaymentCapturedV3 `protobuf:"bytes,77,opt,name=payment_captured_v3,json=paymentCapturedV3,proto3,oneof"`
+}
+
+type OrderEvent_PaymentVoidedV3 struct {
+	PaymentVoidedV3 *PaymentVoidedV3 `protobuf:"bytes,78,opt,name=payment_voided_v3,json=paymentVoidedV3,proto3,oneof"`
+}
+
+type OrderEvent_PaymentRefundedV3 struct {
+	PaymentRefundedV3 *PaymentRefundedV3 `protobuf:"bytes,79,opt,name=payment_refunded_v3,json=paymentRefundedV3,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -1186,6 +1242,14 @@ func (*OrderEvent_OrderPlacedV2) isOrderEvent_Change() {}
 func (*OrderEvent_AmendmentRequestedV2) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderAmendedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentAuthorizedV3) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentCapturedV3) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentVoidedV3) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentRefundedV3) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2288,8 +2352,11 @@ type PaymentStarted struct {
 	// The payment provider's reference; may be empty, here and in the events that follow.
 	Reference             string `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
 	PaymentDeadlineMicros int64  `protobuf:"varint,2,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// As that of PaymentAuthorizedV3. A program that does not know it tells starts apart by their reference alone. They
+	// move no money.
+	Provider      string `protobuf:"bytes,3,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PaymentStarted) Reset() {
@@ -2334,6 +2401,13 @@ func (x *PaymentStarted) GetPaymentDeadlineMicros() int64 {
 		return x.PaymentDeadlineMicros
 	}
 	return 0
+}
+
+func (x *PaymentStarted) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
 }
 
 // PaymentVoided is version 1, which is not written any more: nothing in it was told before what it follows from.
@@ -2459,7 +2533,7 @@ func (x *PaymentRefunded) GetReason() string {
 	return ""
 }
 
-// PaymentAuthorizedV2: a provider holds money, or has promised it.
+// PaymentAuthorizedV2 is version 2, which is not written any more: it does not name the provider.
 type PaymentAuthorizedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -2539,7 +2613,7 @@ func (x *PaymentAuthorizedV2) GetProviderEventId() string {
 	return ""
 }
 
-// PaymentCapturedV2: a provider has taken money.
+// PaymentCapturedV2 is version 2, which is not written any more: it does not name the provider.
 type PaymentCapturedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -2627,7 +2701,7 @@ func (x *PaymentCapturedV2) GetProviderEventId() string {
 	return ""
 }
 
-// PaymentVoidedV2: a provider let go of money that it held.
+// PaymentVoidedV2 is version 2, which is not written any more: it does not name the provider.
 type PaymentVoidedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -2706,7 +2780,7 @@ func (x *PaymentVoidedV2) GetProviderEventId() string {
 	return ""
 }
 
-// PaymentRefundedV2: captured money went back.
+// PaymentRefundedV2 is version 2, which is not written any more: it does not name the provider.
 type PaymentRefundedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -2802,6 +2876,383 @@ func (x *PaymentRefundedV2) GetProviderEventId() string {
 	return ""
 }
 
+// PaymentAuthorizedV3: a provider holds money, or has promised it.
+type PaymentAuthorizedV3 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The part that was captured before it was told: it has counted as authorized since then.
+	MatchedMicros int64 `protobuf:"varint,3,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
+	// The part that was voided before it was told.
+	VoidedMicros int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// The payment provider's ID of this very fact, here and in the events that follow; empty where it was not told.
+	ProviderEventId string `protobuf:"bytes,5,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	// The name of the payment provider, such as stripe, here and in the events that follow; empty where it was not told.
+	// References and IDs of two providers are two things.
+	Provider      string `protobuf:"bytes,6,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentAuthorizedV3) Reset() {
+	*x = PaymentAuthorizedV3{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentAuthorizedV3) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentAuthorizedV3) ProtoMessage() {}
+
+func (x *PaymentAuthorizedV3) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentAuthorizedV3.ProtoReflect.Descriptor instead.
+func (*PaymentAuthorizedV3) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PaymentAuthorizedV3) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentAuthorizedV3) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentAuthorizedV3) GetMatchedMicros() int64 {
+	if x != nil {
+		return x.MatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentAuthorizedV3) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *PaymentAuthorizedV3) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
+func (x *PaymentAuthorizedV3) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+// PaymentCapturedV3: a provider has taken money.
+type PaymentCapturedV3 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The part that had been voided here, and was captured all the same: it is voided no more.
+	UnvoidedMicros int64 `protobuf:"varint,3,opt,name=unvoided_micros,json=unvoidedMicros,proto3" json:"unvoided_micros,omitempty"`
+	// Captured beyond what the customer keeps: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,4,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	// The part that nobody had authorized: it counts as authorized, and waits for its authorization.
+	UnmatchedMicros int64  `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	ProviderEventId string `protobuf:"bytes,6,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	Provider        string `protobuf:"bytes,7,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaymentCapturedV3) Reset() {
+	*x = PaymentCapturedV3{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentCapturedV3) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentCapturedV3) ProtoMessage() {}
+
+func (x *PaymentCapturedV3) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentCapturedV3.ProtoReflect.Descriptor instead.
+func (*PaymentCapturedV3) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PaymentCapturedV3) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV3) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentCapturedV3) GetUnvoidedMicros() int64 {
+	if x != nil {
+		return x.UnvoidedMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV3) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV3) GetUnmatchedMicros() int64 {
+	if x != nil {
+		return x.UnmatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV3) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
+func (x *PaymentCapturedV3) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+// PaymentVoidedV3: a provider let go of money that it held.
+type PaymentVoidedV3 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// "late_payment" and "order_rejected" where no client asked for it.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Told beyond the amount, of an authorization that has not been told yet.
+	UnmatchedMicros int64  `protobuf:"varint,4,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	ProviderEventId string `protobuf:"bytes,5,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	Provider        string `protobuf:"bytes,6,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaymentVoidedV3) Reset() {
+	*x = PaymentVoidedV3{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentVoidedV3) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentVoidedV3) ProtoMessage() {}
+
+func (x *PaymentVoidedV3) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentVoidedV3.ProtoReflect.Descriptor instead.
+func (*PaymentVoidedV3) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PaymentVoidedV3) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentVoidedV3) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentVoidedV3) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PaymentVoidedV3) GetUnmatchedMicros() int64 {
+	if x != nil {
+		return x.UnmatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentVoidedV3) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
+func (x *PaymentVoidedV3) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+// PaymentRefundedV3: captured money went back.
+type PaymentRefundedV3 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reason       string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The part that is a present: it takes nothing off what is due for refund, and the customer has to pay so much less.
+	GoodwillMicros int64 `protobuf:"varint,4,opt,name=goodwill_micros,json=goodwillMicros,proto3" json:"goodwill_micros,omitempty"`
+	// Told beyond the amount, of a capture that has not been told yet.
+	UnmatchedMicros int64 `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	// The part of the amount that has waited for the capture before this event, whose reference it has.
+	MatchedMicros   int64  `protobuf:"varint,6,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
+	ProviderEventId string `protobuf:"bytes,7,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	Provider        string `protobuf:"bytes,8,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaymentRefundedV3) Reset() {
+	*x = PaymentRefundedV3{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentRefundedV3) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentRefundedV3) ProtoMessage() {}
+
+func (x *PaymentRefundedV3) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentRefundedV3.ProtoReflect.Descriptor instead.
+func (*PaymentRefundedV3) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *PaymentRefundedV3) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV3) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentRefundedV3) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PaymentRefundedV3) GetGoodwillMicros() int64 {
+	if x != nil {
+		return x.GoodwillMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV3) GetUnmatchedMicros() int64 {
+	if x != nil {
+		return x.UnmatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV3) GetMatchedMicros() int64 {
+	if x != nil {
+		return x.MatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV3) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
+func (x *PaymentRefundedV3) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
 // CoverLost: a void or a refund took money that a confirmed order needs, or an amendment made it need more. It does not
 // ship, and waits for it until then.
 type CoverLost struct {
@@ -2815,7 +3266,7 @@ type CoverLost struct {
 
 func (x *CoverLost) Reset() {
 	*x = CoverLost{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2827,7 +3278,7 @@ func (x *CoverLost) String() string {
 func (*CoverLost) ProtoMessage() {}
 
 func (x *CoverLost) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2840,7 +3291,7 @@ func (x *CoverLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoverLost.ProtoReflect.Descriptor instead.
 func (*CoverLost) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CoverLost) GetPaymentDueMicros() int64 {
@@ -2862,15 +3313,17 @@ type PaymentFailed struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Reference string                 `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
 	Reason    string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// A program that does not know it tells failures apart by their reference alone. Failures move no money.
+	// A program that does not know it tells failures apart by their reference alone, here and below. Failures move no
+	// money.
 	ProviderEventId string `protobuf:"bytes,3,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	Provider        string `protobuf:"bytes,4,opt,name=provider,proto3" json:"provider,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3335,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +3348,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PaymentFailed) GetReference() string {
@@ -2919,6 +3372,13 @@ func (x *PaymentFailed) GetProviderEventId() string {
 	return ""
 }
 
+func (x *PaymentFailed) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
 // PaymentIdentified: the payment provider's ID of a payment became known, which was recorded without it. Of several such
 // payments it is the first. No money moves.
 type PaymentIdentified struct {
@@ -2927,13 +3387,15 @@ type PaymentIdentified struct {
 	Reference       string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
 	AmountMicros    int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
 	ProviderEventId string                 `protobuf:"bytes,4,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The payment's, or what became known of it with the ID. A payment that named it before is of version 3.
+	Provider      string `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PaymentIdentified) Reset() {
 	*x = PaymentIdentified{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3407,7 @@ func (x *PaymentIdentified) String() string {
 func (*PaymentIdentified) ProtoMessage() {}
 
 func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3420,7 @@ func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentIdentified.ProtoReflect.Descriptor instead.
 func (*PaymentIdentified) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PaymentIdentified) GetAction() PaymentAction {
@@ -2989,6 +3451,13 @@ func (x *PaymentIdentified) GetProviderEventId() string {
 	return ""
 }
 
+func (x *PaymentIdentified) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
 // OrderReopened: an expired order was paid after all, and asks stock again, until then.
 type OrderReopened struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
@@ -2999,7 +3468,7 @@ type OrderReopened struct {
 
 func (x *OrderReopened) Reset() {
 	*x = OrderReopened{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3480,7 @@ func (x *OrderReopened) String() string {
 func (*OrderReopened) ProtoMessage() {}
 
 func (x *OrderReopened) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3493,7 @@ func (x *OrderReopened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
 func (*OrderReopened) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
@@ -3043,7 +3512,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3524,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3537,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
 }
 
 type OrderCancelled struct {
@@ -3084,7 +3553,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3096,7 +3565,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3109,7 +3578,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -3145,7 +3614,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3157,7 +3626,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3170,7 +3639,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -3202,7 +3671,7 @@ type LinesShipped struct {
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3214,7 +3683,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3227,7 +3696,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -3274,7 +3743,7 @@ type LinesShippedV2 struct {
 
 func (x *LinesShippedV2) Reset() {
 	*x = LinesShippedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3755,7 @@ func (x *LinesShippedV2) String() string {
 func (*LinesShippedV2) ProtoMessage() {}
 
 func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3299,7 +3768,7 @@ func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShippedV2.ProtoReflect.Descriptor instead.
 func (*LinesShippedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LinesShippedV2) GetFulfilmentId() string {
@@ -3340,7 +3809,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3352,7 +3821,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3365,7 +3834,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -3388,7 +3857,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3400,7 +3869,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3413,7 +3882,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -3448,7 +3917,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3460,7 +3929,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3473,7 +3942,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -3535,7 +4004,7 @@ type CancelledLine struct {
 
 func (x *CancelledLine) Reset() {
 	*x = CancelledLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3547,7 +4016,7 @@ func (x *CancelledLine) String() string {
 func (*CancelledLine) ProtoMessage() {}
 
 func (x *CancelledLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3560,7 +4029,7 @@ func (x *CancelledLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelledLine.ProtoReflect.Descriptor instead.
 func (*CancelledLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CancelledLine) GetLine() uint32 {
@@ -3625,7 +4094,7 @@ type LinesCancelledV2 struct {
 
 func (x *LinesCancelledV2) Reset() {
 	*x = LinesCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3637,7 +4106,7 @@ func (x *LinesCancelledV2) String() string {
 func (*LinesCancelledV2) ProtoMessage() {}
 
 func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3650,7 +4119,7 @@ func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelledV2.ProtoReflect.Descriptor instead.
 func (*LinesCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LinesCancelledV2) GetLines() []*CancelledLine {
@@ -3713,7 +4182,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3725,7 +4194,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3738,7 +4207,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -3766,7 +4235,7 @@ type FulfilmentCreatedV2 struct {
 
 func (x *FulfilmentCreatedV2) Reset() {
 	*x = FulfilmentCreatedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3778,7 +4247,7 @@ func (x *FulfilmentCreatedV2) String() string {
 func (*FulfilmentCreatedV2) ProtoMessage() {}
 
 func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3791,7 +4260,7 @@ func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreatedV2.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreatedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *FulfilmentCreatedV2) GetFulfilmentId() string {
@@ -3819,7 +4288,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3831,7 +4300,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3844,7 +4313,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -3872,7 +4341,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3884,7 +4353,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3897,7 +4366,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -3925,7 +4394,7 @@ type LinesDeliveredV2 struct {
 
 func (x *LinesDeliveredV2) Reset() {
 	*x = LinesDeliveredV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +4406,7 @@ func (x *LinesDeliveredV2) String() string {
 func (*LinesDeliveredV2) ProtoMessage() {}
 
 func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4419,7 @@ func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDeliveredV2.ProtoReflect.Descriptor instead.
 func (*LinesDeliveredV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LinesDeliveredV2) GetFulfilmentId() string {
@@ -3987,7 +4456,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3999,7 +4468,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4012,7 +4481,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -4090,7 +4559,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4102,7 +4571,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4115,7 +4584,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -4190,7 +4659,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4202,7 +4671,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4215,7 +4684,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -4269,7 +4738,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4281,7 +4750,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4294,7 +4763,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -4316,7 +4785,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4328,7 +4797,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4341,7 +4810,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -4370,7 +4839,7 @@ type ShipmentReconciledV2 struct {
 
 func (x *ShipmentReconciledV2) Reset() {
 	*x = ShipmentReconciledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4382,7 +4851,7 @@ func (x *ShipmentReconciledV2) String() string {
 func (*ShipmentReconciledV2) ProtoMessage() {}
 
 func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4395,7 +4864,7 @@ func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
@@ -4425,7 +4894,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4437,7 +4906,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4450,7 +4919,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -4487,7 +4956,7 @@ type ReturnRequestedV2 struct {
 
 func (x *ReturnRequestedV2) Reset() {
 	*x = ReturnRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4968,7 @@ func (x *ReturnRequestedV2) String() string {
 func (*ReturnRequestedV2) ProtoMessage() {}
 
 func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4981,7 @@ func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
 func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReturnRequestedV2) GetReturnId() string {
@@ -4552,7 +5021,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4564,7 +5033,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4577,7 +5046,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -4626,7 +5095,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4638,7 +5107,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4651,7 +5120,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -4720,7 +5189,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4732,7 +5201,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4745,7 +5214,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -4805,7 +5274,7 @@ type ReturnReceivedV3 struct {
 
 func (x *ReturnReceivedV3) Reset() {
 	*x = ReturnReceivedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4817,7 +5286,7 @@ func (x *ReturnReceivedV3) String() string {
 func (*ReturnReceivedV3) ProtoMessage() {}
 
 func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4830,7 +5299,7 @@ func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReturnReceivedV3) GetReturnId() string {
@@ -4894,7 +5363,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5375,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5388,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -4955,7 +5424,7 @@ type ReturnCancelledV2 struct {
 
 func (x *ReturnCancelledV2) Reset() {
 	*x = ReturnCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4967,7 +5436,7 @@ func (x *ReturnCancelledV2) String() string {
 func (*ReturnCancelledV2) ProtoMessage() {}
 
 func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4980,7 +5449,7 @@ func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
 func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReturnCancelledV2) GetReturnId() string {
@@ -5028,7 +5497,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5040,7 +5509,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5053,7 +5522,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -5137,7 +5606,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5149,7 +5618,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5162,7 +5631,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -5192,7 +5661,7 @@ type AmendmentRequestedV2 struct {
 
 func (x *AmendmentRequestedV2) Reset() {
 	*x = AmendmentRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5204,7 +5673,7 @@ func (x *AmendmentRequestedV2) String() string {
 func (*AmendmentRequestedV2) ProtoMessage() {}
 
 func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5217,7 +5686,7 @@ func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequestedV2.ProtoReflect.Descriptor instead.
 func (*AmendmentRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AmendmentRequestedV2) GetLines() []*AmendedLine {
@@ -5262,7 +5731,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5274,7 +5743,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5287,7 +5756,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -5362,7 +5831,7 @@ type OrderAmendedV2 struct {
 
 func (x *OrderAmendedV2) Reset() {
 	*x = OrderAmendedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5843,7 @@ func (x *OrderAmendedV2) String() string {
 func (*OrderAmendedV2) ProtoMessage() {}
 
 func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5856,7 @@ func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmendedV2.ProtoReflect.Descriptor instead.
 func (*OrderAmendedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *OrderAmendedV2) GetLines() []*AmendedLine {
@@ -5459,7 +5928,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5471,7 +5940,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5484,7 +5953,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -5505,7 +5974,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb1!\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x91$\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -5563,7 +6032,11 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x13return_cancelled_v2\x18H \x01(\v2$.holdfast.event.v1.ReturnCancelledV2H\x00R\x11returnCancelledV2\x12J\n" +
 	"\x0forder_placed_v2\x18I \x01(\v2 .holdfast.event.v1.OrderPlacedV2H\x00R\rorderPlacedV2\x12_\n" +
 	"\x16amendment_requested_v2\x18J \x01(\v2'.holdfast.event.v1.AmendmentRequestedV2H\x00R\x14amendmentRequestedV2\x12M\n" +
-	"\x10order_amended_v2\x18K \x01(\v2!.holdfast.event.v1.OrderAmendedV2H\x00R\x0eorderAmendedV2B\b\n" +
+	"\x10order_amended_v2\x18K \x01(\v2!.holdfast.event.v1.OrderAmendedV2H\x00R\x0eorderAmendedV2\x12\\\n" +
+	"\x15payment_authorized_v3\x18L \x01(\v2&.holdfast.event.v1.PaymentAuthorizedV3H\x00R\x13paymentAuthorizedV3\x12V\n" +
+	"\x13payment_captured_v3\x18M \x01(\v2$.holdfast.event.v1.PaymentCapturedV3H\x00R\x11paymentCapturedV3\x12P\n" +
+	"\x11payment_voided_v3\x18N \x01(\v2\".holdfast.event.v1.PaymentVoidedV3H\x00R\x0fpaymentVoidedV3\x12V\n" +
+	"\x13payment_refunded_v3\x18O \x01(\v2$.holdfast.event.v1.PaymentRefundedV3H\x00R\x11paymentRefundedV3B\b\n" +
 	"\x06change\"\xc0\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -5652,10 +6125,11 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12'\n" +
 	"\x0funvoided_micros\x18\x03 \x01(\x03R\x0eunvoidedMicros\x12*\n" +
-	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"f\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"\x82\x01\n" +
 	"\x0ePaymentStarted\x12\x1c\n" +
 	"\treference\x18\x01 \x01(\tR\treference\x126\n" +
-	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"j\n" +
+	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\x12\x1a\n" +
+	"\bprovider\x18\x03 \x01(\tR\bprovider\"j\n" +
 	"\rPaymentVoided\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
@@ -5690,19 +6164,52 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fgoodwill_micros\x18\x04 \x01(\x03R\x0egoodwillMicros\x12)\n" +
 	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\x12%\n" +
 	"\x0ematched_micros\x18\x06 \x01(\x03R\rmatchedMicros\x12*\n" +
-	"\x11provider_event_id\x18\a \x01(\tR\x0fproviderEventId\"q\n" +
+	"\x11provider_event_id\x18\a \x01(\tR\x0fproviderEventId\"\xec\x01\n" +
+	"\x13PaymentAuthorizedV3\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12%\n" +
+	"\x0ematched_micros\x18\x03 \x01(\x03R\rmatchedMicros\x12#\n" +
+	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11provider_event_id\x18\x05 \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\x06 \x01(\tR\bprovider\"\x9e\x02\n" +
+	"\x11PaymentCapturedV3\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12'\n" +
+	"\x0funvoided_micros\x18\x03 \x01(\x03R\x0eunvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\x12)\n" +
+	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\x12*\n" +
+	"\x11provider_event_id\x18\x06 \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\a \x01(\tR\bprovider\"\xdf\x01\n" +
+	"\x0fPaymentVoidedV3\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12)\n" +
+	"\x10unmatched_micros\x18\x04 \x01(\x03R\x0funmatchedMicros\x12*\n" +
+	"\x11provider_event_id\x18\x05 \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\x06 \x01(\tR\bprovider\"\xb1\x02\n" +
+	"\x11PaymentRefundedV3\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12'\n" +
+	"\x0fgoodwill_micros\x18\x04 \x01(\x03R\x0egoodwillMicros\x12)\n" +
+	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\x12%\n" +
+	"\x0ematched_micros\x18\x06 \x01(\x03R\rmatchedMicros\x12*\n" +
+	"\x11provider_event_id\x18\a \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\b \x01(\tR\bprovider\"q\n" +
 	"\tCoverLost\x12,\n" +
 	"\x12payment_due_micros\x18\x01 \x01(\x03R\x10paymentDueMicros\x126\n" +
-	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"q\n" +
+	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"\x8d\x01\n" +
 	"\rPaymentFailed\x12\x1c\n" +
 	"\treference\x18\x01 \x01(\tR\treference\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12*\n" +
-	"\x11provider_event_id\x18\x03 \x01(\tR\x0fproviderEventId\"\xbc\x01\n" +
+	"\x11provider_event_id\x18\x03 \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\x04 \x01(\tR\bprovider\"\xd8\x01\n" +
 	"\x11PaymentIdentified\x128\n" +
 	"\x06action\x18\x01 \x01(\x0e2 .holdfast.event.v1.PaymentActionR\x06action\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
 	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\x12*\n" +
-	"\x11provider_event_id\x18\x04 \x01(\tR\x0fproviderEventId\"G\n" +
+	"\x11provider_event_id\x18\x04 \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\x05 \x01(\tR\bprovider\"G\n" +
 	"\rOrderReopened\x126\n" +
 	"\x17payment_deadline_micros\x18\x01 \x01(\x03R\x15paymentDeadlineMicros\"\x10\n" +
 	"\x0eOrderConfirmed\"y\n" +
@@ -5929,7 +6436,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(ChargeKind)(0),              // 1: holdfast.event.v1.ChargeKind
@@ -5959,165 +6466,173 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*PaymentCapturedV2)(nil),    // 25: holdfast.event.v1.PaymentCapturedV2
 	(*PaymentVoidedV2)(nil),      // 26: holdfast.event.v1.PaymentVoidedV2
 	(*PaymentRefundedV2)(nil),    // 27: holdfast.event.v1.PaymentRefundedV2
-	(*CoverLost)(nil),            // 28: holdfast.event.v1.CoverLost
-	(*PaymentFailed)(nil),        // 29: holdfast.event.v1.PaymentFailed
-	(*PaymentIdentified)(nil),    // 30: holdfast.event.v1.PaymentIdentified
-	(*OrderReopened)(nil),        // 31: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 32: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 33: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 34: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 35: holdfast.event.v1.LinesShipped
-	(*LinesShippedV2)(nil),       // 36: holdfast.event.v1.LinesShippedV2
-	(*OrderHeld)(nil),            // 37: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 38: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 39: holdfast.event.v1.LinesCancelled
-	(*CancelledLine)(nil),        // 40: holdfast.event.v1.CancelledLine
-	(*LinesCancelledV2)(nil),     // 41: holdfast.event.v1.LinesCancelledV2
-	(*FulfilmentCreated)(nil),    // 42: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCreatedV2)(nil),  // 43: holdfast.event.v1.FulfilmentCreatedV2
-	(*FulfilmentCancelled)(nil),  // 44: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 45: holdfast.event.v1.LinesDelivered
-	(*LinesDeliveredV2)(nil),     // 46: holdfast.event.v1.LinesDeliveredV2
-	(*OrderImported)(nil),        // 47: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 48: holdfast.event.v1.CreditNoteImported
-	(*ImportRequested)(nil),      // 49: holdfast.event.v1.ImportRequested
-	(*ReservationSettled)(nil),   // 50: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 51: holdfast.event.v1.ShipmentReconciled
-	(*ShipmentReconciledV2)(nil), // 52: holdfast.event.v1.ShipmentReconciledV2
-	(*ReturnRequested)(nil),      // 53: holdfast.event.v1.ReturnRequested
-	(*ReturnRequestedV2)(nil),    // 54: holdfast.event.v1.ReturnRequestedV2
-	(*ReturnReceived)(nil),       // 55: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 56: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 57: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnReceivedV3)(nil),     // 58: holdfast.event.v1.ReturnReceivedV3
-	(*ReturnCancelled)(nil),      // 59: holdfast.event.v1.ReturnCancelled
-	(*ReturnCancelledV2)(nil),    // 60: holdfast.event.v1.ReturnCancelledV2
-	(*AmendedLine)(nil),          // 61: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 62: holdfast.event.v1.AmendmentRequested
-	(*AmendmentRequestedV2)(nil), // 63: holdfast.event.v1.AmendmentRequestedV2
-	(*OrderAmended)(nil),         // 64: holdfast.event.v1.OrderAmended
-	(*OrderAmendedV2)(nil),       // 65: holdfast.event.v1.OrderAmendedV2
-	(*AmendmentDeclined)(nil),    // 66: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 67: holdfast.event.v1.Meta
-	(*MetadataEntry)(nil),        // 68: holdfast.event.v1.MetadataEntry
-	(*AllocationRule)(nil),       // 69: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 70: holdfast.event.v1.RejectionReason
+	(*PaymentAuthorizedV3)(nil),  // 28: holdfast.event.v1.PaymentAuthorizedV3
+	(*PaymentCapturedV3)(nil),    // 29: holdfast.event.v1.PaymentCapturedV3
+	(*PaymentVoidedV3)(nil),      // 30: holdfast.event.v1.PaymentVoidedV3
+	(*PaymentRefundedV3)(nil),    // 31: holdfast.event.v1.PaymentRefundedV3
+	(*CoverLost)(nil),            // 32: holdfast.event.v1.CoverLost
+	(*PaymentFailed)(nil),        // 33: holdfast.event.v1.PaymentFailed
+	(*PaymentIdentified)(nil),    // 34: holdfast.event.v1.PaymentIdentified
+	(*OrderReopened)(nil),        // 35: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 36: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 37: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 38: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 39: holdfast.event.v1.LinesShipped
+	(*LinesShippedV2)(nil),       // 40: holdfast.event.v1.LinesShippedV2
+	(*OrderHeld)(nil),            // 41: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 42: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 43: holdfast.event.v1.LinesCancelled
+	(*CancelledLine)(nil),        // 44: holdfast.event.v1.CancelledLine
+	(*LinesCancelledV2)(nil),     // 45: holdfast.event.v1.LinesCancelledV2
+	(*FulfilmentCreated)(nil),    // 46: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCreatedV2)(nil),  // 47: holdfast.event.v1.FulfilmentCreatedV2
+	(*FulfilmentCancelled)(nil),  // 48: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 49: holdfast.event.v1.LinesDelivered
+	(*LinesDeliveredV2)(nil),     // 50: holdfast.event.v1.LinesDeliveredV2
+	(*OrderImported)(nil),        // 51: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 52: holdfast.event.v1.CreditNoteImported
+	(*ImportRequested)(nil),      // 53: holdfast.event.v1.ImportRequested
+	(*ReservationSettled)(nil),   // 54: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 55: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 56: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 57: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 58: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 59: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 60: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 61: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 62: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 63: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 64: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 65: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 66: holdfast.event.v1.AmendmentRequested
+	(*AmendmentRequestedV2)(nil), // 67: holdfast.event.v1.AmendmentRequestedV2
+	(*OrderAmended)(nil),         // 68: holdfast.event.v1.OrderAmended
+	(*OrderAmendedV2)(nil),       // 69: holdfast.event.v1.OrderAmendedV2
+	(*AmendmentDeclined)(nil),    // 70: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 71: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil),        // 72: holdfast.event.v1.MetadataEntry
+	(*AllocationRule)(nil),       // 73: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 74: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	67,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	71,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	12,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	14,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	15,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
 	18,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
 	19,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
 	20,  // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	32,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	33,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	34,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	35,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	45,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	47,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	48,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	50,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	51,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	36,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	37,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	38,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	39,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	49,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	51,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	52,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	54,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	55,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	21,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	22,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	23,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	29,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	31,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	37,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	38,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	39,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	42,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	44,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	33,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	35,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	41,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	42,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	43,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	46,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	48,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
 	16,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	28,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
-	30,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
-	53,  // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	55,  // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	59,  // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	62,  // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	64,  // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	66,  // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	49,  // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	57,  // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	32,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
+	34,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
+	57,  // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	59,  // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	63,  // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	66,  // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	68,  // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	70,  // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	53,  // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	61,  // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
 	24,  // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
 	25,  // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
 	26,  // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
 	27,  // 40: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	36,  // 41: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
-	46,  // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
-	41,  // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
-	43,  // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
-	52,  // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
-	54,  // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
-	58,  // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
-	60,  // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	40,  // 41: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
+	50,  // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
+	45,  // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
+	47,  // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
+	56,  // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	58,  // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	62,  // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	64,  // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
 	13,  // 49: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
-	63,  // 50: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
-	65,  // 51: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
-	7,   // 52: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
-	8,   // 53: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
-	68,  // 54: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	1,   // 55: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
-	8,   // 56: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
-	6,   // 57: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 58: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	69,  // 59: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	68,  // 60: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 61: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 62: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	69,  // 63: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
-	68,  // 64: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 65: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 66: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 67: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	11,  // 68: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 69: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	70,  // 70: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	17,  // 71: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,   // 72: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	11,  // 73: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 74: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 75: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	40,  // 76: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
-	10,  // 77: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 78: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 79: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 80: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 81: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 82: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	68,  // 83: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 84: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	68,  // 85: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	47,  // 86: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	48,  // 87: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	11,  // 88: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 89: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 90: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 91: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 92: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	6,   // 93: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	4,   // 94: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	56,  // 95: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	56,  // 96: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	10,  // 97: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 98: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 99: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	61,  // 100: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	61,  // 101: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	10,  // 102: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	61,  // 103: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 104: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	61,  // 105: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 106: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10,  // 107: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	17,  // 108: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	109, // [109:109] is the sub-list for method output_type
-	109, // [109:109] is the sub-list for method input_type
-	109, // [109:109] is the sub-list for extension type_name
-	109, // [109:109] is the sub-list for extension extendee
-	0,   // [0:109] is the sub-list for field type_name
+	67,  // 50: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
+	69,  // 51: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
+	28,  // 52: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
+	29,  // 53: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
+	30,  // 54: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
+	31,  // 55: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
+	7,   // 56: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
+	8,   // 57: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
+	72,  // 58: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	1,   // 59: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
+	8,   // 60: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
+	6,   // 61: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 62: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	73,  // 63: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	72,  // 64: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 65: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 66: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	73,  // 67: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
+	72,  // 68: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 69: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 70: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 71: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	11,  // 72: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 73: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	74,  // 74: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	17,  // 75: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,   // 76: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	11,  // 77: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 78: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 79: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	44,  // 80: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	10,  // 81: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 82: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 83: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 84: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 85: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 86: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	72,  // 87: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 88: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	72,  // 89: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	51,  // 90: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	52,  // 91: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	11,  // 92: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 93: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 94: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 95: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 96: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	6,   // 97: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	4,   // 98: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	60,  // 99: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	60,  // 100: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	10,  // 101: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 102: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 103: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	65,  // 104: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	65,  // 105: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	10,  // 106: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	65,  // 107: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 108: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	65,  // 109: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 110: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10,  // 111: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	17,  // 112: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	113, // [113:113] is the sub-list for method output_type
+	113, // [113:113] is the sub-list for method input_type
+	113, // [113:113] is the sub-list for extension type_name
+	113, // [113:113] is the sub-list for extension extendee
+	0,   // [0:113] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -6179,8 +6694,12 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_OrderPlacedV2)(nil),
 		(*OrderEvent_AmendmentRequestedV2)(nil),
 		(*OrderEvent_OrderAmendedV2)(nil),
+		(*OrderEvent_PaymentAuthorizedV3)(nil),
+		(*OrderEvent_PaymentCapturedV3)(nil),
+		(*OrderEvent_PaymentVoidedV3)(nil),
+		(*OrderEvent_PaymentRefundedV3)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[44].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[48].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
@@ -6190,7 +6709,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   62,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1601,6 +1601,7 @@ type Payment struct {
 	Reference       string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
 	AmountMicros    int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
 	ProviderEventId string                 `protobuf:"bytes,4,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	Provider        string                 `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1659,6 +1660,13 @@ func (x *Payment) GetAmountMicros() int64 {
 func (x *Payment) GetProviderEventId() string {
 	if x != nil {
 		return x.ProviderEventId
+	}
+	return ""
+}
+
+func (x *Payment) GetProvider() string {
+	if x != nil {
+		return x.Provider
 	}
 	return ""
 }
@@ -1890,12 +1898,13 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1a\n" +
 	"\breceived\x18\x03 \x01(\x03R\breceived\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\rR\x04line\"\x90\x01\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\xac\x01\n" +
 	"\aPayment\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\x05R\x06action\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
 	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\x12*\n" +
-	"\x11provider_event_id\x18\x04 \x01(\tR\x0fproviderEventId\"K\n" +
+	"\x11provider_event_id\x18\x04 \x01(\tR\x0fproviderEventId\x12\x1a\n" +
+	"\bprovider\x18\x05 \x01(\tR\bprovider\"K\n" +
 	"\rCommandRecord\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\fR\vfingerprint\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversionBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/state/v1;statev1b\x06proto3"
