@@ -48,6 +48,7 @@ test: build ## Unit, property and embedded-broker tests
 	@# Those that kill processes run alone: they measure how soon these are back.
 	go test -timeout 15m $$(go list ./... | grep -v /test/chaos)
 	go test -timeout 10m ./test/chaos
+	cd bench/peers && go test ./report
 
 .PHONY: test-race
 test-race: ## The same under the race detector
@@ -146,6 +147,15 @@ bench-mirror: build ## Mirror a log of order lines into the embedded ClickHouse 
 .PHONY: bench-replay
 bench-replay: build ## Measure insights: their replays, questions, and orders meanwhile (LINES=1000000, ARGS='--duration 0')
 	$(BIN)/holdfast bench replay --lines $(or $(LINES),1000000) $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: build ## Compare Holdfast with PostgreSQL and Redis (ARGS='--rounds 5 --workloads hot', KAFKA=off)
+	@scripts/peers.sh bench $(ARGS)
+
+.PHONY: test-peers
+test-peers: build ## See that each peer of bench-peers works, and check what it has kept (needs PostgreSQL)
+	cd bench/peers && go vet ./... && go test ./...
+	@scripts/peers.sh test
 
 .PHONY: lint
 lint: ## Format, vet and lint Go and Protobuf

@@ -79,6 +79,8 @@ of that name instead, which keeps the orders for ever.`,
 	flags.BoolVar(&f.load.Reports, "reports", false,
 		"with --mirror: measure when orders are seen in reports")
 	flags.StringVar(&f.acks, "acks", "", "write the answer of each order to this `FILE`, for holdfast verify --acks")
+	flags.IntSliceVar(&f.load.CPUOf, "cpu-of", nil,
+		"with --url: report the CPU time of the processes with these `NUMBERS`, and of all below them (Linux)")
 	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile of this process to this `FILE`")
 	f.out.flag(flags)
 	return c
@@ -89,6 +91,9 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 	if f.replicas < 1 || f.url != "" && c.Flags().Changed("replicas") {
 		return errors.New("--replicas is a number of replicas to start, at least 1; " +
 			"those of a platform that runs are named in --url")
+	}
+	if len(f.load.CPUOf) > 0 && f.url == "" {
+		return errors.New("--cpu-of is for a platform that runs already: name it with --url")
 	}
 	if err := f.prepareOversell(); err != nil {
 		return err
@@ -140,6 +145,10 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 
 // describe adds to the report what only this command knows of the platform.
 func (f *benchFlags) describe(report *loadtest.Report, layout eventlog.Layout) {
+	if len(f.load.CPUOf) > 0 {
+		report.CPUIncludes = fmt.Sprintf("processes %v and those below them", f.load.CPUOf)
+		return
+	}
 	if f.url != "" {
 		report.CPUIncludes = "this process: the load generator alone"
 		return

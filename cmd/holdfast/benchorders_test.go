@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"runtime"
 	"strings"
@@ -61,6 +62,27 @@ func TestABenchWithErrorsFails(t *testing.T) {
 	if out, err := bench("30"); err != nil || !strings.Contains(out, "errors     0\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// The CPU time of a platform in processes of its own is that of these processes. Order n has the key with the number n.
+func TestBenchReportsTheCPUOfOtherProcesses(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems have no /proc")
+	}
+	args := []string{"bench", "orders", "--url", shopOf(t, 30), "--orders", "30", "--skus", "3", "-o", "json", "--cpu-of"}
+	out, err := holdfast(t, append(args, fmt.Sprint(os.Getpid()))...)
+	var r loadtest.Report
+	if err := errors.Join(err, json.Unmarshal([]byte(out), &r)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := fmt.Sprintf("processes [%d] and those below them", os.Getpid())
+	if r.CPUIncludes != want || !strings.HasPrefix(r.Settings.KeyPrefix, "bench-") {
+		t.Errorf("%+v", r)
+	}
+	if _, err := holdfast(t, append(args, "1073741824")...); err == nil || !strings.Contains(err.Error(), "no process") {
+		t.Errorf("a process that does not exist: %v", err)
+	}
+	holdfastFails(t, "--url", "bench", "orders", "--cpu-of", "1")
 }
 
 // An oversell test fails unless exactly the stock was sold. Its error has both numbers.

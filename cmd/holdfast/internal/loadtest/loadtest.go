@@ -73,6 +73,8 @@ type Config struct {
 	// last order. With Reports it also follows an order into a report every quarter of a second during the load.
 	ReportsURL string
 	Reports    bool
+	// CPUOf are processes whose CPU time the report has, with all processes below them; none: this process.
+	CPUOf []int
 	// Progress is called once a second with the number of answered orders; nil: it is not called.
 	Progress func(orders, retries int64)
 }
@@ -83,10 +85,13 @@ type run struct {
 	bodies [][]byte
 	next   atomic.Int64
 	// started orders were sent at least once. answered ones got a definite answer, those of the warm-up included.
-	// measured ones are answered and were due after the warm-up. errors are orders with another answer or none.
+	// measured ones got it after the warm-up: a bulk stream has thousands of orders under way when the warm-up ends, and
+	// as many when the run ends, so that counting those that began after the warm-up would count too few. errors are
+	// orders with another answer or none.
 	started, answered, measured, errors, retries atomic.Int64
 	// began is when the first order is due, start when the measurement begins.
 	began, start time.Time
+	cpuAtStart   atomic.Int64 // nanoseconds, at start
 	mu           sync.Mutex
 	hist         *hdrhistogram.Histogram
 	answers      map[string]int64
@@ -110,9 +115,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	defer cancel()
 	r.began = time.Now()
 	r.start = r.began.Add(cfg.Warmup)
-	var atStart atomic.Int64
-	atStart.Store(int64(cpuTime()))
-	defer time.AfterFunc(cfg.Warmup, func() { atStart.Store(int64(cpuTime())) }).Stop()
+	if err := r.noteCPU(); err != nil {
+		return nil, err
+	}
+	defer time.AfterFunc(cfg.Warmup, func() { _ = r.noteCPU() }).Stop() // if they have ended, the end tells
 	stopProgress := r.progress()
 	var following sync.WaitGroup
 	if cfg.Reports {
@@ -125,9 +131,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	stopProgress()
 	elapsed := max(0, time.Since(r.start))
-	report := r.report(elapsed, cpuTime()-time.Duration(atStart.Load()))
+	cpu, cpuErr := r.cpuTime()
+	report := r.report(elapsed, cpu-time.Duration(r.cpuAtStart.Load()))
 	following.Wait()
-	err = errors.Join(err, follower.complete(report))
+	err = errors.Join(err, cpuErr, follower.complete(report))
 	return report, errors.Join(err, r.acks.close())
 }
 
@@ -215,10 +222,13 @@ func (r *run) record(answer string, ok bool, started time.Time) {
 		return
 	}
 	r.answered.Add(1)
-	if started.Before(r.start) {
+	if time.Now().Before(r.start) {
 		return
 	}
 	r.measured.Add(1)
+	if started.Before(r.start) {
+		return
+	}
 	_ = r.hist.RecordValue(min(took, maxLatencyMicros)) // no error: it is in range
 }
 
@@ -250,6 +260,21 @@ func (r *run) progress() (stop func()) {
 		}
 	})
 	return func() { close(end); reporting.Wait() }
+}
+
+// noteCPU notes the CPU time at the start of the measurement.
+func (r *run) noteCPU() error {
+	cpu, err := r.cpuTime()
+	r.cpuAtStart.Store(int64(cpu))
+	return err
+}
+
+// cpuTime is the CPU time so far of the processes that the report is about.
+func (r *run) cpuTime() (time.Duration, error) {
+	if len(r.cfg.CPUOf) == 0 {
+		return cpuTime(), nil
+	}
+	return cpuTimeBelow(r.cfg.CPUOf)
 }
 
 // cpuTime is the CPU time that this process has used so far, user and system.

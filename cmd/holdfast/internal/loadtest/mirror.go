@@ -194,28 +194,6 @@ func peakMB(pid int) float64 {
 	return kb / 1024
 }
 
-// clockTicks is how many ticks a second has in /proc: USER_HZ, which is 100 on Linux.
-const clockTicks = 100
-
-// cpuTimeOf is the CPU time that a process has used so far, user and system; 0 if the system does not provide it.
-func cpuTimeOf(pid int) time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, fields, _ := strings.Cut(string(stat), ") ") // the name of the program before it may have spaces
-	var user, system int64
-	for i, field := range strings.Fields(fields) {
-		switch i {
-		case 11:
-			user, _ = strconv.ParseInt(field, 10, 64)
-		case 12:
-			system, _ = strconv.ParseInt(field, 10, 64)
-		}
-	}
-	return time.Duration(user+system) * time.Second / clockTicks
-}
-
 // fillLog appends the orders, and says now and then how many there are. It needs no transactions, because nothing else
 // writes this log.
 func fillLog(

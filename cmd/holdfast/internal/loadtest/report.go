@@ -11,7 +11,8 @@ import (
 
 // Report is what was measured. Latencies are milliseconds.
 type Report struct {
-	// Orders were due after the warm-up and were placed, or refused where that is expected.
+	// Orders were placed, or refused where that is expected, and answered after the warm-up. Latencies are of those that
+	// were also due after it.
 	Orders    int64   `json:"orders"`
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"orders_per_second"`
@@ -47,7 +48,9 @@ type Settings struct {
 	Lines       int     `json:"lines"`
 	SKUs        int     `json:"skus"`
 	OnAccount   bool    `json:"on_account"`
-	WarmupS     float64 `json:"warmup_s"`
+	// KeyPrefix begins the idempotency keys: order n, from 0, has the key KeyPrefix-n.
+	KeyPrefix string  `json:"key_prefix"`
+	WarmupS   float64 `json:"warmup_s"`
 	// Shards, Replicas (of order-api) and Broker belong to a platform that was started for the run.
 	Shards    int32  `json:"shards,omitempty"`
 	Replicas  int    `json:"replicas,omitempty"`
@@ -83,7 +86,7 @@ func ms(h *hdrhistogram.Histogram, q float64) float64 { return float64(h.ValueAt
 func (cfg *Config) settings() Settings {
 	s := Settings{
 		Concurrency: cfg.Concurrency, Rate: cfg.Rate, Bulk: cfg.Bulk, Lines: cfg.Lines, SKUs: cfg.SKUs,
-		OnAccount: cfg.OnAccount, WarmupS: cfg.Warmup.Seconds(),
+		OnAccount: cfg.OnAccount, KeyPrefix: cfg.KeyPrefix, WarmupS: cfg.Warmup.Seconds(),
 		Revision: service.Build().Commit, GoVersion: runtime.Version(), CPUs: runtime.NumCPU(),
 	}
 	if cfg.Bulk {
