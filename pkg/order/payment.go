@@ -48,6 +48,8 @@ const (
 //	        another amount or reference: provider_event_reused. Payments of one reference with different IDs are
 //	        different, such as partial captures. One with an ID and one without are the same where reference and amount
 //	        are: the first one with an ID gives it to the other (PaymentIdentified), and the next one is another payment.
+//	        A void or a refund without an amount, and with an ID that is new, is of all that is left; where nothing is
+//	        left, it is the one of its reference without an ID.
 //	ORD-75  A payment may name its provider. Two payments that name different ones are different, whatever reference or
 //	        ID they share. Where one of them names none, ORD-21 and ORD-67 decide without it: payments of before, and a
 //	        shipment's capture, are found again. An ID that becomes known brings the provider along.
@@ -156,6 +158,14 @@ func checkRepeated(same bool) error {
 		return nil
 	}
 	return refuse(CodeProviderEventReused, "/provider_event_id", "the order has this ID with another amount or reference")
+}
+
+// hasID reports whether the order has a payment with the ID that is told.
+func (o *Order) hasID(told Payment) bool {
+	return slices.ContainsFunc(o.Payments, func(p Payment) bool {
+		return p.Action == told.Action && p.ProviderEventID == told.ProviderEventID &&
+			mayShareProvider(p.Provider, told.Provider)
+	})
 }
 
 // known: the payment can be told from others.

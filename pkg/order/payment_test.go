@@ -298,6 +298,35 @@ func TestORD67ShipmentsTellTheirCapturesApart(t *testing.T) {
 	s.when(ship("h", string(make([]byte, limits.MaxProviderEventIDLength+1)))).refused("invalid_provider_event_id")
 }
 
+// A refund of before is not taken for one of all that is left, which the provider tells under the same reference.
+func TestORD67ARefundWithANewIDAndNoAmountIsOfAllThatIsLeft(t *testing.T) {
+	refund := func(amountMicros int64, id string) RefundPayment {
+		return RefundPayment{AmountMicros: amountMicros, Reference: "re", ProviderEventID: id, Goodwill: true}
+	}
+	refunded := func(amountMicros int64, id string) PaymentRefunded {
+		return PaymentRefunded{
+			AmountMicros: amountMicros, Reference: "re", ProviderEventID: id, GoodwillMicros: amountMicros}
+	}
+	captured := append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
+	s := given(t, append(captured, refund(1_000_000, ""))...)
+	s.when(refund(0, "")).then() // it is the one that there is
+	s.when(refund(0, "evt_1")).then(refunded(twoSKUsTotal-1_000_000, "evt_1"))
+	s.when(refund(0, "evt_1")).then()
+	s.when(refund(0, "evt_2")).then(identified(Refunded, "re", 1_000_000, "evt_2")) // nothing else can be meant
+	s.when(refund(0, "evt_3")).refused(CodeNothingToRefund)
+
+	all := given(t, append(captured, refund(0, ""))...)
+	all.when(refund(0, "evt_1")).then(identified(Refunded, "re", twoSKUsTotal, "evt_1"))
+
+	half := given(t, append(captured, refund(twoSKUsTotal/2, ""))...)
+	half.when(refund(0, "evt_1")).then(identified(Refunded, "re", twoSKUsTotal/2, "evt_1")) // reference and amount are the same
+
+	void := given(t, append(paid(), VoidPayment{AmountMicros: 1_000_000, Reference: "v"})...)
+	void.when(VoidPayment{Reference: "v", ProviderEventID: "evt_1"}).then(
+		PaymentVoided{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "v", ProviderEventID: "evt_1"},
+		CoverLost{twoSKUsTotal, 5_000})
+}
+
 // Two providers may use one reference, and one ID: the first gift card of a shop, and the first payment of its terminal.
 func TestORD75PaymentsOfTwoProvidersAreTwo(t *testing.T) {
 	capture := func(provider, id string) CapturePayment {

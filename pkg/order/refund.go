@@ -132,7 +132,7 @@ func (o *Order) giveBack(g giveBack) (amount, unmatched int64, known []Event, er
 	if err := checkText("reason", g.reason, limits.MaxReasonLength); err != nil {
 		return 0, 0, nil, err
 	}
-	if had, events, err := o.alreadyHas(g.told); had || err != nil {
+	if had, events, err := o.alreadyHas(o.withAmountLeft(g)); had || err != nil {
 		return 0, 0, events, err
 	}
 	switch {
@@ -143,6 +143,16 @@ func (o *Order) giveBack(g giveBack) (amount, unmatched int64, known []Event, er
 	}
 	amount = min(told, g.left)
 	return amount, told - amount, nil, o.checkUnmatched(told-amount, g.told.Reference, g.over)
+}
+
+// withAmountLeft is what is told, with an amount for the comparison with payments that have no ID (ORD-67). One that is
+// told by its ID alone keeps none: the amount is that of the first time.
+func (o *Order) withAmountLeft(g giveBack) Payment {
+	told := g.told
+	if told.AmountMicros == 0 && told.ProviderEventID != "" && !o.hasID(told) {
+		told.AmountMicros = g.left
+	}
+	return told
 }
 
 // FailPayment records that a payment did not succeed.
