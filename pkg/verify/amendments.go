@@ -87,18 +87,6 @@ func (c *checker) foldAmendedMoney(rec *eventlog.Record, o *order, e *eventv1.Or
 	o.paymentDue, o.coverLost = missing > 0, o.coverLost && missing > 0
 }
 
-// checkPaymentDue checks that an order with a payment due neither packs nor ships (I10), unless there is a reason.
-func (c *checker) checkPaymentDue(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, name string) {
-	o.paymentDue = o.paymentDue && o.uncovered() > 0
-	o.coverLost = o.coverLost && o.paymentDue
-	reason := ev.GetLinesShippedV2().GetUncoveredReason()
-	c.check(Money, reason == "" || !o.onAccount && o.uncovered() > 0,
-		"%s: shipped without cover, although the order is covered", at(rec))
-	if name == "fulfilment_created" || name == "lines_shipped" && reason == "" {
-		c.check(Money, !o.paymentDue, "%s: %s with %d of %d authorized", at(rec), name, o.authorized-o.voided, o.total)
-	}
-}
-
 // growth is how much more of each SKU an amendment wants.
 func growth(lines []*eventv1.AmendedLine) map[string]int64 {
 	more := map[string]int64{}

@@ -141,6 +141,16 @@ func TestHealthyEndings(t *testing.T) {
 			s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.AmendmentDeclined{
 				Short: []*eventv1.ShortLine{{Sku: "A", Requested: 10, Available: 8, Reason: short}}}))
 		},
+		"goods that leave without cover, for a reason": func(s *story) {
+			voidAndShip(s, schematest.OrderEvent(&eventv1.LinesShippedV2{
+				FulfilmentId: "g", Lines: oneA, UncoveredReason: "paid at the door"}))
+		},
+		"goods that left without cover before that was refused": func(s *story) {
+			voidAndShip(s, schematest.OrderEvent(&eventv1.LinesShipped{FulfilmentId: "g", Lines: oneA}))
+		},
+		"goods that stock has shipped without cover": func(s *story) {
+			voidAndShip(s, schematest.OrderEvent(&eventv1.ShipmentReconciledV2{FulfilmentId: "g", Lines: oneA}))
+		},
 		"one under way": func(s *story) { requestAmendment(s, 3) },
 		"an older row after a newer": func(s *story) {
 			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 4})
@@ -176,6 +186,23 @@ func TestHealthyEndings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// oneA is one unit of A, of whatever line.
+var oneA = []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
+
+// voidAndShip voids all money of o-1, and the rest of it ships.
+func voidAndShip(s *story, shipped *eventv1.OrderEvent) {
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_000}))
+	s.addOrder("o-1", 7, "", shipped)
+	theRestShips(s, 7)
+}
+
+// theRestShips ships the other unit of o-1 from stock, for the order's version.
+func theRestShips(s *story, version uint64) {
+	s.appendStock(level(8, 8, 0, 0), schematest.StockEvent(&eventv1.StockFulfilled{
+		Step: stepOf(s, "o-1", version), Quantity: 1, FromCommitted: fromMain(1),
+	}))
 }
 
 // backorder reserves for an order that waits for its outcome, so that nothing else is compared with it.

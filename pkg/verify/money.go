@@ -32,6 +32,27 @@ func (o *order) excess() (voided, refundDue int64) {
 	return min(o.uncaptured(), max(0, o.uncaptured()+o.paid()-refundDue-o.owed())), refundDue
 }
 
+// numberedVersion is the version of the events that pack and ship which names lines. Earlier ones may be from before
+// prepaid orders had to be covered. They are held to what an amendment had said to be due alone.
+const numberedVersion = 2
+
+// checkCover checks that a prepaid order packs and ships only what its money covers (ORD-64), by what all events up to
+// now add up to, or for a reason. An order that is covered ships without one.
+func (c *checker) checkCover(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, name string, version int) {
+	missing := o.uncovered()
+	o.paymentDue = o.paymentDue && missing > 0
+	o.coverLost = o.coverLost && o.paymentDue
+	lacks := !o.onAccount && missing > 0
+	reason := ev.GetLinesShippedV2().GetUncoveredReason()
+	c.check(Money, reason == "" || lacks, "%s: shipped without cover, although the order is covered", at(rec))
+	if name == "fulfilment_created" || name == "lines_shipped" && reason == "" {
+		if version < numberedVersion {
+			lacks = o.paymentDue
+		}
+		c.check(Money, !lacks, "%s: %s with %d of %d neither paid nor authorized", at(rec), name, missing, o.owed())
+	}
+}
+
 // checkDocumentMoney checks an order's amounts against its lines (I10). The subtotal is exact, the total is rounded
 // once.
 func (c *checker) checkDocumentMoney(

@@ -108,7 +108,7 @@ func (c *checker) foldOrder(rec *eventlog.Record) {
 	if slices.Contains(changesWanted, name) {
 		o.wantedVersion, o.settled = max(o.version, o.wantedVersion+1), false
 	}
-	c.checkPaymentDue(rec, o, &ev, name)
+	c.checkCover(rec, o, &ev, name, written)
 	c.check(Money, !o.refundsWait() || ev.GetPaymentRefundedV3().GetMatchedMicros() > 0,
 		"%s: %s before %d refunded went back, with %d of %d captured not refunded",
 		at(rec), name, o.earlyRefunded, o.captured-o.refunded, o.captured)

@@ -103,6 +103,18 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_000}))
 		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV3{AmountMicros: 1}))
 	}},
+	{"shipped after its money was voided", verify.Money, "", func(s *story) {
+		voidAndShip(s, schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "g", Lines: oneA}))
+	}},
+	{"packed after its money was voided", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_000}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.FulfilmentCreatedV2{FulfilmentId: "g", Lines: oneA}))
+	}},
+	{"shipped for a reason that was not needed", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
+			FulfilmentId: "g", Lines: oneA, UncoveredReason: "paid at the door"}))
+		theRestShips(s, 6)
+	}},
 	{"reopened without its money", verify.Money, "", func(s *story) {
 		s.orders = s.orders[:2]
 		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.PaymentDeadlineMicros = 1
