@@ -226,6 +226,7 @@ func (o *order) code(c *coder) {
 	message(c, &o.amending)
 	c.flag(&o.paymentDue)
 	c.flag(&o.coverLost)
+	c.uint64(&o.requested)
 	c.text(&o.statusBeforeHold)
 	c.uint64(&o.wantedVersion)
 	c.flag(&o.settled)

@@ -1,7 +1,7 @@
 package verify
 
 import (
-	"slices"
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -13,6 +13,17 @@ type pastDocument interface {
 	GetCurrency() string
 	GetSubtotalMicros() int64
 	GetTotalMicros() int64
+	MarshalVT() ([]byte, error)
+}
+
+// hashOfDocument is a hash of all that a past document says: its lines and amounts, its customer, country, reference and
+// metadata.
+func hashOfDocument(d pastDocument) uint64 {
+	b, err := d.MarshalVT()
+	if err != nil { // it was read from bytes
+		return 0
+	}
+	return xxhash.Sum64(b)
 }
 
 func (o *order) pastDocument() bool { return o.kind == kindImported || o.kind == kindCreditNote }
@@ -29,16 +40,13 @@ func (c *checker) foldDocument(
 	c.checkDocumentMoney(rec, d.GetLines(), d.GetCurrency(), d.GetSubtotalMicros(), d.GetTotalMicros())
 	if o.kind == "" {
 		c.beginOrder(rec, o, ev, kind, status, d.GetLines(), d.GetTotalMicros())
+		o.requested = hashOfDocument(d)
 		return
 	}
-	requested := o.lines
-	c.setLines(o, d.GetLines())
 	if o.status == "placed" {
-		sameLines := slices.EqualFunc(requested, o.lines, func(a, b line) bool {
-			return a.sku == b.sku && a.ordered == b.ordered
-		})
-		c.check(Transitions, o.kind == kind && o.total == d.GetTotalMicros() && sameLines,
+		c.check(Transitions, o.kind == kind && o.requested == hashOfDocument(d),
 			"%s: document %s is imported otherwise than it was asked for", at(rec), ev.OrderId)
 	}
-	o.kind, o.status, o.total = kind, status, d.GetTotalMicros()
+	c.setLines(o, d.GetLines())
+	o.kind, o.status, o.total, o.requested = kind, status, d.GetTotalMicros(), hashOfDocument(d)
 }

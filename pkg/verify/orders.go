@@ -50,6 +50,8 @@ type order struct {
 	// coverLost says that the order waits for what is due until its deadline. Orders that were amended before there was
 	// cover_lost have a payment due without it.
 	coverLost bool
+	// requested is a hash of a past document: it is imported as it was asked for.
+	requested uint64
 	// statusBeforeHold is the status of an order on hold before it was put on hold.
 	statusBeforeHold string
 	// wantedVersion is the order's version at which its wanted reservation last changed. settled: stock has followed.

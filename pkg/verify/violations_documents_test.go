@@ -22,6 +22,19 @@ func document(s *story, quantity int64) *eventv1.OrderImported {
 	return d
 }
 
+// importedOtherwise imports o-2, whose stock ships, with a difference to what was asked for.
+func importedOtherwise(differs func(*eventv1.OrderImported)) func(*story) {
+	return func(s *story) {
+		document(s, 2)
+		d := document(&story{}, 2)
+		differs(d)
+		s.addOrder("o-2", 2, "", schematest.OrderEvent(d))
+		s.appendStock(level(7, 6, 0, 1), schematest.StockEvent(&eventv1.StockFulfilled{
+			Step: stepOf(s, "o-2", 2), Quantity: 2, FromAvailable: fromMain(2),
+		}))
+	}
+}
+
 // documentRefused is o-2 with too little stock for it.
 func documentRefused(s *story) {
 	document(s, 20)
@@ -51,6 +64,23 @@ var documentViolations = []violation{
 		document(s, 2)
 		s.addOrder("o-2", 2, "", schematest.OrderEvent(document(&story{}, 3)))
 	}},
+	{"imported for another customer", verify.Transitions, "", importedOtherwise(func(d *eventv1.OrderImported) {
+		d.CustomerId = "d"
+	})},
+	{"imported for another country", verify.Transitions, "", importedOtherwise(func(d *eventv1.OrderImported) {
+		d.Country = "FR"
+	})},
+	{"imported with another number", verify.Transitions, "", importedOtherwise(func(d *eventv1.OrderImported) {
+		d.Reference = "536366"
+	})},
+	{"imported with other metadata", verify.Transitions, "", importedOtherwise(func(d *eventv1.OrderImported) {
+		d.Metadata = []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}}
+	})},
+	{"imported at other prices", verify.Transitions, "", importedOtherwise(func(d *eventv1.OrderImported) {
+		d.Lines = []*eventv1.OrderLine{
+			{Sku: "A", Quantity: 1, UnitPriceMicros: 500_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 1_500_000},
+		}
+	})},
 	{"an order that is imported", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "x", schematest.OrderEvent(&eventv1.ImportRequested{
 			Document: &eventv1.ImportRequested_Order{Order: document(&story{}, 3)},
@@ -101,5 +131,14 @@ func TestARefusedDocumentMayComeAgain(t *testing.T) {
 	}
 	if r := s.verify(t, fmt.Sprintf(told, 409)); len(violated(r)) != 1 {
 		t.Errorf("imported, and told that it was not: %v", violated(r))
+	}
+}
+
+// A document that is imported just as it was asked for is none of the violations above.
+func TestADocumentIsImportedAsItWasAskedFor(t *testing.T) {
+	s := healthy()
+	importedOtherwise(func(*eventv1.OrderImported) {})(s)
+	if r := s.verify(t, ""); len(violated(r)) > 0 {
+		t.Errorf("%v", violated(r))
 	}
 }
