@@ -115,6 +115,10 @@ func printReport(out io.Writer, r *verify.Report) error {
 	fmt.Fprintf(t, "events\t%s\t%s quarantined and passed\n", count(r.Events), count(int64(r.Quarantined)))
 	fmt.Fprintf(t, "orders\t%s\t%s without an outcome yet, %s waiting for stock of another shard\n",
 		count(int64(r.Orders)), count(int64(r.OpenOrders)), count(int64(r.UnsettledOrders)))
+	if r.UnplacedOrders > 0 {
+		fmt.Fprintf(t, "\t%s\torders that are not placed yet, and that stock holds units for\n",
+			count(int64(r.UnplacedOrders)))
+	}
 	fmt.Fprintf(t, "SKUs\t%s\t%s availability rows behind the log\n", count(int64(r.SKUs)), count(int64(r.RowsBehind)))
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write the report: %w", err)

@@ -14,6 +14,10 @@ import (
 
 // decideOrder decides a command on an order.
 func (d *decider) decideOrder(cmd *Command, fut *Future) error {
+	if s := d.sagas.unwrittenOf(cmd.ID); s != nil {
+		d.waitBehind(s, cmd, fut)
+		return nil
+	}
 	e, err := d.resumeOrder(cmd.ID)
 	if err != nil {
 		return err
@@ -74,6 +78,9 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 			d.refuse(fut, cmd, shortResult(short))
 			return nil
 		}
+	}
+	if asked, err := d.askFirst(e, evs, cmd, fut); asked || err != nil {
+		return err
 	}
 	return d.writeCommand(e, evs, cmd, fut)
 }

@@ -22,6 +22,7 @@ type decider struct {
 	deadlines schedule[string]
 	unsettled resumption
 	sweep     sweep
+	tentative tentativeSteps
 	// refusing counts the refusals, by the commands' hashes, whose batch has not committed yet.
 	refusing map[uint64]int
 	// firstOfGeneration: nobody owned the shard before under this layout. Orders at the log's end may have asked stock of
@@ -33,7 +34,7 @@ func newDecider(n *Node, s *shardState) *decider {
 	return &decider{
 		shardState: s, node: n, batch: newBatch(), ids: newEventIDs(),
 		sagas: newSagas(s.layout.ShardCount), fills: newFillNotices(), deadlines: newSchedule[string](),
-		refusing: map[uint64]int{},
+		refusing: map[uint64]int{}, tentative: tentativeSteps{},
 	}
 }
 
@@ -45,7 +46,9 @@ func (d *decider) onTime() error {
 	if err := d.resumeSome(); err != nil {
 		return err
 	}
-	d.resendSteps()
+	if err := d.resendSteps(); err != nil {
+		return err
+	}
 	if err := d.sendFillNotices(); err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ type origin struct {
 	cause      eventv1.Cause
 	// causation is the ID of the event that caused the next one.
 	causation [16]byte
+	// eventID is that of the first event; zero: any.
+	eventID [16]byte
 	// traceParent is the span of the request that led to the event; empty: nobody traces it.
 	traceParent string
 }
@@ -111,8 +113,12 @@ func (d *decider) appendStockEvent(
 }
 
 func (d *decider) meta(version uint64, from *origin) codec.Meta {
+	id := from.eventID
+	if from.eventID = [16]byte{}; id == [16]byte{} {
+		id = d.ids.next()
+	}
 	return codec.Meta{
-		EventID: d.ids.next(), Version: version,
+		EventID: id, Version: version,
 		OccurredAtMicros: from.occurredAt, RecordedAtMicros: d.batch.now,
 		IdempotencyKey: from.key, Fingerprint: from.fingerprint,
 		Cause: from.cause, CausationID: from.causation,

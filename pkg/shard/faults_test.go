@@ -57,7 +57,7 @@ func TestAnUnpaidOrderExpires(t *testing.T) {
 		p := newPlatform(t, shards)
 		n := p.start(t.TempDir(), shard.Hooks{})
 		stock(t, n, "A", 1)
-		almostOver := time.Now().Add(300*time.Millisecond - limits.DefaultPaymentWindow)
+		almostOver := time.Now().Add(3*time.Second - limits.DefaultPaymentWindow)
 		placed := ok(t, doAt(t, n, almostOver, command.PlaceOrder, "", "k", orderBody("prepaid", "A")))
 		eventually(t, func() string {
 			if s := stockOf(t, n, "A"); s.Total.Available != 1 || s.Total.Reserved != 0 {
@@ -113,7 +113,7 @@ func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 	}
 	for status, received := range map[string]time.Time{
 		"cancelled": time.Now(),
-		"expired":   time.Now().Add(300*time.Millisecond - limits.DefaultPaymentWindow),
+		"expired":   time.Now().Add(3*time.Second - limits.DefaultPaymentWindow),
 	} {
 		body := []byte(orderBody("prepaid", "A", "B", "C", "D", "E"))
 		cmd, err := decode(command.PlaceOrder, "", status, body, received.UnixMicro())

@@ -78,6 +78,7 @@ type ownerInput struct {
 
 func (in *ownerInput) decide(d *decider) error {
 	d.resendTo(in.shard)
+	d.sweepTentative(in.shard)
 	return nil
 }
 

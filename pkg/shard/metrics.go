@@ -15,6 +15,7 @@ type metrics struct {
 	acquireSeconds                   *prometheus.HistogramVec // by phase
 	resends, reconciled, refusedFull prometheus.Counter
 	stepsSent, refusedLate           prometheus.Counter
+	writtenUnanswered, released      prometheus.Counter
 	refusedBound, keysLookedUp       prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec // by result
@@ -65,6 +66,12 @@ func newMetrics(reg prometheus.Registerer, commandTypes []string) (*metrics, err
 		stepsSent: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_steps_sent_total",
 			Help: "Steps between shards that were sent, each time that one was sent again included."}),
+		writtenUnanswered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_orders_written_unanswered_total",
+			Help: "Orders written before stock of other shards had answered, because it took long, or a shard changed hands."}),
+		released: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_reservations_released_total",
+			Help: "Reservations released whose order was never written, because its shard was lost before."}),
 		reconciled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_reconciled_total",
 			Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
@@ -152,7 +159,8 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.commands, m.decideSeconds, m.commitSeconds, m.batchEvents, m.handOverSeconds, m.acquireSeconds,
-		m.standbyAge, m.queued, m.unsettledAge, m.resends, m.stepsSent, m.refusedLate, m.reconciled, m.refusedFull,
+		m.standbyAge, m.queued, m.unsettledAge, m.resends, m.stepsSent, m.writtenUnanswered, m.released,
+		m.refusedLate, m.reconciled, m.refusedFull,
 		m.refusedBound, m.keysLookedUp, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
 		m.served, m.serving, m.commitAge, m.ownedShards, m.generation, m.layoutShards,
 	} {

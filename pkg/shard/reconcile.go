@@ -74,6 +74,10 @@ func (r *runner) commitFull() error {
 // Where all agree, nothing is written.
 func (d *decider) reconcileOrder(e *checkpoint.Entry) error {
 	if e.Order.Version == 0 {
+		if e.Reservations.Open() && !d.firstOfGeneration { // it may have been another shard's, which did not write it
+			d.node.metrics.reconciled.Inc()
+			d.log.Warn("releasing reservations of an order that the log does not have", "order_id", e.Order.ID)
+		}
 		return d.releaseOrphan(&e.Reservations, nil)
 	}
 	seen := uint64(0)
@@ -174,8 +178,7 @@ func (d *decider) releaseOrphan(reservations *checkpoint.Reservations, placed []
 		if !res.Open() || placed != nil && string(placed) != string(res.PlacedEventID[:]) {
 			continue
 		}
-		d.node.metrics.reconciled.Inc()
-		d.log.Warn("released a reservation of an order that the log does not have", "sku", res.SKU, "order_id", orderID)
+		d.node.metrics.released.Inc()
 		step := inventory.Step{OrderID: orderID, PlacedEventID: res.PlacedEventID, Version: res.Version + 1}
 		_, _, fulfilled, restocked := res.Sums()
 		wanted := order.Wanted{SKU: res.SKU, Fulfilled: fulfilled, Restocked: restocked, Damaged: res.Damaged()}

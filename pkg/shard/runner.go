@@ -158,13 +158,16 @@ func (r *runner) onTime() error {
 	return nil
 }
 
-// finish commits what is decided, and saves the state.
+// finish commits what is decided, writes the orders that are not written yet, and saves the state.
 func (r *runner) finish() error {
 	for {
 		if r.committing.batch != nil {
 			if err := r.endCommit(<-r.committing.ended); err != nil {
 				return err
 			}
+		}
+		if err := r.decider.writeSome(); err != nil {
+			return r.abandon(err)
 		}
 		if begun, err := r.beginCommit(); err != nil {
 			return err

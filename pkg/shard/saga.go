@@ -38,6 +38,10 @@ type saga struct {
 	sentAt   time.Time
 	// early: it is sent again because a target has a new owner, not because it has waited in vain.
 	early bool
+	// unwritten is the order while it is not in the log; nil: it is.
+	unwritten *unwritten
+	// answered: answers are to the version of the order that it has, which asks nobody of these SKUs again.
+	answered bool
 }
 
 // waiter is a client that waits for the outcome of an order that has a saga.
@@ -53,6 +57,8 @@ type sagas struct {
 	byOrder map[string]*saga
 	resends schedule[string] // order IDs
 	waiters map[string][]waiter
+	// unwritten are those of orders that are not written yet, by what the orders' IDs have of their keys.
+	unwritten map[string]*saga
 	// answerTimes are those of the other shards.
 	answerTimes []answerTime
 }
@@ -60,7 +66,7 @@ type sagas struct {
 func newSagas(shardCount int32) sagas {
 	return sagas{
 		byOrder: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{},
-		answerTimes: make([]answerTime, shardCount),
+		unwritten: map[string]*saga{}, answerTimes: make([]answerTime, shardCount),
 	}
 }
 
@@ -93,6 +99,12 @@ func (s *sagas) addWaiter(orderID string, w waiter) bool {
 
 // eachWaiter calls fn for all clients that wait, who do not wait here any more.
 func (s *sagas) eachWaiter(fn func(w waiter)) {
+	for _, saga := range s.unwritten {
+		for _, w := range saga.unwritten.behind {
+			fn(w)
+		}
+	}
+	clear(s.unwritten)
 	for _, waiters := range s.waiters {
 		for _, w := range waiters {
 			fn(w)
@@ -137,11 +149,7 @@ func (d *decider) startStep(
 	local, requests := d.splitWanted(e, old)
 	refused := false
 	if len(local) > 0 {
-		step := inventory.Step{
-			OrderID: e.Order.ID, PlacedEventID: inventory.ID(e.Order.PlacedEventID),
-			Version: e.Order.ReservationVersion, Allocation: stockRule(e.Order.Allocation),
-		}
-		if answers, err = d.applyStep(step, local, from); err != nil {
+		if answers, err = d.applyStep(newestStep(&e.Order), local, from); err != nil {
 			return nil, false, err
 		}
 		refused = refuses(answers)
@@ -159,6 +167,14 @@ func (d *decider) startStep(
 		}
 	}
 	return answers, false, nil
+}
+
+// newestStep is the newest step of an order.
+func newestStep(o *order.Order) inventory.Step {
+	return inventory.Step{
+		OrderID: o.ID, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
+		Allocation: stockRule(o.Allocation),
+	}
 }
 
 func refuses(answers []order.StockAnswer) bool {
@@ -249,7 +265,8 @@ func (d *decider) splitWanted(
 			local = append(local, w)
 			continue
 		}
-		if nothing && old != nil && (old.neverSent || old.answers[w.SKU].RefusedAll()) {
+		if nothing && old != nil && (old.neverSent || old.answers[w.SKU].RefusedAll()) ||
+			old.hasAnswerOf(w.SKU, e.Order.ReservationVersion) {
 			continue
 		}
 		if requests == nil {
@@ -269,39 +286,51 @@ func (d *decider) sendStep(s *saga) {
 	d.sagas.resends.set(s.orderID, 0)
 	version := s.version
 	d.batch.onCommit = append(d.batch.onCommit, func(*batch) {
-		if s.version != version || d.sagas.byOrder[s.orderID] != s {
-			return
+		if s.version == version && d.sagas.byOrder[s.orderID] == s {
+			d.sendStepNow(s, resendAtMost)
 		}
-		s.sentAt = time.Now()
-		wait := time.Duration(0)
-		for target, req := range s.waiting {
-			wait = max(wait, d.sagas.answerTimes[target].wait(s.attempts))
-			d.node.metrics.stepsSent.Inc()
-			if s.attempts > 1 {
-				d.node.metrics.resends.Inc()
-			}
-			d.node.sendStep(req)
-		}
-		d.sagas.resends.set(s.orderID, d.wallMicros()+wait.Microseconds())
 	})
+}
+
+// sendStepNow sends what a saga waits for, and has it wait for the answers as long as these take, but at most so long.
+func (d *decider) sendStepNow(s *saga, atMost time.Duration) {
+	s.sentAt = time.Now()
+	wait := time.Duration(0)
+	for target, req := range s.waiting {
+		wait = max(wait, d.sagas.answerTimes[target].wait(s.attempts))
+		d.node.metrics.stepsSent.Inc()
+		if s.attempts > 1 {
+			d.node.metrics.resends.Inc()
+		}
+		d.node.sendStep(req)
+	}
+	d.sagas.resends.set(s.orderID, d.wallMicros()+min(wait, atMost).Microseconds())
 }
 
 // wallMicros is the time by this shard's clock, as it is now: that of a batch may be older than its commit.
 func (d *decider) wallMicros() int64 { return d.node.clocks[d.shard].wall().UnixMicro() }
 
-// resendSteps resends unanswered steps, as many as a batch may.
-func (d *decider) resendSteps() {
+// resendSteps resends unanswered steps, as many as a batch may. An order that is not written yet is written.
+func (d *decider) resendSteps() error {
 	s, now := &d.sagas, d.batch.now
 	for id, due := s.resends.first(now); due && len(d.batch.onCommit) < maxUnsent; id, due = s.resends.first(now) {
 		unanswered := s.byOrder[id]
+		if unanswered.unwritten != nil && !d.batch.room() {
+			return nil
+		}
 		if !unanswered.early {
 			for target := range unanswered.waiting {
 				s.answerTimes[target].expired(time.Now())
 			}
 		}
 		unanswered.early = false
-		d.sendStep(unanswered)
+		if unanswered.unwritten == nil {
+			d.sendStep(unanswered)
+		} else if err := d.writeUnanswered(unanswered); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // resendTo has all steps that a shard has not answered sent again now: its former owner may not have got them.
@@ -319,6 +348,9 @@ func (d *decider) resendTo(target int32) {
 // decideStepAnswer handles stock's answer to a step. Anything but the answer to the newest step is late.
 func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	s := d.sagas.byOrder[resp.OrderId]
+	if s != nil && s.unwritten != nil {
+		return d.decideFirstAnswer(s, resp)
+	}
 	if s == nil && !hasAny(resp) {
 		return nil
 	}
@@ -336,20 +368,25 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 		d.takeBack(e, s, resp)
 		return nil
 	}
+	refused := d.noteAnswer(s, resp)
+	if len(s.waiting) > 0 && (!refused || !endsAtRefusal(&e.Order)) {
+		return nil
+	}
+	return d.concludeSaga(e, s)
+}
+
+// noteAnswer notes the answer of a shard that a saga waits for. It reports whether that refuses a SKU.
+func (d *decider) noteAnswer(s *saga, resp *peerv1.ReservationResponse) (refused bool) {
 	if s.attempts == 1 {
 		d.sagas.answerTimes[resp.TargetShard].answered(time.Since(s.sentAt))
 	}
 	delete(s.waiting, int32(resp.TargetShard))
-	refused := false
 	for _, h := range heldFromWire(resp.Held) {
 		s.answers[h.SKU] = h
 		refused = refused || h.Rejected
 	}
 	s.position.Merge(offsetsFromWire(resp.Position))
-	if len(s.waiting) > 0 && (!refused || !endsAtRefusal(&e.Order)) {
-		return nil
-	}
-	return d.concludeSaga(e, s)
+	return refused
 }
 
 // answersAll reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a

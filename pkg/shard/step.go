@@ -152,6 +152,18 @@ func (d *decider) decideStep(req *peerv1.ReservationRequest, reply func(*peerv1.
 			return nil // a layout of another generation
 		}
 	}
+	if req.Tentative {
+		other, err := d.hasOtherAttempt(&step, wanted)
+		if err != nil {
+			return err
+		}
+		if other {
+			reply(&peerv1.ReservationResponse{SourceShard: req.SourceShard, TargetShard: req.TargetShard,
+				OrderId: req.OrderId, PlacedEventId: req.PlacedEventId})
+			return nil
+		}
+		d.tentative.note(int32(req.SourceShard), req.OrderId, d.batch.now)
+	}
 	d.batch.trace(req.Traceparent)
 	from := origin{occurredAt: req.OccurredAtMicros, traceParent: req.Traceparent}
 	if req.Reconciliation {

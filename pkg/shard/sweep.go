@@ -24,7 +24,8 @@ type sweep struct {
 	wait time.Duration
 }
 
-// startSweep lists the orders of other shards that have open reservations here: each will be asked about. What is asked
+// startSweep lists the orders that have open reservations here and are not known to be in this shard: each will be
+// asked about. What is asked
 // right after an acquire may be lost, since the other shards move too. So the first sweeps follow each other quickly.
 func (d *decider) startSweep() error {
 	s := &d.sweep
@@ -74,12 +75,15 @@ func (d *decider) queryOnCommit(res *checkpoint.Reservation) {
 // decideQuery compares what stock of another shard has reserved with what the order wants. Where they differ, the step
 // is sent again.
 func (d *decider) decideQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse)) error {
+	if s := d.sagas.byOrder[q.OrderId]; s != nil && s.unwritten != nil {
+		return nil // it will be written
+	}
 	e, err := d.resumeOrder(q.OrderId)
 	if err != nil {
 		return err
 	}
 	d.batch.fenced = true
-	if e.Order.Version == 0 {
+	if string(q.PlacedEventId) != string(e.Order.PlacedEventID[:]) { // no order, or of another attempt to place it
 		d.batch.onCommit = append(d.batch.onCommit, func(*batch) {
 			reply(&peerv1.OrderQueryResponse{
 				SourceShard: q.SourceShard, TargetShard: q.TargetShard, OrderId: q.OrderId, Unknown: true,
@@ -88,7 +92,7 @@ func (d *decider) decideQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuer
 		})
 		return nil
 	}
-	if q.Held == nil || string(q.PlacedEventId) != string(e.Order.PlacedEventID[:]) {
+	if q.Held == nil {
 		return nil
 	}
 	if err := d.decideFillNotice(e, q, reply); err != nil {

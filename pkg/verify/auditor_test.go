@@ -275,6 +275,18 @@ func TestAnOrderThatWaitsIsNoViolation(t *testing.T) {
 	})
 }
 
+// So is one that stock of another shard was asked for, and that is not in the log.
+func TestAnOrderThatIsNotWrittenIsNoViolation(t *testing.T) {
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 2, ShardCount: 2})
+	s, _ := reservedApart(log.Layout)
+	s.write(t, log)
+	a := newAudit(t, log)
+	a.Eventually("it is overdue", func() bool { return a.metric("holdfast_verify_overdue_orders") == 1 })
+	if found := a.Found(); len(found) > 0 {
+		t.Errorf("it finds %v: %s", found, &a.logged.text)
+	}
+}
+
 // cancelled is the second event of an order.
 func cancelled(t *testing.T) []byte {
 	t.Helper()

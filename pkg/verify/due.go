@@ -100,8 +100,11 @@ func (v *auditView) compareOrder(id string, a *account) {
 	}
 	overdue := v.marks.tick-since >= uint64(v.cfg.OverdueAfter/tickInterval)
 	if overdue && !a.overdue {
-		v.cfg.Logger.Warn("an order waits for stock for too long: look whether each shard has an owner",
-			"order_id", id, "partition", a.order.partition, "offset", a.order.offset)
+		log := v.cfg.Logger.With("order_id", id)
+		if o := a.order; o != nil {
+			log = log.With("partition", o.partition, "offset", o.offset)
+		}
+		log.Warn("an order and stock wait for each other for too long: look whether each shard has an owner")
 	}
 	v.setWaits(id, a, since, overdue)
 }
@@ -123,7 +126,7 @@ func (v *auditView) setWaits(id string, a *account, since uint64, overdue bool) 
 }
 
 // compareOrder checks that an order and its stock agree. It returns true where stock has not answered the order, or not
-// followed it yet.
+// followed it yet, and where the order is not written yet.
 func (c *checker) compareOrder(id string, a *account) (waits bool) {
 	if o := a.order; o != nil {
 		if o.status == "placed" || o.amending != nil {
@@ -131,8 +134,5 @@ func (c *checker) compareOrder(id string, a *account) (waits bool) {
 		}
 		waits = !c.checkOrderAgainstStock(id, o)
 	}
-	for _, r := range a.reservations {
-		c.checkReservation(id, a.order, r)
-	}
-	return waits
+	return !c.checkReservations(id, a) || waits
 }

@@ -45,7 +45,6 @@ func (e *Entry) decode(v []byte) error {
 	if e.Order, err = codec.DecodeOrderState(o); err != nil {
 		return err
 	}
-	e.indexed = indexOf(&e.Order)
 	var w int
 	if e.Number, w = binary.Uvarint(v); w <= 0 {
 		return errShortEntry
@@ -60,6 +59,7 @@ func (e *Entry) decode(v []byte) error {
 			return err
 		}
 	}
+	e.indexed = indexOf(e)
 	return e.decodeCommands(v)
 }
 

@@ -23,9 +23,14 @@ type Entry struct {
 type indexed struct {
 	deadlineMicros int64 // 0: none
 	unsettled      bool
+	// unknown: something is reserved or committed for an order that the log does not have.
+	unknown bool
 }
 
-func indexOf(o *order.Order) indexed { return indexed{DeadlineOf(o), o.Version > 0 && !o.Settled} }
+func indexOf(e *Entry) indexed {
+	o := &e.Order
+	return indexed{DeadlineOf(o), o.Version > 0 && !o.Settled, o.Version == 0 && e.Reservations.Open()}
+}
 
 // DeadlineOf is when an order expires unless it is paid, in microseconds; 0: it does not.
 func DeadlineOf(o *order.Order) int64 {
@@ -124,8 +129,8 @@ func (r *Reservations) Find(sku string) *Reservation {
 	return nil
 }
 
-// open reports whether anything is reserved or committed.
-func (r *Reservations) open() bool {
+// Open reports whether anything is reserved or committed.
+func (r *Reservations) Open() bool {
 	for _, res := range r.List {
 		if res.Open() {
 			return true

@@ -176,8 +176,8 @@ func (s *Store) EachTouched(fn func(orderID string) error) error {
 	return s.scan(keyTouched, "", func(id, _ []byte) error { return fn(string(id)) })
 }
 
-// EachOpenReservation calls fn with every saved order of another shard for which something is reserved or committed
-// here.
+// EachOpenReservation calls fn with every saved order for which something is reserved or committed here, and which is
+// another shard's, or is not in the log.
 func (s *Store) EachOpenReservation(fn func(orderID string)) error {
 	return s.scan(keyOpenReservations, "", func(id, _ []byte) error {
 		fn(string(id))

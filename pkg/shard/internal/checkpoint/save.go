@@ -181,7 +181,7 @@ func (s *Store) encodeReservations(r *Reservations) {
 	arena, err := r.encode(s.changes.arena, &s.scratch)
 	s.reservations.grown(s.lengthens(&r.encoded, arena))
 	s.encoded(key{kind: keyReservations, a: r.OrderID}, arena, err)
-	s.index(keyOpenReservations, r.OrderID, r.open())
+	s.index(keyOpenReservations, r.OrderID, r.Open())
 }
 
 func (s *Store) encodeOrder(e *Entry) {
@@ -194,12 +194,15 @@ func (s *Store) encodeOrder(e *Entry) {
 	arena, err := e.encode(s.changes.arena, &s.scratch)
 	s.orders.grown(s.lengthens(&e.encoded, arena))
 	s.encoded(key{kind: keyOrder, a: id}, arena, err)
-	was, is := e.indexed, indexOf(&e.Order)
+	was, is := e.indexed, indexOf(e)
 	if is.deadlineMicros != was.deadlineMicros {
 		s.index(keyDeadline, id, is.deadlineMicros != 0, uint64(is.deadlineMicros))
 	}
 	if is.unsettled != was.unsettled {
 		s.index(keyUnsettled, id, is.unsettled)
+	}
+	if is.unknown != was.unknown {
+		s.index(keyOpenReservations, id, is.unknown)
 	}
 	e.indexed = is
 }

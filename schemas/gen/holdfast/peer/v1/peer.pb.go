@@ -901,7 +901,10 @@ type ReservationRequest struct {
 	Allocation *v1.AllocationRule `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	// The span of the request that the order's step comes from, as the W3C's header traceparent has it; empty: nobody
 	// traces it. The events that stock writes have it in their headers.
-	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The order is not written yet: it is once stock has answered. Such a step never replaces what stock has of another
+	// attempt to place the order: stock answers that it holds nothing, with version 0.
+	Tentative     bool `protobuf:"varint,14,opt,name=tentative,proto3" json:"tentative,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1004,6 +1007,13 @@ func (x *ReservationRequest) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *ReservationRequest) GetTentative() bool {
+	if x != nil {
+		return x.Tentative
+	}
+	return false
 }
 
 // Held is stock's reservation of one SKU for an order.
@@ -1574,7 +1584,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\bimported\x18\x06 \x01(\bR\bimported\x12\x18\n" +
 	"\adamaged\x18\a \x01(\x03R\adamaged\x12>\n" +
 	"\vreturned_at\x18\b \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
-	"returnedAt\"\xa4\x03\n" +
+	"returnedAt\"\xc2\x03\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
@@ -1587,7 +1597,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
 	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
 	"allocation\x12 \n" +
-	"\vtraceparent\x18\r \x01(\tR\vtraceparent\"\xaf\x02\n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12\x1c\n" +
+	"\ttentative\x18\x0e \x01(\bR\ttentative\"\xaf\x02\n" +
 	"\x04Held\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +

@@ -1,0 +1,269 @@
+package shard_test
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// apart are two SKUs of two shards, and a key. An order of both SKUs in that order is the first one's shard's.
+func apart(t *testing.T, n *shard.Node) (near, far string) {
+	t.Helper()
+	near = "s-0"
+	for i := 1; ; i++ {
+		if far = fmt.Sprint("s-", i); n.ShardOf(far) != n.ShardOf(near) {
+			break
+		}
+	}
+	return near, far
+}
+
+// placing makes the command that places an order, as a replica does.
+func placing(t *testing.T, n *shard.Node, key, body string) *shard.Command {
+	t.Helper()
+	cmd, err := decodeUnder(n.Layout(), command.PlaceOrder, "", key, []byte(body), time.Now().UnixMicro())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// outcomeOf waits for that of a command.
+func outcomeOf(t *testing.T, fut *shard.Future) shard.Result {
+	t.Helper()
+	select {
+	case <-fut.Done():
+		return fut.Result()
+	case <-time.After(waitLimit):
+		t.Fatal("no answer")
+		return shard.Result{}
+	}
+}
+
+// written are the types of an order's events, and whether one transaction wrote all of them: a transaction ends with a
+// marker in each partition, which takes an offset.
+func (p *platform) written(id string) (types []string, together bool) {
+	p.t.Helper()
+	var offsets []int64
+	p.readAll(eventlog.TopicOrders, p.want.PartitionCount, func(rec *eventlog.Record) error {
+		if string(rec.Key) == id {
+			_, _, ev, err := codec.DecodeOrder(rec.Value)
+			types, offsets = append(types, fmt.Sprintf("%T", ev)), append(offsets, rec.Offset)
+			return err
+		}
+		return nil
+	})
+	for i := range offsets {
+		together = offsets[i] == offsets[0]+int64(i)
+	}
+	return types, together
+}
+
+// An order that needs stock of another shard is written with its outcome, in one transaction: stock was asked before.
+func TestAnOrderIsWrittenWithItsOutcome(t *testing.T) {
+	p := newPlatformWithGoods(t, 2)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	near, far := apart(t, n)
+	stock(t, n, near, 1)
+	stock(t, n, far, 2)
+	first := ok(t, do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", near, far)))
+	if first.Order.Status != "reserved" {
+		t.Errorf("the order is %+v", first.Order)
+	}
+	if types, together := p.written(first.Order.ID); !together ||
+		!slices.Equal(types, []string{"order.OrderPlaced", "order.OrderReserved"}) {
+		t.Errorf("written: %v, in one transaction: %t", types, together)
+	}
+	if again := ok(t, do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", near, far))); again.Order.ID !=
+		first.Order.ID || !again.Repeated {
+		t.Errorf("a repeat is answered %+v", again.Order)
+	}
+	// The nearer SKU is sold out: the other shard is not asked.
+	r := do(t, n, command.PlaceOrder, "", "k2", orderBody("prepaid", near, far))
+	if r.Code != problem.InsufficientStock || r.Short[0].SKU != near {
+		t.Errorf("without near stock: %+v", r)
+	}
+	ok(t, do(t, n, command.ReceiveStock, near, "more", `{"location":"main","quantity":5}`))
+	ok(t, do(t, n, command.PlaceOrder, "", "k3", orderBody("prepaid", near, far)))
+	r = do(t, n, command.PlaceOrder, "", "k4", orderBody("prepaid", near, far))
+	if r.Code != problem.InsufficientStock || r.Short[0].SKU != far {
+		t.Errorf("without far stock: %+v", r)
+	}
+	if types, together := p.written(r.Order.ID); !together ||
+		!slices.Equal(types, []string{"order.OrderPlaced", "order.OrderRejected"}) {
+		t.Errorf("written: %v, in one transaction: %t", types, together)
+	}
+	stockIs(t, n, near, inventory.Level{OnHand: 6, Available: 4, Reserved: 2})
+	stockIs(t, n, far, inventory.Level{OnHand: 2, Reserved: 2})
+	p.stop(n)
+	p.verify()
+}
+
+// One of three shards refuses, after another has reserved: that one gives back.
+func TestWhatWasReservedForARefusedOrderIsGivenBack(t *testing.T) {
+	p := newPlatformWithGoods(t, 3)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	skus := [3]string{}
+	for i := 0; slices.Contains(skus[:], ""); i++ {
+		sku := fmt.Sprint("s-", i)
+		skus[n.ShardOf(sku)] = sku
+	}
+	for i, quantity := range []int{5, 5, 1} {
+		stock(t, n, skus[i], quantity)
+	}
+	for i := range 5 {
+		r := do(t, n, command.PlaceOrder, "", fmt.Sprint("k", i), orderBody("prepaid", skus[:]...))
+		if (r.Code == "") != (i == 0) {
+			t.Errorf("order %d: %+v", i, r)
+		}
+	}
+	stockIs(t, n, skus[0], inventory.Level{OnHand: 5, Available: 4, Reserved: 1})
+	stockIs(t, n, skus[1], inventory.Level{OnHand: 5, Available: 4, Reserved: 1})
+	stockIs(t, n, skus[2], inventory.Level{OnHand: 1, Reserved: 1})
+	p.stop(n)
+	p.verify()
+}
+
+// Stock does not answer: the order is written, so that its client knows that it is not lost, and is decided when stock
+// does answer. Commands on it that came before wait for that, and for nothing else.
+func TestAnOrderThatIsNotAnsweredIsWritten(t *testing.T) {
+	p, mail := newPlatformWithGoods(t, 2), &post{}
+	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
+	near, far := apart(t, n)
+	stock(t, n, near, 5)
+	stock(t, n, far, 5)
+	mail.mu.Lock()
+	mail.held = make(chan func(), 1_000)
+	mail.mu.Unlock()
+	cmd := placing(t, n, "k", orderBody("prepaid", near, far))
+	placed := n.Submit(cmd)
+	late := <-mail.held
+	again := n.Submit(placing(t, n, "k", orderBody("prepaid", near, far)))
+	other := n.Submit(placing(t, n, "k", orderBody("prepaid", near, near)))
+	select {
+	case <-placed.Accepted():
+	case <-time.After(waitLimit):
+		t.Fatal("the order is not accepted")
+	}
+	if id := placed.AcceptedResult().Order.ID; id != cmd.ID {
+		t.Errorf("accepted: %+v", placed.AcceptedResult())
+	}
+	if r := outcomeOf(t, other); r.Code != problem.KeyReused {
+		t.Errorf("another body with the key: %+v", r)
+	}
+	late() // stock reserves now; its answer is held
+	(<-mail.held)()
+	mail.mu.Lock()
+	held := mail.held
+	mail.held = nil
+	mail.mu.Unlock()
+	for len(held) > 0 {
+		(<-held)()
+	}
+	for name, fut := range map[string]*shard.Future{"first": placed, "repeat": again} {
+		if r := ok(t, outcomeOf(t, fut)); r.Order.Status != "reserved" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	stockIs(t, n, far, inventory.Level{OnHand: 5, Available: 4, Reserved: 1})
+	p.stop(n)
+	p.verify()
+}
+
+// The shard of an order is handed over while stock is asked: the order is written before.
+func TestAnOrderIsWrittenBeforeItsShardIsHandedOver(t *testing.T) {
+	p, mail := newPlatformWithGoods(t, 2), &post{}
+	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
+	near, far := apart(t, n)
+	stock(t, n, near, 5)
+	stock(t, n, far, 5)
+	mail.mu.Lock()
+	mail.held = make(chan func(), 1_000)
+	mail.mu.Unlock()
+	cmd := placing(t, n, "k", orderBody("prepaid", near, far))
+	placed := n.Submit(cmd)
+	<-mail.held // the step is lost
+	home := n.ShardOf(cmd.ID)
+	n.Release(home)
+	if types, _ := p.written(cmd.ID); !slices.Equal(types, []string{"order.OrderPlaced"}) {
+		t.Errorf("written: %v", types)
+	}
+	mail.mu.Lock()
+	mail.held = nil
+	mail.mu.Unlock()
+	n.Acquire(home)
+	if r := ok(t, outcomeOf(t, placed)); r.Order.ID != cmd.ID || r.Order.Status != "reserved" {
+		t.Errorf("the outcome is %+v", r)
+	}
+	p.stop(n)
+	p.verify()
+}
+
+// The shard of an order is lost after stock of another shard has reserved for it, and before the order is written: the
+// replica hangs, and another one takes the shard over. What was reserved is given back. The client's retry places the
+// order, and the former replica's step, which comes once more then, changes nothing.
+func TestWhatWasReservedForAnOrderThatWasNeverWrittenIsGivenBack(t *testing.T) {
+	p := newPlatformWithGoods(t, 2)
+	steps, hang, armed := make(chan func(), 1), make(chan struct{}), &atomic.Bool{}
+	former := p.start(t.TempDir(), shard.Hooks{Deliver: func(send func()) {
+		if armed.CompareAndSwap(true, false) { // the step: whoever sends it hangs
+			steps <- send
+			<-hang
+			return
+		}
+		send()
+	}})
+	next := p.start(t.TempDir(), shard.Hooks{})
+	home := int32(0)
+	eventually(t, func() string {
+		for s := range int32(2) {
+			if former.Owns(s) && next.Owns(1-s) {
+				home = s
+				return ""
+			}
+		}
+		return "the replicas do not share the shards yet"
+	})
+	near, far := "", ""
+	for i := 0; near == "" || far == ""; i++ {
+		if sku := fmt.Sprint("s-", i); next.ShardOf(sku) == home {
+			near = sku
+		} else {
+			far = sku
+		}
+	}
+	stock(t, next, near, 5)
+	stock(t, next, far, 1)
+	body := orderBody("prepaid", near, far)
+	cmd := placing(t, former, "k", body)
+	armed.Store(true)
+	lost := former.Submit(cmd)
+	step := <-steps
+	step()
+	stockIs(t, next, far, inventory.Level{OnHand: 1, Reserved: 1})
+	next.Acquire(home)
+	levelIs(t, next, far, 1)
+	close(hang)
+	if r := outcomeOf(t, lost); r.Code != problem.Unavailable {
+		ok(t, r) // it has waited for the next owner
+	}
+	r := ok(t, do(t, next, command.PlaceOrder, "", "k", body))
+	if r.Order.ID != cmd.ID || r.Order.Status != "reserved" {
+		t.Errorf("the order is %+v", r.Order)
+	}
+	step()
+	stockIs(t, next, far, inventory.Level{OnHand: 1, Reserved: 1})
+	for _, n := range []*shard.Node{former, next} {
+		p.stop(n)
+	}
+	p.verify()
+}
