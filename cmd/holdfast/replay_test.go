@@ -50,7 +50,7 @@ func replayStack(t *testing.T) (url, file string) {
 		_, err := c.ImportOrder(t.Context(), client.ImportDocument{
 			CustomerID: "c", Currency: "GBP", Country: country, Reference: fmt.Sprintf("o-%d", i),
 			OccurredAt: time.Date(2011, 1, 2, 0, 0, 0, 0, time.UTC),
-			Lines:      []client.DocumentLine{{SKU: "A1", Quantity: int64(i + 1), UnitPrice: "2.55"}},
+			Lines:      []client.OrderLine{{SKU: "A1", Quantity: int64(i + 1), UnitPrice: "2.55"}},
 		})
 		if err != nil {
 			t.Fatal(err)

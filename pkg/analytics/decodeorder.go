@@ -74,13 +74,11 @@ func orderRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlacedV2:
-		row = documentRow("order_placed", "placed", 1, c.OrderPlacedV2)
-		row.price(c.OrderPlacedV2)
-		return row, true
-	case *eventv1.OrderEvent_OrderImported:
-		return documentRow("order_imported", "completed", 1, c.OrderImported), true
-	case *eventv1.OrderEvent_CreditNoteImported:
-		return documentRow("credit_note_imported", "completed", -1, c.CreditNoteImported), true
+		return documentRow("order_placed", "placed", 1, c.OrderPlacedV2), true
+	case *eventv1.OrderEvent_OrderImportedV2:
+		return documentRow("order_imported", "completed", 1, c.OrderImportedV2), true
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
+		return documentRow("credit_note_imported", "completed", -1, c.CreditNoteImportedV2), true
 	case *eventv1.OrderEvent_LinesCancelledV2:
 		p := c.LinesCancelledV2
 		lines := make([]*eventv1.OrderLine, len(p.Lines))
@@ -174,7 +172,7 @@ func statusRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 		return quantityRow("order_backorder_filled", c.OrderBackorderFilled.Filled, orderRow{}), true
 	case *eventv1.OrderEvent_OrderRejected:
 		return shortageRow("order_rejected", c.OrderRejected.Short, orderRow{status: "rejected"}), true
-	case *eventv1.OrderEvent_ImportRequested:
+	case *eventv1.OrderEvent_ImportRequestedV2:
 		// The document counts once it is imported; that event carries it.
 		return orderRow{typ: "import_requested", status: "placed"}, true
 	case *eventv1.OrderEvent_AmendmentRequestedV2:
@@ -234,22 +232,14 @@ func deliveryRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	return orderRow{}, false
 }
 
-// document is an event that carries a whole order, or a whole credit note.
-type document interface {
-	GetCustomerId() string
-	GetCountry() string
-	GetCurrency() string
-	GetReference() string
-	GetLines() []*eventv1.OrderLine
-	GetSubtotalMicros() int64
-	GetTotalMicros() int64
-}
-
-func documentRow(typ, status string, sign int64, d document) orderRow {
-	return linesRow(typ, sign, d.GetLines(), orderRow{
+// documentRow is the row of a whole order, or of a whole credit note with the sign -1.
+func documentRow(typ, status string, sign int64, d schema.Document) orderRow {
+	row := linesRow(typ, sign, d.GetLines(), orderRow{
 		status: status, customerID: d.GetCustomerId(), country: d.GetCountry(), currency: d.GetCurrency(),
 		reference: d.GetReference(), subtotalMicros: sign * d.GetSubtotalMicros(), totalMicros: sign * d.GetTotalMicros(),
 	})
+	row.price(d)
+	return row
 }
 
 // linesRow adds lines that carry money, and their units, to a row.
@@ -387,22 +377,7 @@ func (r *lineRows) addEvent(rec *eventlog.Record, ev *eventv1.OrderEvent, row *o
 		r.amountMicros = append(r.amountMicros, line.amountMicros)
 		r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
 	}
-	for i, line := range row.priced {
-		shares := row.sharesOf(i)
-		if line.Quantity != 0 || shares == (lineShares{}) {
-			add(goods(line.Sku, line.UnitPriceMicros, row.sign*line.Quantity))
-		}
-		if shares.discountMicros != 0 {
-			add(saleLine{kind: kindDiscount, sku: line.Sku, amountMicros: shares.discountMicros})
-		}
-		if shares.taxMicros != 0 {
-			add(saleLine{kind: kindTax, sku: line.Sku, amountMicros: shares.taxMicros})
-		}
-	}
-	for _, c := range row.charges {
-		add(saleLine{kind: kindCharge, sku: c.word, charge: c.number, amountMicros: c.amountMicros})
-		if c.taxMicros != 0 {
-			add(saleLine{kind: kindTax, sku: c.word, charge: c.number, amountMicros: c.taxMicros})
-		}
+	for _, line := range row.money() {
+		add(line)
 	}
 }

@@ -137,7 +137,7 @@ const tablesHead = "# Tables in ClickHouse\n\n" +
 // metadataExample is another question for events.
 const metadataExample = `-- Orders, past ones too, by what a client keeps under the key channel; '' is without.
 SELECT mapFromArrays(entries.key, entries.value)['channel'] AS channel, count() AS orders
-FROM (SELECT JSONExtract(body, if(JSONHas(body, 'order_placed_v2'), 'order_placed_v2', type), 'metadata',
+FROM (SELECT JSONExtract(body, if(JSONHas(body, concat(type, '_v2')), concat(type, '_v2'), type), 'metadata',
         'Array(Tuple(key String, value String))') AS entries
     FROM events FINAL WHERE type IN ('order_placed', 'order_imported'))
 GROUP BY channel ORDER BY orders DESC`

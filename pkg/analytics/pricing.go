@@ -29,22 +29,23 @@ type chargeAmount struct {
 	amountMicros, taxMicros int64
 }
 
-// price takes from a placed order what it has besides goods and prices. Most have nothing.
-func (row *orderRow) price(p *eventv1.OrderPlacedV2) {
-	for i, l := range p.Lines {
+// price takes from an order or a past document what it has besides goods and prices. Most have nothing. A credit note
+// gives all of it back.
+func (row *orderRow) price(p schema.Priced) {
+	for i, l := range p.GetLines() {
 		if len(l.Discounts)+len(l.Taxes) > 0 || l.OrderDiscountMicros != 0 {
-			row.share(i, lineShares{-schema.LineDiscount(l), schema.TaxSum(l.Taxes)})
+			row.share(i, lineShares{-row.sign * schema.LineDiscount(l), row.sign * schema.TaxSum(l.Taxes)})
 		}
 	}
-	for i, c := range p.Charges {
+	for i, c := range p.GetCharges() {
 		row.charges = append(row.charges, chargeAmount{
-			uint32(i + 1), schema.ChargeKinds.Word(c.Kind), c.AmountMicros, schema.TaxSum(c.Taxes),
+			uint32(i + 1), schema.ChargeKinds.Word(c.Kind), row.sign * c.AmountMicros, row.sign * schema.TaxSum(c.Taxes),
 		})
 	}
-	if p.TaxesIncluded {
+	if p.GetTaxesIncluded() {
 		row.taxesIncluded = 1
 	}
-	if p.Rounding == eventv1.Rounding_ROUNDING_LINE {
+	if p.GetRounding() == eventv1.Rounding_ROUNDING_LINE {
 		row.rounding = roundedByLine
 	}
 }
@@ -58,6 +59,30 @@ func (row *orderRow) share(i int, shares lineShares) {
 		row.shares = make([]lineShares, len(row.priced))
 	}
 	row.shares[i] = shares
+}
+
+// money are the rows that an event has in order_lines: lines with their discounts and taxes, then charges with theirs.
+func (row *orderRow) money() []saleLine {
+	lines := make([]saleLine, 0, len(row.priced)+len(row.shares)+2*len(row.charges))
+	for i, line := range row.priced {
+		shares := row.sharesOf(i)
+		if line.Quantity != 0 || shares == (lineShares{}) {
+			lines = append(lines, goods(line.Sku, line.UnitPriceMicros, row.sign*line.Quantity))
+		}
+		if shares.discountMicros != 0 {
+			lines = append(lines, saleLine{kind: kindDiscount, sku: line.Sku, amountMicros: shares.discountMicros})
+		}
+		if shares.taxMicros != 0 {
+			lines = append(lines, saleLine{kind: kindTax, sku: line.Sku, amountMicros: shares.taxMicros})
+		}
+	}
+	for _, c := range row.charges {
+		lines = append(lines, saleLine{kind: kindCharge, sku: c.word, charge: c.number, amountMicros: c.amountMicros})
+		if c.taxMicros != 0 {
+			lines = append(lines, saleLine{kind: kindTax, sku: c.word, charge: c.number, amountMicros: c.taxMicros})
+		}
+	}
+	return lines
 }
 
 func (row *orderRow) sharesOf(i int) lineShares {

@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -165,4 +166,48 @@ cancelled tax B 0 -500000 0
 	if _, after, _ := strings.Cut(got, "confirmed tax B 0 1000000 0\n"); after != want {
 		t.Errorf("%s\nwant\n%s", after, want)
 	}
+}
+
+// A past document counts with all that it costs, and a credit note gives all of it back.
+func TestSalesOfDocumentsWithDiscountTaxAndCharge(t *testing.T) {
+	placed := pricedLife(true, eventv1.Rounding_ROUNDING_ORDER, 0, 0, 0)[0].(*eventv1.OrderPlacedV2)
+	placed.Lines[0].OrderDiscountMicros = 402_000 // the document costs 33.998, and 34.00 was paid
+	order := &eventv1.OrderImportedV2{
+		Currency: "EUR", Lines: placed.Lines, Charges: placed.Charges, TaxesIncluded: true,
+		SubtotalMicros: 30_000_000, TotalMicros: 34_000_000, Rounding: eventv1.Rounding_ROUNDING_ORDER,
+	}
+	const sold = `confirmed goods A 3 25370000 0
+confirmed discount A 0 -1002000 0
+confirmed tax A 0 4630000 0
+confirmed charge shipping 0 4200000 0
+confirmed tax shipping 0 800000 0
+`
+	if got := salesOf(t, order); withoutRounding(got) != sold || sumOfRounding(t, got) != 2_000 {
+		t.Errorf("\n%s\nwant\n%s", got, sold)
+	}
+	note := &eventv1.CreditNoteImportedV2{
+		Currency: "EUR", Lines: placed.Lines, Charges: placed.Charges,
+		SubtotalMicros: 30_000_000, TotalMicros: 39_430_000, Rounding: eventv1.Rounding_ROUNDING_LINE,
+	}
+	const credited = `credited goods A -3 -30000000 0
+credited discount A 0 1002000 0
+credited tax A 0 -4630000 0
+credited charge shipping 0 -5000000 0
+credited tax shipping 0 -800000 0
+`
+	if got := salesOf(t, note); withoutRounding(got) != credited || sumOfRounding(t, got) != -2_000 {
+		t.Errorf("\n%s\nwant\n%s", got, credited)
+	}
+}
+
+func sumOfRounding(t *testing.T, rows string) (sum int64) {
+	t.Helper()
+	for line := range strings.SplitSeq(strings.TrimSpace(rows), "\n") {
+		rounding, err := strconv.ParseInt(line[strings.LastIndex(line, " ")+1:], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += rounding
+	}
+	return sum
 }

@@ -369,12 +369,17 @@ func (r *saleRows) add(c *orderChange, sold counted) {
 	}
 }
 
-// addDocument adds the lines of a past document. They count as they are.
+// addDocument adds the lines of a past document, with its discounts, charges and taxes. They count as they are.
 func (r *saleRows) addDocument(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow, reason string) {
 	at := time.UnixMicro(ev.Meta.OccurredAtMicros)
-	amount := func(i int) int64 { return row.priced[i].Quantity * row.priced[i].UnitPriceMicros }
-	shares := shareRounding(row.totalMicros-row.subtotalMicros, len(row.priced), amount)
-	for i, line := range row.priced {
+	order := orderSales{taxesIncluded: row.taxesIncluded != 0}
+	lines := order.pricedLines(row.money())
+	rounding := row.totalMicros
+	for i := range lines {
+		rounding -= lines[i].amountMicros
+	}
+	shares := shareRounding(rounding, len(lines), func(i int) int64 { return lines[i].amountMicros })
+	for i := range lines {
 		r.place.add(rec)
 		r.orderID = append(r.orderID, ev.OrderId)
 		r.orderOffset = append(r.orderOffset, rec.Offset)
@@ -383,8 +388,7 @@ func (r *saleRows) addDocument(rec *eventlog.Record, ev *eventv1.OrderEvent, row
 		r.currency = append(r.currency, row.currency)
 		r.orderedAt = append(r.orderedAt, at)
 		r.countedAt = append(r.countedAt, at)
-		sold := goods(line.Sku, line.UnitPriceMicros, row.sign*line.Quantity)
-		r.addLine(i, &sold, reason, shares.next(amount(i)))
+		r.addLine(i, &lines[i], reason, shares.next(lines[i].amountMicros))
 	}
 }
 

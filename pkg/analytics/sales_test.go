@@ -75,18 +75,18 @@ func (l *life) kept(t *rapid.T) figures {
 		kept, tax := line.Quantity-line.Cancelled-line.Returned, line.TaxMicros-line.ReturnedTaxMicros
 		f.units[line.SKU] += sign * kept
 		f.money[kindGoods] += sign * kept * line.UnitPriceMicros
-		f.money[kindDiscount] -= line.DiscountMicros - line.ReturnedDiscountMicros
-		f.money[kindTax] += tax
+		f.money[kindDiscount] -= sign * (line.DiscountMicros - line.ReturnedDiscountMicros)
+		f.money[kindTax] += sign * tax
 		if o.TaxesIncluded {
-			f.money[kindGoods] -= tax
+			f.money[kindGoods] -= sign * tax
 		}
 	}
 	for _, c := range o.Charges {
 		tax := c.TaxMicros - c.ReturnedTaxMicros
-		f.money[kindCharge] += c.AmountMicros - c.ReturnedMicros
-		f.money[kindTax] += tax
+		f.money[kindCharge] += sign * (c.AmountMicros - c.ReturnedMicros)
+		f.money[kindTax] += sign * tax
 		if o.TaxesIncluded {
-			f.money[kindCharge] -= tax
+			f.money[kindCharge] -= sign * tax
 		}
 	}
 	_, returned, err := Returned(o)

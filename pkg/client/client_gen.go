@@ -618,17 +618,6 @@ type DiscountView struct {
 	Description string `json:"description,omitempty,omitzero"`
 }
 
-// DocumentLine defines model for DocumentLine.
-type DocumentLine struct {
-	Quantity Quantity `json:"quantity"`
-
-	// SKU Without control characters, and without spaces at its ends.
-	SKU SKU `json:"sku"`
-
-	// UnitPrice A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
-	UnitPrice Amount `json:"unit_price"`
-}
-
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
@@ -690,12 +679,23 @@ type HoldOrder struct {
 
 // ImportDocument defines model for ImportDocument.
 type ImportDocument struct {
-	Country string `json:"country,omitempty,omitzero"`
+	// ChargeTotal All charges.
+	ChargeTotal Amount `json:"charge_total,omitempty,omitzero"`
+
+	// Charges What the document costs besides goods; of a credit note, what of charges is given back.
+	Charges []Charge `json:"charges,omitempty,omitzero"`
+	Country string   `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
-	Currency   Currency       `json:"currency"`
-	CustomerID string         `json:"customer_id,omitempty,omitzero"`
-	Lines      []DocumentLine `json:"lines"`
+	Currency   Currency `json:"currency"`
+	CustomerID string   `json:"customer_id,omitempty,omitzero"`
+
+	// DiscountTotal All discounts, those of lines and of the document.
+	DiscountTotal Amount `json:"discount_total,omitempty,omitzero"`
+
+	// Discounts On the document; spread over the lines as those of a new order.
+	Discounts []Discount  `json:"discounts,omitempty,omitzero"`
+	Lines     []OrderLine `json:"lines"`
 
 	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
 	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
@@ -704,6 +704,21 @@ type ImportDocument struct {
 	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at"`
 	Reference  string     `json:"reference"`
+
+	// Rounding Without it, as order-api is set (`--rounding`): by order.
+	Rounding Rounding `json:"rounding,omitempty,omitzero"`
+
+	// Subtotal The prices of the lines, for all units; compared if given, as all sums are.
+	Subtotal Amount `json:"subtotal,omitempty,omitzero"`
+
+	// TaxTotal All taxes, those of lines and of charges.
+	TaxTotal Amount `json:"tax_total,omitempty,omitzero"`
+
+	// TaxesIncluded Prices and charges have their taxes in them, which are not added then.
+	TaxesIncluded bool `json:"taxes_included,omitempty,omitzero"`
+
+	// Total What the document says that it costs; another total is refused (`total_mismatch`).
+	Total Amount `json:"total,omitempty,omitzero"`
 }
 
 // InsightList defines model for InsightList.

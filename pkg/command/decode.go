@@ -129,29 +129,11 @@ func (d *decoding) action(got *string, want string) {
 	}
 }
 
-// lineBody is a line of a document.
-type lineBody struct {
-	SKU       string `json:"sku"`
-	Quantity  int64  `json:"quantity"`
-	UnitPrice string `json:"unit_price"`
-}
-
 // quantityBody is a line that names units of an order's SKU.
 type quantityBody struct {
 	SKU      string `json:"sku"`
 	Line     *int64 `json:"line"` // its number from 1; nil: any line of the SKU
 	Quantity int64  `json:"quantity"`
-}
-
-func (d *decoding) placeLines(lines []lineBody) []order.PlaceLine {
-	if !d.countLines(len(lines)) {
-		return nil
-	}
-	placed := make([]order.PlaceLine, len(lines))
-	for i, line := range lines {
-		placed[i] = d.placeLine(i, line.SKU, line.Quantity, line.UnitPrice)
-	}
-	return placed
 }
 
 // placeLine reads a line at a price.

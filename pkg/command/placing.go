@@ -21,7 +21,6 @@ type placeBody struct {
 	PaymentTerms *string           `json:"payment_terms"`
 	Country      string            `json:"country"`
 	Reference    string            `json:"reference"`
-	Total        *string           `json:"total"` // nil: the client does not check it
 	Allocation   *allocationBody   `json:"allocation"`
 	Metadata     map[string]string `json:"metadata"`
 	pricingBody
@@ -50,7 +49,7 @@ var placing = []*Command{
 			}
 			f.metadata(cmd.Metadata)
 			f.placeLines(cmd.Lines)
-			f.pricing(&cmd)
+			f.pricing(cmd.Pricing, &cmd.Sums)
 		}),
 }
 
@@ -65,15 +64,14 @@ func (d *decoding) place(b *placeBody) order.Place {
 		Terms:      d.terms(b.PaymentTerms),
 		AtMicros:   d.receivedAtMicros,
 		Metadata:   d.metadata("/metadata", b.Metadata),
+		Sums:       d.sums(&b.pricingBody),
+		Pricing:    d.pricing(&b.pricingBody),
+
+		DefaultRounding: d.opts.Rounding,
 	}
 	if b.Allocation != nil {
 		cmd.Allocation = d.allocation(b.Allocation)
 	}
-	if b.Total != nil {
-		total := d.Amount("/total", *b.Total, order.CodeInvalidAmount)
-		cmd.Sums.TotalMicros = &total
-	}
-	d.pricing(&b.pricingBody, &cmd)
 	if cmd.Terms == order.Prepaid {
 		cmd.PaymentDeadlineMicros = d.paymentDeadline()
 	}
@@ -121,8 +119,9 @@ type importBody struct {
 	Currency   string            `json:"currency"`
 	Country    string            `json:"country"`
 	OccurredAt *string           `json:"occurred_at"`
-	Lines      []lineBody        `json:"lines"`
+	Lines      []placeLineBody   `json:"lines"`
 	Metadata   map[string]string `json:"metadata"`
+	pricingBody
 }
 
 var imports = []*Command{
@@ -144,9 +143,13 @@ func importing(name, path string, kind order.Kind) *Command {
 				Currency:   d.currency(b.Currency),
 				Country:    d.Text("/country", b.Country, limits.MaxCountryLength),
 				Reference:  d.Name("/reference", b.Reference, limits.MaxReferenceLength),
-				Lines:      d.placeLines(b.Lines),
+				Lines:      d.orderLines(b.Lines),
 				AtMicros:   d.occurredAtMicros,
 				Metadata:   d.metadata("/metadata", b.Metadata),
+				Sums:       d.sums(&b.pricingBody),
+				Pricing:    d.pricing(&b.pricingBody),
+
+				DefaultRounding: d.opts.Rounding,
 			}
 		},
 		func(f *fingerprint, cmd order.ImportDocument) {
@@ -155,6 +158,8 @@ func importing(name, path string, kind order.Kind) *Command {
 			f.text(tagCountry, cmd.Country)
 			f.text(tagReference, cmd.Reference)
 			f.metadata(cmd.Metadata)
+			f.optional(tagTotal, cmd.Sums.TotalMicros)
 			f.placeLines(cmd.Lines)
+			f.pricing(cmd.Pricing, &cmd.Sums)
 		})
 }

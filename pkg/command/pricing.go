@@ -16,13 +16,14 @@ type pricingBody struct {
 	Discounts     []discountBody `json:"discounts"`
 	TaxesIncluded bool           `json:"taxes_included"`
 	Rounding      *string        `json:"rounding"` // nil: as the platform is set
+	Total         *string        `json:"total"`    // nil: the client does not check it, here and below
 	Subtotal      *string        `json:"subtotal"`
 	DiscountTotal *string        `json:"discount_total"`
 	ChargeTotal   *string        `json:"charge_total"`
 	TaxTotal      *string        `json:"tax_total"`
 }
 
-// placeLineBody is a line of a new order.
+// placeLineBody is a line of a new order, or of a past document.
 type placeLineBody struct {
 	SKU       string            `json:"sku"`
 	Quantity  int64             `json:"quantity"`
@@ -78,23 +79,30 @@ func (d *decoding) orderLines(lines []placeLineBody) []order.PlaceLine {
 	return placed
 }
 
-// pricing reads what the order costs besides its lines.
-func (d *decoding) pricing(b *pricingBody, cmd *order.Place) {
-	cmd.DefaultRounding = d.opts.Rounding
-	cmd.Sums.SubtotalMicros = d.sum("/subtotal", b.Subtotal)
-	cmd.Sums.DiscountMicros = d.sum("/discount_total", b.DiscountTotal)
-	cmd.Sums.ChargeMicros = d.sum("/charge_total", b.ChargeTotal)
-	cmd.Sums.TaxMicros = d.sum("/tax_total", b.TaxTotal)
-	if len(b.Charges)+len(b.Discounts) == 0 && !b.TaxesIncluded && b.Rounding == nil {
-		return
+// sums reads what the client has computed.
+func (d *decoding) sums(b *pricingBody) order.Sums {
+	return order.Sums{
+		TotalMicros:    d.sum("/total", b.Total),
+		SubtotalMicros: d.sum("/subtotal", b.Subtotal),
+		DiscountMicros: d.sum("/discount_total", b.DiscountTotal),
+		ChargeMicros:   d.sum("/charge_total", b.ChargeTotal),
+		TaxMicros:      d.sum("/tax_total", b.TaxTotal),
 	}
-	cmd.Pricing = &order.Pricing{
+}
+
+// pricing reads what an order or a past document costs besides its lines; nil: nothing.
+func (d *decoding) pricing(b *pricingBody) *order.Pricing {
+	if len(b.Charges)+len(b.Discounts) == 0 && !b.TaxesIncluded && b.Rounding == nil {
+		return nil
+	}
+	p := &order.Pricing{
 		Charges: d.charges(b.Charges), Discounts: d.discounts("", b.Discounts), TaxesIncluded: b.TaxesIncluded,
 	}
 	if b.Rounding != nil {
-		cmd.Pricing.Rounding = order.Rounding(input.Word(&d.Body, "/rounding", *b.Rounding, order.CodeInvalidRounding,
+		p.Rounding = order.Rounding(input.Word(&d.Body, "/rounding", *b.Rounding, order.CodeInvalidRounding,
 			schema.Roundings.All, schema.Roundings.Parse))
 	}
+	return p
 }
 
 func (d *decoding) sum(pointer string, s *string) *int64 {
@@ -206,13 +214,12 @@ func (d *decoding) fits(pointer string, n, most int, code string) bool {
 	return n > 0 && n <= most
 }
 
-// pricing adds what an order costs besides its lines to its fingerprint.
-func (f *fingerprint) pricing(cmd *order.Place) {
-	f.optional(tagSubtotal, cmd.Sums.SubtotalMicros)
-	f.optional(tagDiscountTotal, cmd.Sums.DiscountMicros)
-	f.optional(tagChargeTotal, cmd.Sums.ChargeMicros)
-	f.optional(tagTaxTotal, cmd.Sums.TaxMicros)
-	p := cmd.Pricing
+// pricing adds what an order costs besides its lines to its fingerprint, with the sums but for the total.
+func (f *fingerprint) pricing(p *order.Pricing, sums *order.Sums) {
+	f.optional(tagSubtotal, sums.SubtotalMicros)
+	f.optional(tagDiscountTotal, sums.DiscountMicros)
+	f.optional(tagChargeTotal, sums.ChargeMicros)
+	f.optional(tagTaxTotal, sums.TaxMicros)
 	if p == nil {
 		return
 	}

@@ -22,6 +22,44 @@ const pricedOrder = `{"customer_id":"c-1","currency":"EUR","lines":[` +
 	`"discounts":[{"amount":"1","code":"HELLO","description":"first order"}],"taxes_included":true,"rounding":"line",` +
 	`"subtotal":"28.80","discount_total":"3","charge_total":"4.90","tax_total":"3.88","total":"30.70"}`
 
+// pricedDocument is a past document that costs the same.
+var pricedDocument = strings.Replace(pricedOrder, "{", `{"reference":"C1","occurred_at":"1970-01-01T00:00:00Z",`, 1)
+
+// A past document costs what an order of the same body does, and each key of an order stands for its body.
+func TestPricingOfDocumentsIsDecoded(t *testing.T) {
+	opts := Options{Rounding: order.RoundByLine}
+	decoded, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(pricedOrder), receivedAt, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	placed := decoded.(order.Place)
+	for _, typ := range []string{ImportOrder, ImportCreditNote} {
+		decoded, _, _, err := Decode(typ, testOrderID, "k", []byte(pricedDocument), receivedAt, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := decoded.(order.ImportDocument)
+		if !reflect.DeepEqual(d.Lines, placed.Lines) || !reflect.DeepEqual(d.Pricing, placed.Pricing) ||
+			!reflect.DeepEqual(d.Sums, placed.Sums) || d.DefaultRounding != order.RoundByLine {
+			t.Errorf("%s: %+v", typ, d)
+		}
+		seen := map[[16]byte]bool{}
+		for _, without := range []func(*order.ImportDocument){
+			func(*order.ImportDocument) {}, func(d *order.ImportDocument) { d.Pricing = nil },
+			func(d *order.ImportDocument) { d.Sums.TotalMicros = nil },
+			func(d *order.ImportDocument) { d.Sums.TaxMicros = nil },
+			func(d *order.ImportDocument) { d.Lines = []order.PlaceLine{{SKU: "A1", Quantity: 2}} },
+		} {
+			other := d
+			without(&other)
+			seen[Fingerprint(typ, testOrderID, other, nil, 0)] = true
+		}
+		if len(seen) != 5 {
+			t.Errorf("%s: 5 requests have %d fingerprints", typ, len(seen))
+		}
+	}
+}
+
 func TestPricingIsDecoded(t *testing.T) {
 	micros := func(cents int64) *int64 { return new(cents * 10_000) }
 	want := order.Place{
@@ -136,8 +174,9 @@ func TestPricingNamesItsFaults(t *testing.T) {
 		{PlaceOrder, line("taxes", repeated(`{"amount":"0"}`, limits.MaxTaxes+1)), "invalid_tax /lines/1/taxes"},
 		{PlaceOrder, line("metadata", `{"a":""}`), "invalid_metadata /lines/1/metadata/a"},
 		{PlaceOrder, line("line", `1`), "unknown_field /lines/1/line"},
-		{ImportOrder, `{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A",` +
-			`"quantity":1,"unit_price":"1","taxes":[]}]}`, "unknown_field /lines/0/taxes"},
+		{ImportOrder, strings.Replace(pricedDocument, `"subtotal":"28.80"`, `"subtotal":"x"`, 1), "invalid_amount /subtotal"},
+		{ImportCreditNote, strings.Replace(pricedDocument, `"kind":"shipping"`, `"kind":"goods"`, 1),
+			"invalid_charge /charges/0/kind"},
 		{CancelLines, `{"charges":[]}`, "missing_field /lines"},
 		{CancelLines, `{"charges":[{"amount":"1"}]}`, "missing_field /charges/0/charge"},
 		{CancelLines, `{"charges":[{"charge":0,"amount":"1"}]}`, "invalid_charge /charges/0/charge"},

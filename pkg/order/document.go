@@ -8,8 +8,8 @@ import (
 
 // ImportDocument records a past order or credit note. Quantities are positive.
 //
-//	ORD-18  The kind is an order or a credit note (invalid_kind). ORD-2 to ORD-4 and ORD-68 apply. An imported order has
-//	        shipped in full; a credit note gives its lines back to stock.
+//	ORD-18  The kind is an order or a credit note (invalid_kind). ORD-2 to ORD-4, ORD-68 and ORD-70 to ORD-72 apply. An
+//	        imported order has shipped in full; a credit note gives its lines back to stock.
 //	ORD-63  Where stock of other shards is asked for a past document, ImportRequested goes first: goods of an order are
 //	        reserved, and a credit note wants nothing yet. Answers that cover it import it as ORD-18 says; one rejected
 //	        SKU rejects it. A rejected document keeps no key and no place: ImportDocument may bring it, or another one in
@@ -22,6 +22,10 @@ type ImportDocument struct {
 	Lines                []PlaceLine
 	AtMicros             int64
 	Metadata             metadata.Map
+	// Pricing, DefaultRounding and Sums are as those of Place.
+	Pricing         *Pricing
+	DefaultRounding Rounding
+	Sums            Sums
 	// AskStock is set by the writer where stock belongs to other shards: the document then waits for their answers.
 	AskStock bool
 }
@@ -34,6 +38,7 @@ type DocumentImported struct {
 	SubtotalMicros, TotalMicros int64
 	Country, Reference          string
 	Metadata                    metadata.Map
+	Pricing                     *Pricing
 }
 
 // ImportRequested asks stock whether it has the Document, which follows if it does.
@@ -52,17 +57,19 @@ func (c ImportDocument) decide(o *Order) ([]Event, error) {
 	if err := checkLines(c.Lines, c.Currency); err != nil {
 		return nil, err
 	}
-	priced := OrderPlaced{Currency: c.Currency, Lines: c.Lines}
-	if err := priced.total(&Sums{}); err != nil {
+	priced := OrderPlaced{
+		Currency: c.Currency, Lines: slices.Clone(c.Lines), Pricing: c.Pricing.orDefault(c.DefaultRounding),
+	}
+	if err := priced.total(&c.Sums); err != nil {
 		return nil, err
 	}
 	if at, fault := c.Metadata.Fault("/metadata"); fault != "" {
 		return nil, refuse(CodeInvalidMetadata, at, fault)
 	}
 	document := DocumentImported{
-		Kind: c.Kind, CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
+		Kind: c.Kind, CustomerID: c.CustomerID, Currency: c.Currency, Lines: priced.Lines,
 		SubtotalMicros: priced.SubtotalMicros, TotalMicros: priced.TotalMicros, Country: c.Country, Reference: c.Reference,
-		Metadata: c.Metadata,
+		Metadata: c.Metadata, Pricing: priced.Pricing,
 	}
 	if c.AskStock {
 		return []Event{ImportRequested{document}}, nil
@@ -72,12 +79,12 @@ func (c ImportDocument) decide(o *Order) ([]Event, error) {
 
 func (e ImportRequested) evolve(o *Order, f Facts) {
 	o.evolveDocument(e.Document, f)
-	o.Metadata = e.Document.Metadata
+	o.RequestedDocument = &e.Document
 }
 
 func (e DocumentImported) evolve(o *Order, f Facts) {
 	o.evolveDocument(e, f)
-	o.Lifecycle, o.Metadata = Completed, nil
+	o.Lifecycle, o.RequestedDocument = Completed, nil
 	if e.Kind == KindImportedOrder {
 		for i := range o.Lines {
 			o.Lines[i].Shipped = o.Lines[i].Quantity
@@ -101,7 +108,7 @@ func (o *Order) evolveDocument(e DocumentImported, f Facts) {
 	OrderPlaced{
 		CustomerID: e.CustomerID, Currency: e.Currency, Lines: e.Lines,
 		SubtotalMicros: e.SubtotalMicros, TotalMicros: e.TotalMicros,
-		Terms: OnAccount, Country: e.Country, Reference: e.Reference,
+		Terms: OnAccount, Country: e.Country, Reference: e.Reference, Pricing: e.Pricing,
 	}.evolve(o, f)
 	o.Kind, o.Short = e.Kind, nil
 }
@@ -109,16 +116,3 @@ func (o *Order) evolveDocument(e DocumentImported, f Facts) {
 // RefusedDocument reports whether this is a past document that stock has rejected. It is then as if it had never been
 // asked for.
 func (o *Order) RefusedDocument() bool { return o.Kind != KindOrder && o.Lifecycle == Rejected }
-
-// document is the past document that was asked for.
-func (o *Order) document() DocumentImported {
-	lines := make([]PlaceLine, len(o.Lines))
-	for i, l := range o.Lines {
-		lines[i] = PlaceLine{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
-	}
-	return DocumentImported{
-		Kind: o.Kind, CustomerID: o.CustomerID, Currency: o.Currency, Lines: lines,
-		SubtotalMicros: o.SubtotalMicros, TotalMicros: o.TotalMicros, Country: o.Country, Reference: o.Reference,
-		Metadata: o.Metadata,
-	}
-}

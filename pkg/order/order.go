@@ -8,8 +8,6 @@
 // subject.
 package order
 
-import "github.com/holdfast/holdfast/pkg/metadata"
-
 // ID is a UUID.
 type ID [16]byte
 
@@ -122,9 +120,8 @@ type Order struct {
 	PaymentDue bool
 	// CoverLost: money that covered the confirmed order is gone. It ends at its payment deadline unless that comes again.
 	CoverLost bool
-	// Metadata is that of a past document that waits for stock: the event that imports it has it again. No rule needs
-	// that of others.
-	Metadata metadata.Map
+	// RequestedDocument is a past document that waits for stock; nil: none does. The event that imports it has all of it.
+	RequestedDocument *DocumentImported
 }
 
 // Line is one line of an order. Quantities are units.

@@ -144,6 +144,54 @@ func TestORD18Documents(t *testing.T) {
 	given(t).when(document).refused("invalid_country")
 }
 
+// Six screws at 0.115 with a voucher, their VAT and a parcel: what was asked for is what is imported.
+func TestORD18DocumentsCostWhatOrdersDo(t *testing.T) {
+	total, parts := int64(5_390_000), int64(4_900_000)
+	document := ImportDocument{
+		OrderID: "o-1", Kind: KindCreditNote, Currency: "EUR", Reference: "C1", AskStock: true,
+		Lines: []PlaceLine{{"a", 6, 115_000, &LineDetails{
+			Taxes:    []Tax{{Name: "VAT", RateMillionths: 190_000, AmountMicros: 80_000}},
+			Metadata: metadata.Map{{Key: "k", Value: "v"}},
+		}}},
+		Pricing: &Pricing{
+			Charges:       []Charge{{Kind: ChargeShipping, Description: "courier", AmountMicros: parts}},
+			Discounts:     []Discount{{AmountMicros: 200_000, Code: "SUMMER"}},
+			TaxesIncluded: true,
+		},
+		Sums: Sums{TotalMicros: &total, ChargeMicros: &parts},
+	}
+	imported := DocumentImported{
+		Kind: KindCreditNote, Currency: "EUR", Reference: "C1", SubtotalMicros: 690_000, TotalMicros: 5_390_000,
+		Lines: []PlaceLine{{"a", 6, 115_000, &LineDetails{
+			OrderDiscountMicros: 200_000, Taxes: document.Lines[0].Details.Taxes, Metadata: document.Lines[0].Details.Metadata,
+		}}},
+		Pricing: &Pricing{
+			Charges: document.Pricing.Charges, Discounts: document.Pricing.Discounts, TaxesIncluded: true,
+			Rounding: RoundByOrder,
+		},
+	}
+	s := given(t).when(document).then(ImportRequested{imported})
+	s.when(stockAnswers(granted)).then(imported).at(Completed, "pending", "")
+	if s.order.RequestedDocument != nil || document.Lines[0].Details.OrderDiscountMicros != 0 {
+		t.Errorf("the order waits with %+v, the command is %+v", s.order.RequestedDocument, document.Lines[0].Details)
+	}
+	document.AskStock, document.DefaultRounding = false, RoundByLine
+	imported.Pricing.Rounding = RoundByLine
+	given(t).when(document).then(imported)
+
+	wrong := total + 10_000
+	document.Sums.TotalMicros = &wrong
+	given(t).when(document).refused(CodeTotalMismatch)
+	document.Sums.TotalMicros, document.Pricing.Charges[0].Kind = nil, 0
+	given(t).when(document).refused(CodeInvalidCharge)
+	document.Pricing.Charges = nil
+	document.Lines[0].Details.Taxes[0].AmountMicros = 300_000
+	document.Sums = Sums{}
+	given(t).when(document).refused(CodeTaxMismatch)
+	document.Pricing.Discounts[0].AmountMicros = 1_000_000
+	given(t).when(document).refused(CodeInvalidDiscount)
+}
+
 func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	document := ImportDocument{
 		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365",
@@ -203,8 +251,8 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	again.AskStock = false // all of it is of one shard by now
 	s.when(again).at(Completed, "pending", "")
 	if last := s.events[len(s.events)-1].(DocumentImported); !slices.Equal(last.Metadata, again.Metadata) ||
-		s.order.Metadata != nil {
-		t.Fatalf("%+v, and the order has %+v", last, s.order.Metadata)
+		s.order.RequestedDocument != nil {
+		t.Fatalf("%+v, and the order waits with %+v", last, s.order.RequestedDocument)
 	}
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b", Restocked: 1}, Wanted{SKU: "c", Restocked: 2})
 }

@@ -89,7 +89,7 @@ func (c RecordReservation) decide(o *Order) ([]Event, error) {
 	case o.Lifecycle == Placed && rejected:
 		return o.reject(o.shortLines(answers, wanted)), nil
 	case o.Lifecycle == Placed && covered && o.Kind != KindOrder:
-		return []Event{o.document()}, nil
+		return []Event{*o.RequestedDocument}, nil
 	case o.Lifecycle == Placed && covered:
 		return o.reserve(answers), nil
 	case rejected && o.cancellable():

@@ -26,8 +26,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	}
 	o.applyFulfilment(ev, e.OccurredAt)
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlacedV2, *eventv1.OrderEvent_ImportRequested, *eventv1.OrderEvent_OrderImported,
-		*eventv1.OrderEvent_CreditNoteImported:
+	case *eventv1.OrderEvent_OrderPlacedV2, *eventv1.OrderEvent_ImportRequestedV2, *eventv1.OrderEvent_OrderImportedV2,
+		*eventv1.OrderEvent_CreditNoteImportedV2:
 		o.applyPlacing(ev)
 	case *eventv1.OrderEvent_OrderRejected, *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired:
 		o.applyEnd(ev, &e)
@@ -70,23 +70,19 @@ func newEntry(ev *eventv1.OrderEvent) Entry {
 // applyPlacing folds the event that an order or a document begins with. An import has two: what was asked for, and what
 // came of it.
 func (o *Order) applyPlacing(ev *eventv1.OrderEvent) {
+	o.place(placedBy(ev))
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlacedV2:
-		o.place(c.OrderPlacedV2)
-	case *eventv1.OrderEvent_ImportRequested:
-		o.place(requestedDocument(c.ImportRequested))
+	case *eventv1.OrderEvent_ImportRequestedV2:
 		o.Kind = "imported_order"
-		if c.ImportRequested.GetCreditNote() != nil {
+		if c.ImportRequestedV2.GetCreditNote() != nil {
 			o.Kind = "credit_note"
 		}
-	case *eventv1.OrderEvent_OrderImported:
-		o.place(importedOrder(c.OrderImported))
+	case *eventv1.OrderEvent_OrderImportedV2:
 		o.Kind = "imported_order"
 		for i := range o.Lines {
 			o.Lines[i].Shipped = o.Lines[i].Quantity
 		}
-	case *eventv1.OrderEvent_CreditNoteImported:
-		o.place(creditNote(c.CreditNoteImported))
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
 		o.Kind = "credit_note"
 	}
 }

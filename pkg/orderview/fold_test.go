@@ -100,8 +100,8 @@ func TestTheTimelineSaysWhoAsked(t *testing.T) {
 
 func TestACreditNoteHasNothingToFulfil(t *testing.T) {
 	body, _, err := render(12, []*eventv1.OrderEvent{
-		{OrderId: "c-1", Meta: &eventv1.Meta{Version: 1}, Change: &eventv1.OrderEvent_CreditNoteImported{
-			CreditNoteImported: &eventv1.CreditNoteImported{
+		{OrderId: "c-1", Meta: &eventv1.Meta{Version: 1}, Change: &eventv1.OrderEvent_CreditNoteImportedV2{
+			CreditNoteImportedV2: &eventv1.CreditNoteImportedV2{
 				Currency: "GBP",
 				Lines:    []*eventv1.OrderLine{{Sku: "A", Quantity: 1}},
 			}}},
@@ -121,14 +121,14 @@ func TestADocumentThatWaitsForStock(t *testing.T) {
 		}
 		return lines
 	}
-	note := &eventv1.CreditNoteImported{Currency: "GBP", CustomerId: "other", Lines: lines("A"),
+	note := &eventv1.CreditNoteImportedV2{Currency: "GBP", CustomerId: "other", Lines: lines("A"),
 		Metadata: []*eventv1.MetadataEntry{{Key: "erp.id", Value: "2"}}}
-	first := &eventv1.OrderImported{Currency: "GBP", CustomerId: "c", Lines: lines("A", "B"),
+	first := &eventv1.OrderImportedV2{Currency: "GBP", CustomerId: "c", Lines: lines("A", "B"),
 		Metadata: []*eventv1.MetadataEntry{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "1"}}}
 	events := []*eventv1.OrderEvent{
-		schematest.OrderEvent(&eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: first}}),
+		schematest.OrderEvent(&eventv1.ImportRequestedV2{Document: &eventv1.ImportRequestedV2_Order{Order: first}}),
 		schematest.OrderEvent(&eventv1.OrderRejected{Short: []*eventv1.ShortLine{{Sku: "B", Requested: 2}}}),
-		schematest.OrderEvent(&eventv1.ImportRequested{Document: &eventv1.ImportRequested_CreditNote{CreditNote: note}}),
+		schematest.OrderEvent(&eventv1.ImportRequestedV2{Document: &eventv1.ImportRequestedV2_CreditNote{CreditNote: note}}),
 		schematest.OrderEvent(note),
 	}
 	for i, want := range []string{

@@ -142,8 +142,14 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 			t.Fatalf("line %d: the view has %+v, the rules %+v, after %v", i+1, v.Lines[i], want, log[len(log)-1])
 		}
 	}
+	var begun *eventv1.OrderPlacedV2 // a refused document may have begun several times
+	for _, ev := range log {
+		if p := placedBy(ev); p != nil {
+			begun = p
+		}
+	}
 	for i, c := range o.Charges {
-		want, placed := "", log[0].GetOrderPlacedV2().Charges[i].AmountMicros
+		want, placed := "", begun.Charges[i].AmountMicros
 		if credited := placed - c.AmountMicros + c.ReturnedMicros; credited > 0 {
 			want = currency.Format(credited)
 		}

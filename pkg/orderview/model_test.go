@@ -77,9 +77,9 @@ var changes = []struct {
 			Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}})
 	}},
 	{"placed", func() *eventv1.OrderEvent {
-		again := &eventv1.ImportRequested{
-			Document: &eventv1.ImportRequested_Order{
-				Order: &eventv1.OrderImported{CustomerId: "c-3", Currency: "GBP", Lines: lines},
+		again := &eventv1.ImportRequestedV2{
+			Document: &eventv1.ImportRequestedV2_Order{
+				Order: &eventv1.OrderImportedV2{CustomerId: "c-3", Currency: "GBP", Lines: lines},
 			},
 		}
 		return schematest.OrderEvent(again)
@@ -123,7 +123,7 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			if c.status != "" {
 				m.status[id] = c.status
 			}
-			if again := ev.GetImportRequested(); again != nil {
+			if again := ev.GetImportRequestedV2(); again != nil {
 				document := again.GetOrder()
 				document.Metadata = drawMetadata(t)
 				m.customer[id], m.metadata[id] = document.CustomerId, metadataOf(document.Metadata)

@@ -216,36 +216,12 @@ func placedBy(ev *eventv1.OrderEvent) *eventv1.OrderPlacedV2 {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlacedV2:
 		return c.OrderPlacedV2
-	case *eventv1.OrderEvent_OrderImported:
-		return importedOrder(c.OrderImported)
-	case *eventv1.OrderEvent_CreditNoteImported:
-		return creditNote(c.CreditNoteImported)
-	case *eventv1.OrderEvent_ImportRequested:
-		return requestedDocument(c.ImportRequested)
+	case *eventv1.OrderEvent_OrderImportedV2:
+		return schema.AsPlaced(c.OrderImportedV2)
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
+		return schema.AsPlaced(c.CreditNoteImportedV2)
+	case *eventv1.OrderEvent_ImportRequestedV2:
+		return schema.AsPlaced(schema.Requested(c.ImportRequestedV2))
 	}
 	return nil
-}
-
-// requestedDocument is a past document that was requested, as if it had been placed.
-func requestedDocument(r *eventv1.ImportRequested) *eventv1.OrderPlacedV2 {
-	if d := r.GetCreditNote(); d != nil {
-		return creditNote(d)
-	}
-	return importedOrder(r.GetOrder())
-}
-
-func importedOrder(d *eventv1.OrderImported) *eventv1.OrderPlacedV2 {
-	return &eventv1.OrderPlacedV2{
-		CustomerId: d.GetCustomerId(), Country: d.GetCountry(), Reference: d.GetReference(), Lines: d.GetLines(),
-		Currency: d.GetCurrency(), SubtotalMicros: d.GetSubtotalMicros(), TotalMicros: d.GetTotalMicros(),
-		Metadata: d.GetMetadata(),
-	}
-}
-
-func creditNote(d *eventv1.CreditNoteImported) *eventv1.OrderPlacedV2 {
-	return &eventv1.OrderPlacedV2{
-		CustomerId: d.CustomerId, Country: d.Country, Reference: d.Reference, Lines: d.Lines,
-		Currency: d.Currency, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros,
-		Metadata: d.Metadata,
-	}
 }

@@ -31,7 +31,7 @@ func Statuses() []string { return slices.Clone(statuses) }
 // quantities that are left decide.
 func statusAfter(ev *eventv1.OrderEvent) string {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlacedV2, *eventv1.OrderEvent_OrderReopened, *eventv1.OrderEvent_ImportRequested:
+	case *eventv1.OrderEvent_OrderPlacedV2, *eventv1.OrderEvent_OrderReopened, *eventv1.OrderEvent_ImportRequestedV2:
 		return statusPlaced
 	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
 		return statusReserved
@@ -50,7 +50,7 @@ func statusAfter(ev *eventv1.OrderEvent) string {
 			return statusConfirmed
 		}
 		return statusReserved
-	case *eventv1.OrderEvent_OrderImported, *eventv1.OrderEvent_CreditNoteImported:
+	case *eventv1.OrderEvent_OrderImportedV2, *eventv1.OrderEvent_CreditNoteImportedV2:
 		return statusCompleted
 	}
 	return ""

@@ -4,15 +4,13 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // pastDocument is an order or a credit note that is imported, or requested to be.
 type pastDocument interface {
-	GetLines() []*eventv1.OrderLine
-	GetCurrency() string
-	GetSubtotalMicros() int64
-	GetTotalMicros() int64
+	schema.Document
 	MarshalVT() ([]byte, error)
 }
 
@@ -32,12 +30,18 @@ func (o *order) pastDocument() bool { return o.kind == kindImported || o.kind ==
 // come again under the same key.
 func (o *order) refusedDocument() bool { return o.pastDocument() && o.status == "rejected" }
 
+// checkDocumentPrices checks a document's amounts against its lines and charges (I10).
+func (c *checker) checkDocumentPrices(rec *eventlog.Record, d pastDocument) {
+	o := order{currency: d.GetCurrency()} // none of it changes later
+	c.foldPrices(rec, &o, schema.AsPlaced(d))
+}
+
 // foldDocument folds a past document. One that was requested must be imported as it was requested; one that was refused
 // may come again with other lines.
 func (c *checker) foldDocument(
 	rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, d pastDocument,
 ) {
-	c.checkDocumentMoney(rec, d.GetLines(), d.GetCurrency(), d.GetSubtotalMicros(), d.GetTotalMicros())
+	c.checkDocumentPrices(rec, d)
 	if o.kind == "" {
 		c.beginOrder(rec, o, ev, kind, status, d.GetLines(), d.GetTotalMicros())
 		o.requested = hashOfDocument(d)

@@ -40,14 +40,15 @@ func ofCharge(number uint32, name string, amount, tax int64) []moneyLine {
 func moneyOf(ev *eventv1.OrderEvent) (rows []moneyLine) {
 	sign := int64(1)
 	var lines []*eventv1.OrderLine
+	var charges []*eventv1.Charge
 	var credits []*eventv1.ChargeCredit
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlacedV2:
-		lines = c.OrderPlacedV2.Lines
-	case *eventv1.OrderEvent_OrderImported:
-		lines = c.OrderImported.Lines
-	case *eventv1.OrderEvent_CreditNoteImported:
-		lines, sign = c.CreditNoteImported.Lines, -1
+		lines, charges = c.OrderPlacedV2.Lines, c.OrderPlacedV2.Charges
+	case *eventv1.OrderEvent_OrderImportedV2:
+		lines, charges = c.OrderImportedV2.Lines, c.OrderImportedV2.Charges
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
+		lines, charges, sign = c.CreditNoteImportedV2.Lines, c.CreditNoteImportedV2.Charges, -1
 	case *eventv1.OrderEvent_LinesCancelledV2:
 		for _, l := range c.LinesCancelledV2.Lines {
 			rows = append(rows, ofLine(l.Sku, -l.Quantity, l.UnitPriceMicros, -l.DiscountMicros, -l.TaxMicros)...)
@@ -66,11 +67,11 @@ func moneyOf(ev *eventv1.OrderEvent) (rows []moneyLine) {
 		for _, d := range l.Discounts {
 			discount += d.AmountMicros
 		}
-		rows = append(rows, ofLine(l.Sku, sign*l.Quantity, l.UnitPriceMicros, discount, tax)...)
+		rows = append(rows, ofLine(l.Sku, sign*l.Quantity, l.UnitPriceMicros, sign*discount, sign*tax)...)
 	}
-	for i, c := range ev.GetOrderPlacedV2().GetCharges() {
+	for i, c := range charges {
 		name := enumWord(strings.TrimPrefix(c.Kind.String(), "CHARGE_KIND_"), "")
-		rows = append(rows, ofCharge(uint32(i+1), name, c.AmountMicros, taxSum(c.Taxes))...)
+		rows = append(rows, ofCharge(uint32(i+1), name, sign*c.AmountMicros, sign*taxSum(c.Taxes))...)
 	}
 	for _, c := range credits {
 		rows = append(rows, ofCharge(c.Charge, "", -c.AmountMicros, -c.TaxMicros)...)

@@ -164,21 +164,18 @@ var hashedOfSales = []string{
 // orderSales adds the rows of the table sales.
 func (m *mirrorSums) orderSales(rec *eventlog.Record, c change, ev *eventv1.OrderEvent) {
 	if c.name == "order_imported" || c.name == "credit_note_imported" {
-		var document pastDocument = ev.GetOrderImported()
-		reason, removed := "confirmed", false
-		if note := ev.GetCreditNoteImported(); note != nil {
-			document, reason, removed = note, "credited", true
+		var document pastDocument = ev.GetOrderImportedV2()
+		reason, sign := "confirmed", int64(1)
+		if note := ev.GetCreditNoteImportedV2(); note != nil {
+			document, reason, sign = note, "credited", -1
 		}
 		at := ev.Meta.OccurredAtMicros
 		o := &soldOrder{
 			offset: rec.Offset, customer: c.text("customer_id"), country: c.text("country"), currency: document.GetCurrency(),
-			placedAt: at, confirmedAt: at,
+			placedAt: at, confirmedAt: at, taxesIncluded: document.GetTaxesIncluded(),
 		}
-		rounding := document.GetTotalMicros() - document.GetSubtotalMicros()
-		if removed {
-			rounding = -rounding
-		}
-		m.addSales(rec, ev, o, moneyOf(ev), reason, rounding)
+		rows := o.sold(moneyOf(ev))
+		m.addSales(rec, ev, o, rows, reason, sign*document.GetTotalMicros()-worth(rows))
 		return
 	}
 	o := m.sold[ev.OrderId]

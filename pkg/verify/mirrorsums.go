@@ -129,11 +129,13 @@ func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.Orde
 	}
 	lines, quantity := c.lines()
 	rounding, taxesIncluded := "", 0
-	if placed := ev.GetOrderPlacedV2(); placed.GetRounding() == eventv1.Rounding_ROUNDING_LINE {
-		rounding = "line"
-	}
-	if ev.GetOrderPlacedV2().GetTaxesIncluded() {
-		taxesIncluded = 1
+	if p, ok := c.Interface().(schema.Priced); ok {
+		if p.GetRounding() == eventv1.Rounding_ROUNDING_LINE {
+			rounding = "line"
+		}
+		if p.GetTaxesIncluded() {
+			taxesIncluded = 1
+		}
 	}
 	m.orders.add(strings.Join([]string{c.name, month(ev.Meta), c.text("country"), c.text("currency")}, " "),
 		1, lines, quantity, sign*c.number("subtotal_micros"), sign*c.number("total_micros"), c.amount(),

@@ -1,9 +1,6 @@
 package verify
 
 import (
-	"math"
-	"math/bits"
-
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -51,29 +48,6 @@ func (c *checker) checkCover(rec *eventlog.Record, o *order, ev *eventv1.OrderEv
 		}
 		c.check(Money, !lacks, "%s: %s with %d of %d neither paid nor authorized", at(rec), name, missing, o.owed())
 	}
-}
-
-// checkDocumentMoney checks an order's amounts against its lines (I10). The subtotal is exact, the total is rounded
-// once.
-func (c *checker) checkDocumentMoney(
-	rec *eventlog.Record, lines []*eventv1.OrderLine, currency string, subtotal, total int64,
-) {
-	sum, fits := int64(0), true
-	for _, l := range lines {
-		c.check(Money, l.Quantity > 0 && l.UnitPriceMicros >= 0,
-			"%s: a line of %d at %d", at(rec), l.Quantity, l.UnitPriceMicros)
-		hi, lo := bits.Mul64(uint64(l.Quantity), uint64(l.UnitPriceMicros))
-		fits = fits && hi == 0 && lo <= uint64(math.MaxInt64-sum)
-		if !fits {
-			break
-		}
-		sum += int64(lo)
-	}
-	c.check(Money, fits && sum == subtotal, "%s: lines add up to %d, the subtotal is %d", at(rec), sum, subtotal)
-	c.check(Money, len(currency) == 3, "%s: %q is no currency", at(rec), currency)
-	rounded := roundHalfEven(subtotal, minorUnit(currency))
-	c.check(Money, rounded == total,
-		"%s: the subtotal %d %s rounds to %d, not to the total %d", at(rec), subtotal, currency, rounded, total)
 }
 
 // minorUnit is the smallest amount of a currency that is paid, in micro-units (ISO 4217's exponent).

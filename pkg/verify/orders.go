@@ -141,19 +141,19 @@ func (c *checker) foldOrderChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 		c.beginOrder(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
 		o.currency, o.rule = p.Currency, p.Allocation
 		c.foldPrices(rec, o, p)
-	case *eventv1.OrderEvent_ImportRequested:
-		if d := ch.ImportRequested.GetCreditNote(); d != nil {
+	case *eventv1.OrderEvent_ImportRequestedV2:
+		if d := ch.ImportRequestedV2.GetCreditNote(); d != nil {
 			c.foldDocument(rec, o, ev, kindCreditNote, "placed", d)
 		} else {
-			c.foldDocument(rec, o, ev, kindImported, "placed", ch.ImportRequested.GetOrder())
+			c.foldDocument(rec, o, ev, kindImported, "placed", ch.ImportRequestedV2.GetOrder())
 		}
-	case *eventv1.OrderEvent_OrderImported:
-		c.foldDocument(rec, o, ev, kindImported, "completed", ch.OrderImported)
+	case *eventv1.OrderEvent_OrderImportedV2:
+		c.foldDocument(rec, o, ev, kindImported, "completed", ch.OrderImportedV2)
 		for i := range o.lines {
 			o.lines[i].shipped = o.lines[i].ordered
 		}
-	case *eventv1.OrderEvent_CreditNoteImported:
-		c.foldDocument(rec, o, ev, kindCreditNote, "completed", ch.CreditNoteImported)
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
+		c.foldDocument(rec, o, ev, kindCreditNote, "completed", ch.CreditNoteImportedV2)
 	case *eventv1.OrderEvent_OrderReserved:
 		o.status, o.settled = "reserved", true
 		o.setOutcome("reserved")

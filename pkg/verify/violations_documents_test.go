@@ -81,6 +81,16 @@ var documentViolations = []violation{
 			{Sku: "A", Quantity: 1, UnitPriceMicros: 500_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 1_500_000},
 		}
 	})},
+	{"imported with a charge that its total does not have", verify.Money, "", func(s *story) {
+		s.addOrder("o-2", 1, "k-2", schematest.OrderEvent(&eventv1.OrderImportedV2{
+			Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 1_000_000}},
+			Charges:        []*eventv1.Charge{{Kind: eventv1.ChargeKind_CHARGE_KIND_SHIPPING, AmountMicros: 4_900_000}},
+			SubtotalMicros: 1_000_000, TotalMicros: 1_000_000, Rounding: eventv1.Rounding_ROUNDING_ORDER,
+		}))
+		s.appendStock(level(8, 7, 0, 1), schematest.StockEvent(&eventv1.StockFulfilled{
+			Step: stepOf(s, "o-2", 1), Quantity: 1, FromAvailable: fromMain(1),
+		}))
+	}},
 	{"an order that is imported", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "x", schematest.OrderEvent(&eventv1.ImportRequested{
 			Document: &eventv1.ImportRequested_Order{Order: document(&story{}, 3)},

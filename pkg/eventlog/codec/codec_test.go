@@ -208,6 +208,7 @@ func TestStateKeepsEveryField(t *testing.T) {
 	fill(reflect.ValueOf(&res).Elem(), &n)
 	var o, zeroOrder order.Order
 	fill(reflect.ValueOf(&o).Elem(), &n)
+	o.RequestedDocument.Kind = order.KindCreditNote // it says which document is stored
 	for _, want := range []inventory.Item{item, zeroItem} {
 		value, err := EncodeItem([]byte("x"), want)
 		got, decodeErr := DecodeItem(value[1:])

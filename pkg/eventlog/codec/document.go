@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -9,7 +10,7 @@ import (
 func setImport(e *eventv1.OrderEvent, ev order.Event) string {
 	switch c := ev.(type) {
 	case order.DocumentImported:
-		return setDocument(e, c)
+		return setDocument(e, &c)
 	case order.ImportRequested:
 		return setImportRequested(e, c)
 	}
@@ -19,76 +20,93 @@ func setImport(e *eventv1.OrderEvent, ev order.Event) string {
 // readImport is the inverse of setImport.
 func readImport(e *eventv1.OrderEvent) order.Event {
 	switch c := e.Change.(type) {
-	case *eventv1.OrderEvent_OrderImported:
-		return fromImportedOrder(c.OrderImported)
-	case *eventv1.OrderEvent_CreditNoteImported:
-		return fromCreditNote(c.CreditNoteImported)
-	case *eventv1.OrderEvent_ImportRequested:
-		switch d := c.ImportRequested.Document.(type) {
-		case *eventv1.ImportRequested_Order:
-			return order.ImportRequested{Document: fromImportedOrder(d.Order)}
-		case *eventv1.ImportRequested_CreditNote:
-			return order.ImportRequested{Document: fromCreditNote(d.CreditNote)}
+	case *eventv1.OrderEvent_OrderImportedV2:
+		return fromDocument(order.KindImportedOrder, c.OrderImportedV2)
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
+		return fromDocument(order.KindCreditNote, c.CreditNoteImportedV2)
+	case *eventv1.OrderEvent_ImportRequestedV2:
+		if d := fromRequested(c.ImportRequestedV2); d != nil {
+			return order.ImportRequested{Document: *d}
 		}
 	}
 	return nil
 }
 
-func setDocument(e *eventv1.OrderEvent, c order.DocumentImported) string {
+func setDocument(e *eventv1.OrderEvent, c *order.DocumentImported) string {
 	switch c.Kind {
 	case order.KindImportedOrder:
-		e.Change = &eventv1.OrderEvent_OrderImported{OrderImported: toImportedOrder(c)}
-		return "holdfast.order_imported.v1"
+		e.Change = &eventv1.OrderEvent_OrderImportedV2{OrderImportedV2: toImportedOrder(c)}
+		return "holdfast.order_imported.v2"
 	case order.KindCreditNote:
-		e.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: toCreditNote(c)}
-		return "holdfast.credit_note_imported.v1"
+		e.Change = &eventv1.OrderEvent_CreditNoteImportedV2{CreditNoteImportedV2: toCreditNote(c)}
+		return "holdfast.credit_note_imported.v2"
 	case order.KindOrder:
 	}
 	return ""
 }
 
 func setImportRequested(e *eventv1.OrderEvent, c order.ImportRequested) string {
-	asked := &eventv1.ImportRequested{}
-	switch c.Document.Kind {
-	case order.KindImportedOrder:
-		asked.Document = &eventv1.ImportRequested_Order{Order: toImportedOrder(c.Document)}
-	case order.KindCreditNote:
-		asked.Document = &eventv1.ImportRequested_CreditNote{CreditNote: toCreditNote(c.Document)}
-	case order.KindOrder:
+	asked := toRequested(&c.Document)
+	if asked == nil {
 		return ""
 	}
-	e.Change = &eventv1.OrderEvent_ImportRequested{ImportRequested: asked}
-	return "holdfast.import_requested.v1"
+	e.Change = &eventv1.OrderEvent_ImportRequestedV2{ImportRequestedV2: asked}
+	return "holdfast.import_requested.v2"
 }
 
-func toImportedOrder(c order.DocumentImported) *eventv1.OrderImported {
-	return &eventv1.OrderImported{
+// toRequested is nil for what is no past document.
+func toRequested(d *order.DocumentImported) *eventv1.ImportRequestedV2 {
+	if d == nil {
+		return nil
+	}
+	switch d.Kind {
+	case order.KindImportedOrder:
+		return &eventv1.ImportRequestedV2{Document: &eventv1.ImportRequestedV2_Order{Order: toImportedOrder(d)}}
+	case order.KindCreditNote:
+		return &eventv1.ImportRequestedV2{Document: &eventv1.ImportRequestedV2_CreditNote{CreditNote: toCreditNote(d)}}
+	case order.KindOrder:
+	}
+	return nil
+}
+
+// fromRequested is the inverse of toRequested.
+func fromRequested(asked *eventv1.ImportRequestedV2) *order.DocumentImported {
+	var d order.DocumentImported
+	switch c := asked.GetDocument().(type) {
+	case *eventv1.ImportRequestedV2_Order:
+		d = fromDocument(order.KindImportedOrder, c.Order)
+	case *eventv1.ImportRequestedV2_CreditNote:
+		d = fromDocument(order.KindCreditNote, c.CreditNote)
+	default:
+		return nil
+	}
+	return &d
+}
+
+func toImportedOrder(c *order.DocumentImported) *eventv1.OrderImportedV2 {
+	p := toPricing(c.Pricing)
+	return &eventv1.OrderImportedV2{
 		CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 		SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
-		Metadata: toMetadata(c.Metadata),
+		Metadata: toMetadata(c.Metadata), Charges: p.charges, Discounts: p.discounts, TaxesIncluded: p.taxesIncluded,
+		Rounding: p.rounding,
 	}
 }
 
-func fromImportedOrder(p *eventv1.OrderImported) order.DocumentImported {
-	return order.DocumentImported{
-		Kind: order.KindImportedOrder, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
-		SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
-		Metadata: fromMetadata(p.Metadata),
-	}
-}
-
-func toCreditNote(c order.DocumentImported) *eventv1.CreditNoteImported {
-	return &eventv1.CreditNoteImported{
+func toCreditNote(c *order.DocumentImported) *eventv1.CreditNoteImportedV2 {
+	p := toPricing(c.Pricing)
+	return &eventv1.CreditNoteImportedV2{
 		CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 		SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
-		Metadata: toMetadata(c.Metadata),
+		Metadata: toMetadata(c.Metadata), Charges: p.charges, Discounts: p.discounts, TaxesIncluded: p.taxesIncluded,
+		Rounding: p.rounding,
 	}
 }
 
-func fromCreditNote(p *eventv1.CreditNoteImported) order.DocumentImported {
+func fromDocument(kind order.Kind, d schema.Document) order.DocumentImported {
 	return order.DocumentImported{
-		Kind: order.KindCreditNote, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
-		SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
-		Metadata: fromMetadata(p.Metadata),
+		Kind: kind, CustomerID: d.GetCustomerId(), Currency: d.GetCurrency(), Lines: fromLines(d.GetLines()),
+		SubtotalMicros: d.GetSubtotalMicros(), TotalMicros: d.GetTotalMicros(), Country: d.GetCountry(),
+		Reference: d.GetReference(), Metadata: fromMetadata(d.GetMetadata()), Pricing: pricingOf(d),
 	}
 }

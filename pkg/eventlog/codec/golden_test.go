@@ -137,7 +137,8 @@ func version(name string) string {
 	case "return_received", "payment_authorized", "payment_captured", "payment_voided", "payment_refunded":
 		return "v3"
 	case "order_placed", "amendment_requested", "order_amended", "lines_shipped", "lines_delivered", "lines_cancelled",
-		"fulfilment_created", "shipment_reconciled", "return_requested", "return_cancelled":
+		"fulfilment_created", "shipment_reconciled", "return_requested", "return_cancelled", "order_imported",
+		"credit_note_imported", "import_requested":
 		return "v2"
 	}
 	return "v1"
@@ -184,7 +185,13 @@ var oldVersions = map[string]order.Event{
 	"payment_voided.v1": order.PaymentVoided{
 		AmountMicros: 20_000_000, Reference: "void 1", Reason: "smaller order",
 	},
-	"payment_refunded.v1": order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
+	"payment_refunded.v1":       order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
+	"order_imported.v1":         sampleDocument(order.KindImportedOrder, "536365", 0),
+	"order_imported-2.v1":       sampleDocument(order.KindImportedOrder, "536365", 1),
+	"credit_note_imported.v1":   sampleDocument(order.KindCreditNote, "C536379", 0),
+	"credit_note_imported-2.v1": sampleDocument(order.KindCreditNote, "C536379", 1),
+	"import_requested.v1":       order.ImportRequested{Document: sampleDocument(order.KindCreditNote, "C536379", 0)},
+	"import_requested-2.v1":     order.ImportRequested{Document: sampleDocument(order.KindCreditNote, "C536379", 1)},
 	"payment_authorized.v2": order.PaymentAuthorized{
 		AmountMicros: 28_050_000, Reference: "auth 1", ProviderEventID: "evt 1", MatchedMicros: 8_050_000,
 		VoidedMicros: 1_050_000,

@@ -9,14 +9,15 @@ import (
 func setLifecycle(e *eventv1.OrderEvent, ev order.Event) string {
 	switch c := ev.(type) {
 	case order.OrderPlaced:
+		priced := toPricing(c.Pricing)
 		p := &eventv1.OrderPlacedV2{
 			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
 			PaymentTerms: eventv1.PaymentTerms(c.Terms), PaymentDeadlineMicros: c.PaymentDeadlineMicros,
 			Country: c.Country, Reference: c.Reference, Allocation: ToOrderRule(c.Allocation),
-			Metadata: toMetadata(c.Metadata),
+			Metadata: toMetadata(c.Metadata), Charges: priced.charges, Discounts: priced.discounts,
+			TaxesIncluded: priced.taxesIncluded, Rounding: priced.rounding,
 		}
-		setPricing(p, c.Pricing)
 		e.Change = &eventv1.OrderEvent_OrderPlacedV2{OrderPlacedV2: p}
 		return "holdfast.order_placed.v2"
 	case order.OrderReserved:

@@ -1,28 +1,36 @@
 package codec
 
 import (
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// setPricing writes the rounding of every order: an order without a pricing is rounded as a whole.
-func setPricing(m *eventv1.OrderPlacedV2, p *order.Pricing) {
-	m.Rounding = eventv1.Rounding_ROUNDING_ORDER
+// pricing is what an event has of an order or a past document besides its lines.
+type pricing struct {
+	charges       []*eventv1.Charge
+	discounts     []*eventv1.Discount
+	taxesIncluded bool
+	rounding      eventv1.Rounding
+}
+
+// toPricing has a rounding for every order: one without a pricing is rounded as a whole.
+func toPricing(p *order.Pricing) pricing {
 	if p == nil {
-		return
+		return pricing{rounding: eventv1.Rounding_ROUNDING_ORDER}
 	}
-	m.Charges, m.Discounts, m.TaxesIncluded = toCharges(p.Charges), toDiscounts(p.Discounts), p.TaxesIncluded
-	m.Rounding = eventv1.Rounding(p.Rounding)
+	return pricing{toCharges(p.Charges), toDiscounts(p.Discounts), p.TaxesIncluded, eventv1.Rounding(p.Rounding)}
 }
 
 // pricingOf is nil for an order of which only lines cost something, and that is rounded as a whole.
-func pricingOf(m *eventv1.OrderPlacedV2) *order.Pricing {
-	if len(m.Charges)+len(m.Discounts) == 0 && !m.TaxesIncluded && m.Rounding == eventv1.Rounding_ROUNDING_ORDER {
+func pricingOf(m schema.Priced) *order.Pricing {
+	if len(m.GetCharges())+len(m.GetDiscounts()) == 0 && !m.GetTaxesIncluded() &&
+		m.GetRounding() == eventv1.Rounding_ROUNDING_ORDER {
 		return nil
 	}
 	return &order.Pricing{
-		Charges: fromCharges(m.Charges), Discounts: fromDiscounts(m.Discounts), TaxesIncluded: m.TaxesIncluded,
-		Rounding: order.Rounding(m.Rounding),
+		Charges: fromCharges(m.GetCharges()), Discounts: fromDiscounts(m.GetDiscounts()),
+		TaxesIncluded: m.GetTaxesIncluded(), Rounding: order.Rounding(m.GetRounding()),
 	}
 }
 

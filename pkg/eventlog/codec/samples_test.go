@@ -42,6 +42,14 @@ var (
 		}},
 		{SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000, Details: &order.LineDetails{OrderDiscountMicros: 480_000}},
 	}
+	samplePricing = &order.Pricing{
+		Charges: []order.Charge{
+			{Kind: order.ChargeShipping, Description: "courier", AmountMicros: 4_900_000, Taxes: sampleTaxes[:1]},
+			{Kind: order.ChargeGiftCard, AmountMicros: 10_000_000},
+		},
+		Discounts:     []order.Discount{{AmountMicros: 1_050_000, Code: "WELCOME"}},
+		TaxesIncluded: true, Rounding: order.RoundByLine,
+	}
 	sampleAmendedPricing = []order.AmendedLine{{
 		Line: 1, SKU: "85123A", Quantity: 9, UnitPriceMicros: 2_550_000, FormerQuantity: 6, FormerUnitPriceMicros: 2_550_000,
 		DiscountMicros: 450_000, FormerDiscountMicros: 300_000, TaxMicros: 255_000, FormerTaxMicros: 170_000,
@@ -75,6 +83,21 @@ func samplePlaced(gained int) order.OrderPlaced {
 	return p
 }
 
+// sampleDocument is a past document. It gained metadata first, and what it costs besides its lines then.
+func sampleDocument(kind order.Kind, reference string, gained int) order.DocumentImported {
+	d := order.DocumentImported{
+		Kind: kind, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: reference,
+	}
+	if gained > 0 {
+		d.Metadata = metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}}
+	}
+	if gained > 1 {
+		d.Lines, d.TotalMicros, d.Pricing = samplePriced, 28_900_000, samplePricing
+	}
+	return d
+}
+
 // orderSamples have the name of the oneof's member as key.
 var orderSamples = map[string]order.Event{
 	"order_placed": order.OrderPlaced{
@@ -82,14 +105,7 @@ var orderSamples = map[string]order.Event{
 		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 		Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		Metadata:   metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
-		Pricing: &order.Pricing{
-			Charges: []order.Charge{
-				{Kind: order.ChargeShipping, Description: "courier", AmountMicros: 4_900_000, Taxes: sampleTaxes[:1]},
-				{Kind: order.ChargeGiftCard, AmountMicros: 10_000_000},
-			},
-			Discounts:     []order.Discount{{AmountMicros: 1_050_000, Code: "WELCOME"}},
-			TaxesIncluded: true, Rounding: order.RoundByLine,
-		},
+		Pricing:    samplePricing,
 	},
 	"order_reserved":         order.OrderReserved{},
 	"order_backordered":      order.OrderBackordered{Backordered: sampleWaiting},
@@ -150,22 +166,10 @@ var orderSamples = map[string]order.Event{
 	"fulfilment_created":   order.FulfilmentCreated{FulfilmentID: "f-1", Lines: sampleQuantities},
 	"fulfilment_cancelled": order.FulfilmentCancelled{FulfilmentID: "f-1", Reason: "no box"},
 	"lines_delivered":      order.LinesDelivered{FulfilmentID: "f-1", Lines: sampleQuantities},
-	"order_imported": order.DocumentImported{
-		Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
-		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "536365",
-		Metadata: metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
-	},
-	"credit_note_imported": order.DocumentImported{
-		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
-		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
-		Metadata: metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
-	},
-	"import_requested": order.ImportRequested{Document: order.DocumentImported{
-		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
-		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
-		Metadata: metadata.Map{{Key: "channel", Value: "web"}, {Key: "erp.id", Value: "4711"}},
-	}},
-	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
+	"order_imported":       sampleDocument(order.KindImportedOrder, "536365", 2),
+	"credit_note_imported": sampleDocument(order.KindCreditNote, "C536379", 2),
+	"import_requested":     order.ImportRequested{Document: sampleDocument(order.KindCreditNote, "C536379", 2)},
+	"return_requested":     order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
 		ReturnID: "r-1", Lines: []order.ReceivedLine{{
 			Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000, Condition: order.Resellable,
@@ -250,18 +254,11 @@ var (
 		"return_received": {order.ReturnReceived{
 			ReturnID: "r-1", Lines: sampleReceived, RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000, Location: "north",
 		}},
-		"order_imported": {order.DocumentImported{
-			Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
-			SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "536365",
-		}},
-		"credit_note_imported": {order.DocumentImported{
-			Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
-			SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
-		}},
-		"import_requested": {order.ImportRequested{Document: order.DocumentImported{
-			Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
-			SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
-		}}},
+		"order_imported":       {sampleDocument(order.KindImportedOrder, "536365", 1)},
+		"credit_note_imported": {sampleDocument(order.KindCreditNote, "C536379", 1)},
+		"import_requested": {
+			order.ImportRequested{Document: sampleDocument(order.KindImportedOrder, "536365", 1)},
+		},
 		"order_rejected": {order.OrderRejected{Short: sampleShort}},
 		"order_expired":  {order.OrderExpired{VoidedMicros: 1_000_000}},
 		"payment_started": {

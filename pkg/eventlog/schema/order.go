@@ -37,6 +37,7 @@ func UpgradeOrder(ev *eventv1.OrderEvent) {
 		}}
 	default:
 		upgradeLines(ev)
+		upgradeDocuments(ev)
 	}
 	upgradeProviders(ev)
 }

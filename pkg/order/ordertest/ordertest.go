@@ -50,9 +50,13 @@ func Command(t *rapid.T, o order.Order) order.Command {
 			Lines: quantities(t, o), DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline")}
 	case 7:
 		if o.Version == 0 || o.RefusedDocument() {
-			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
-				Lines: lines(t), AskStock: dice(t, 2) == 0,
+			c := order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
+				Lines: lines(t), AskStock: dice(t, 2) == 0, Pricing: pricing(t),
 				Metadata: rapid.SampledFrom([]metadata.Map{nil, {{Key: "a", Value: "1"}}}).Draw(t, "metadata")}
+			if dice(t, 2) == 0 {
+				details(t, c.Lines)
+			}
+			return c
 		}
 	}
 	return Client(t, o)
@@ -61,9 +65,12 @@ func Command(t *rapid.T, o order.Order) order.Command {
 // Document draws a past document that stock is asked for.
 func Document(t *rapid.T) order.ImportDocument {
 	c := order.ImportDocument{Kind: order.Kind(1 + dice(t, 2)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
-		Lines: lines(t), AskStock: true}
+		Lines: lines(t), AskStock: true, Pricing: pricing(t)}
 	if dice(t, 4) == 0 {
 		c.Lines[0].SKU = "d"
+	}
+	if dice(t, 2) == 0 {
+		details(t, c.Lines)
 	}
 	return c
 }

@@ -232,7 +232,8 @@ func countryOf(n int) string {
 func importedOrder(n int, at time.Time, layout eventlog.Layout) (*eventlog.Record, error) {
 	id := uuid.NewSHA1(uuid.NameSpaceOID, strconv.AppendInt(nil, int64(n), 10)).String()
 	eventID := uuid.New()
-	order := &eventv1.OrderImported{
+	order := &eventv1.OrderImportedV2{
+		Rounding:   eventv1.Rounding_ROUNDING_ORDER,
 		CustomerId: strconv.Itoa(12_000 + n%5_000),
 		Currency:   "GBP",
 		Country:    countryOf(n),
@@ -254,7 +255,7 @@ func importedOrder(n int, at time.Time, layout eventlog.Layout) (*eventlog.Recor
 			EventId: eventID[:], Version: 1, OccurredAtMicros: at.UnixMicro(), RecordedAtMicros: at.UnixMicro(),
 			IdempotencyKey: "bench/" + order.Reference, Fingerprint: eventID[:], Cause: eventv1.Cause_CAUSE_COMMAND,
 		},
-		Change: &eventv1.OrderEvent_OrderImported{OrderImported: order},
+		Change: &eventv1.OrderEvent_OrderImportedV2{OrderImportedV2: order},
 	}
 	value, err := event.MarshalVT()
 	if err != nil {

@@ -206,15 +206,15 @@ func (f *fold) inBook(key string) bool {
 
 func (f *fold) order(e *eventv1.OrderEvent) error {
 	switch c := e.GetChange().(type) {
-	case *eventv1.OrderEvent_ImportRequested:
+	case *eventv1.OrderEvent_ImportRequestedV2:
 		f.requested[e.GetOrderId()] = e.GetMeta().GetIdempotencyKey()
 	case *eventv1.OrderEvent_OrderRejected:
 		delete(f.requested, e.GetOrderId())
-	case *eventv1.OrderEvent_OrderImported:
-		o := c.OrderImported
+	case *eventv1.OrderEvent_OrderImportedV2:
+		o := c.OrderImportedV2
 		return f.document(e, 1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
-	case *eventv1.OrderEvent_CreditNoteImported:
-		o := c.CreditNoteImported
+	case *eventv1.OrderEvent_CreditNoteImportedV2:
+		o := c.CreditNoteImportedV2
 		return f.document(e, -1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
 	}
 	return nil

@@ -364,6 +364,9 @@ type OrderEvent struct {
 	//	*OrderEvent_PaymentCapturedV3
 	//	*OrderEvent_PaymentVoidedV3
 	//	*OrderEvent_PaymentRefundedV3
+	//	*OrderEvent_OrderImportedV2
+	//	*OrderEvent_CreditNoteImportedV2
+	//	*OrderEvent_ImportRequestedV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -915,6 +918,33 @@ func (x *OrderEvent) GetPaymentRefundedV3() *PaymentRefundedV3 {
 	return nil
 }
 
+func (x *OrderEvent) GetOrderImportedV2() *OrderImportedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderImportedV2); ok {
+			return x.OrderImportedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetCreditNoteImportedV2() *CreditNoteImportedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_CreditNoteImportedV2); ok {
+			return x.CreditNoteImportedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetImportRequestedV2() *ImportRequestedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ImportRequestedV2); ok {
+			return x.ImportRequestedV2
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -1141,6 +1171,18 @@ type OrderEvent_PaymentRefundedV3 struct {
 	PaymentRefundedV3 *PaymentRefundedV3 `protobuf:"bytes,79,opt,name=payment_refunded_v3,json=paymentRefundedV3,proto3,oneof"`
 }
 
+type OrderEvent_OrderImportedV2 struct {
+	OrderImportedV2 *OrderImportedV2 `protobuf:"bytes,80,opt,name=order_imported_v2,json=orderImportedV2,proto3,oneof"`
+}
+
+type OrderEvent_CreditNoteImportedV2 struct {
+	CreditNoteImportedV2 *CreditNoteImportedV2 `protobuf:"bytes,81,opt,name=credit_note_imported_v2,json=creditNoteImportedV2,proto3,oneof"`
+}
+
+type OrderEvent_ImportRequestedV2 struct {
+	ImportRequestedV2 *ImportRequestedV2 `protobuf:"bytes,82,opt,name=import_requested_v2,json=importRequestedV2,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -1251,13 +1293,19 @@ func (*OrderEvent_PaymentVoidedV3) isOrderEvent_Change() {}
 
 func (*OrderEvent_PaymentRefundedV3) isOrderEvent_Change() {}
 
+func (*OrderEvent_OrderImportedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_CreditNoteImportedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_ImportRequestedV2) isOrderEvent_Change() {}
+
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	Quantity int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// Micro-units of the order's currency; may be finer than the currency's minor unit.
 	UnitPriceMicros int64 `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
-	// What follows is that of all units of the line. Only order_placed_v2 has it.
+	// What follows is that of all units of the line. Only version 2 of orders and past documents has it.
 	Discounts []*Discount `protobuf:"bytes,4,rep,name=discounts,proto3" json:"discounts,omitempty"`
 	// The line's share of the order's discounts.
 	OrderDiscountMicros int64  `protobuf:"varint,5,opt,name=order_discount_micros,json=orderDiscountMicros,proto3" json:"order_discount_micros,omitempty"`
@@ -4436,8 +4484,7 @@ func (x *LinesDeliveredV2) GetLines() []*LineQuantity {
 	return nil
 }
 
-// OrderImported records a past document as it was: confirmed on account and shipped in full at its
-// own time.
+// OrderImported is version 1, which is not written any more: nothing but its lines costs anything.
 type OrderImported struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	CustomerId     string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
@@ -4540,8 +4587,7 @@ func (x *OrderImported) GetMetadata() []*MetadataEntry {
 	return nil
 }
 
-// CreditNoteImported records a past credit note: its lines go back to stock. Quantities and amounts
-// are positive; it counts against revenue.
+// CreditNoteImported is version 1, which is not written any more: nothing but its lines costs anything.
 type CreditNoteImported struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	CustomerId     string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
@@ -4643,9 +4689,282 @@ func (x *CreditNoteImported) GetMetadata() []*MetadataEntry {
 	return nil
 }
 
-// ImportRequested: stock of other shards is asked whether it has a past document. The same document follows as
-// OrderImported or CreditNoteImported, or OrderRejected; until then, and after that, it counts nowhere. One that was rejected
-// may be asked for again.
+// OrderImportedV2 records a past document as it was: confirmed on account and shipped in full at its own time.
+type OrderImportedV2 struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	CustomerId string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	Currency   string                 `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	Lines      []*OrderLine           `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Sums as those of OrderPlacedV2.
+	SubtotalMicros int64  `protobuf:"varint,4,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	TotalMicros    int64  `protobuf:"varint,5,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	Country        string `protobuf:"bytes,6,opt,name=country,proto3" json:"country,omitempty"`
+	// The document's number in the system that it came from.
+	Reference string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
+	// What the client keeps with the document, sorted by key; may be empty.
+	Metadata []*MetadataEntry `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// These as those of OrderPlacedV2.
+	Charges       []*Charge   `protobuf:"bytes,12,rep,name=charges,proto3" json:"charges,omitempty"`
+	Discounts     []*Discount `protobuf:"bytes,13,rep,name=discounts,proto3" json:"discounts,omitempty"`
+	TaxesIncluded bool        `protobuf:"varint,14,opt,name=taxes_included,json=taxesIncluded,proto3" json:"taxes_included,omitempty"`
+	Rounding      Rounding    `protobuf:"varint,15,opt,name=rounding,proto3,enum=holdfast.event.v1.Rounding" json:"rounding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderImportedV2) Reset() {
+	*x = OrderImportedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderImportedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderImportedV2) ProtoMessage() {}
+
+func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderImportedV2.ProtoReflect.Descriptor instead.
+func (*OrderImportedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *OrderImportedV2) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *OrderImportedV2) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *OrderImportedV2) GetLines() []*OrderLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderImportedV2) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *OrderImportedV2) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *OrderImportedV2) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *OrderImportedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *OrderImportedV2) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderImportedV2) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *OrderImportedV2) GetDiscounts() []*Discount {
+	if x != nil {
+		return x.Discounts
+	}
+	return nil
+}
+
+func (x *OrderImportedV2) GetTaxesIncluded() bool {
+	if x != nil {
+		return x.TaxesIncluded
+	}
+	return false
+}
+
+func (x *OrderImportedV2) GetRounding() Rounding {
+	if x != nil {
+		return x.Rounding
+	}
+	return Rounding_ROUNDING_UNSPECIFIED
+}
+
+// CreditNoteImportedV2 records a past credit note: its lines go back to stock. Quantities and amounts are positive; it
+// counts against revenue. Its charges are given back, its discounts had lowered what is.
+type CreditNoteImportedV2 struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	CustomerId string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	Currency   string                 `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	Lines      []*OrderLine           `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Sums as those of OrderPlacedV2.
+	SubtotalMicros int64  `protobuf:"varint,4,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	TotalMicros    int64  `protobuf:"varint,5,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	Country        string `protobuf:"bytes,6,opt,name=country,proto3" json:"country,omitempty"`
+	// The document's number in the system that it came from.
+	Reference string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
+	// What the client keeps with the document, sorted by key; may be empty.
+	Metadata []*MetadataEntry `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// These as those of OrderPlacedV2.
+	Charges       []*Charge   `protobuf:"bytes,12,rep,name=charges,proto3" json:"charges,omitempty"`
+	Discounts     []*Discount `protobuf:"bytes,13,rep,name=discounts,proto3" json:"discounts,omitempty"`
+	TaxesIncluded bool        `protobuf:"varint,14,opt,name=taxes_included,json=taxesIncluded,proto3" json:"taxes_included,omitempty"`
+	Rounding      Rounding    `protobuf:"varint,15,opt,name=rounding,proto3,enum=holdfast.event.v1.Rounding" json:"rounding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreditNoteImportedV2) Reset() {
+	*x = CreditNoteImportedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreditNoteImportedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreditNoteImportedV2) ProtoMessage() {}
+
+func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreditNoteImportedV2.ProtoReflect.Descriptor instead.
+func (*CreditNoteImportedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *CreditNoteImportedV2) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CreditNoteImportedV2) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *CreditNoteImportedV2) GetLines() []*OrderLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *CreditNoteImportedV2) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *CreditNoteImportedV2) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *CreditNoteImportedV2) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *CreditNoteImportedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *CreditNoteImportedV2) GetMetadata() []*MetadataEntry {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *CreditNoteImportedV2) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *CreditNoteImportedV2) GetDiscounts() []*Discount {
+	if x != nil {
+		return x.Discounts
+	}
+	return nil
+}
+
+func (x *CreditNoteImportedV2) GetTaxesIncluded() bool {
+	if x != nil {
+		return x.TaxesIncluded
+	}
+	return false
+}
+
+func (x *CreditNoteImportedV2) GetRounding() Rounding {
+	if x != nil {
+		return x.Rounding
+	}
+	return Rounding_ROUNDING_UNSPECIFIED
+}
+
+// ImportRequested is version 1, which is not written any more: nothing but the lines of its document costs anything.
 type ImportRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Document:
@@ -4659,7 +4978,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4671,7 +4990,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4684,7 +5003,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -4728,6 +5047,91 @@ func (*ImportRequested_Order) isImportRequested_Document() {}
 
 func (*ImportRequested_CreditNote) isImportRequested_Document() {}
 
+// ImportRequestedV2: stock of other shards is asked whether it has a past document. The same document follows as
+// OrderImportedV2 or CreditNoteImportedV2, or OrderRejected; until then, and after that, it counts nowhere. One that was
+// rejected may be asked for again.
+type ImportRequestedV2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Document:
+	//
+	//	*ImportRequestedV2_Order
+	//	*ImportRequestedV2_CreditNote
+	Document      isImportRequestedV2_Document `protobuf_oneof:"document"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRequestedV2) Reset() {
+	*x = ImportRequestedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequestedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequestedV2) ProtoMessage() {}
+
+func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequestedV2.ProtoReflect.Descriptor instead.
+func (*ImportRequestedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ImportRequestedV2) GetDocument() isImportRequestedV2_Document {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
+func (x *ImportRequestedV2) GetOrder() *OrderImportedV2 {
+	if x != nil {
+		if x, ok := x.Document.(*ImportRequestedV2_Order); ok {
+			return x.Order
+		}
+	}
+	return nil
+}
+
+func (x *ImportRequestedV2) GetCreditNote() *CreditNoteImportedV2 {
+	if x != nil {
+		if x, ok := x.Document.(*ImportRequestedV2_CreditNote); ok {
+			return x.CreditNote
+		}
+	}
+	return nil
+}
+
+type isImportRequestedV2_Document interface {
+	isImportRequestedV2_Document()
+}
+
+type ImportRequestedV2_Order struct {
+	Order *OrderImportedV2 `protobuf:"bytes,1,opt,name=order,proto3,oneof"`
+}
+
+type ImportRequestedV2_CreditNote struct {
+	CreditNote *CreditNoteImportedV2 `protobuf:"bytes,2,opt,name=credit_note,json=creditNote,proto3,oneof"`
+}
+
+func (*ImportRequestedV2_Order) isImportRequestedV2_Document() {}
+
+func (*ImportRequestedV2_CreditNote) isImportRequestedV2_Document() {}
+
 // ReservationSettled: stock in other shards has answered the order's newest step.
 type ReservationSettled struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
@@ -4738,7 +5142,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4750,7 +5154,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4763,7 +5167,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -4785,7 +5189,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4797,7 +5201,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4810,7 +5214,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -4839,7 +5243,7 @@ type ShipmentReconciledV2 struct {
 
 func (x *ShipmentReconciledV2) Reset() {
 	*x = ShipmentReconciledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4851,7 +5255,7 @@ func (x *ShipmentReconciledV2) String() string {
 func (*ShipmentReconciledV2) ProtoMessage() {}
 
 func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4864,7 +5268,7 @@ func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
@@ -4894,7 +5298,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5310,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5323,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -4956,7 +5360,7 @@ type ReturnRequestedV2 struct {
 
 func (x *ReturnRequestedV2) Reset() {
 	*x = ReturnRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4968,7 +5372,7 @@ func (x *ReturnRequestedV2) String() string {
 func (*ReturnRequestedV2) ProtoMessage() {}
 
 func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4981,7 +5385,7 @@ func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
 func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReturnRequestedV2) GetReturnId() string {
@@ -5021,7 +5425,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5033,7 +5437,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5046,7 +5450,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -5095,7 +5499,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5107,7 +5511,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5120,7 +5524,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -5189,7 +5593,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5201,7 +5605,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5214,7 +5618,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -5274,7 +5678,7 @@ type ReturnReceivedV3 struct {
 
 func (x *ReturnReceivedV3) Reset() {
 	*x = ReturnReceivedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5286,7 +5690,7 @@ func (x *ReturnReceivedV3) String() string {
 func (*ReturnReceivedV3) ProtoMessage() {}
 
 func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5299,7 +5703,7 @@ func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReturnReceivedV3) GetReturnId() string {
@@ -5363,7 +5767,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5375,7 +5779,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5388,7 +5792,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -5424,7 +5828,7 @@ type ReturnCancelledV2 struct {
 
 func (x *ReturnCancelledV2) Reset() {
 	*x = ReturnCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5436,7 +5840,7 @@ func (x *ReturnCancelledV2) String() string {
 func (*ReturnCancelledV2) ProtoMessage() {}
 
 func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5449,7 +5853,7 @@ func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
 func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReturnCancelledV2) GetReturnId() string {
@@ -5497,7 +5901,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5509,7 +5913,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5522,7 +5926,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -5606,7 +6010,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5618,7 +6022,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5631,7 +6035,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -5661,7 +6065,7 @@ type AmendmentRequestedV2 struct {
 
 func (x *AmendmentRequestedV2) Reset() {
 	*x = AmendmentRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5673,7 +6077,7 @@ func (x *AmendmentRequestedV2) String() string {
 func (*AmendmentRequestedV2) ProtoMessage() {}
 
 func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5686,7 +6090,7 @@ func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequestedV2.ProtoReflect.Descriptor instead.
 func (*AmendmentRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AmendmentRequestedV2) GetLines() []*AmendedLine {
@@ -5731,7 +6135,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5743,7 +6147,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5756,7 +6160,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -5831,7 +6235,7 @@ type OrderAmendedV2 struct {
 
 func (x *OrderAmendedV2) Reset() {
 	*x = OrderAmendedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5843,7 +6247,7 @@ func (x *OrderAmendedV2) String() string {
 func (*OrderAmendedV2) ProtoMessage() {}
 
 func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5856,7 +6260,7 @@ func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmendedV2.ProtoReflect.Descriptor instead.
 func (*OrderAmendedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *OrderAmendedV2) GetLines() []*AmendedLine {
@@ -5928,7 +6332,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5940,7 +6344,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5953,7 +6357,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -5974,7 +6378,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x91$\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x9d&\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -6036,7 +6440,10 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x15payment_authorized_v3\x18L \x01(\v2&.holdfast.event.v1.PaymentAuthorizedV3H\x00R\x13paymentAuthorizedV3\x12V\n" +
 	"\x13payment_captured_v3\x18M \x01(\v2$.holdfast.event.v1.PaymentCapturedV3H\x00R\x11paymentCapturedV3\x12P\n" +
 	"\x11payment_voided_v3\x18N \x01(\v2\".holdfast.event.v1.PaymentVoidedV3H\x00R\x0fpaymentVoidedV3\x12V\n" +
-	"\x13payment_refunded_v3\x18O \x01(\v2$.holdfast.event.v1.PaymentRefundedV3H\x00R\x11paymentRefundedV3B\b\n" +
+	"\x13payment_refunded_v3\x18O \x01(\v2$.holdfast.event.v1.PaymentRefundedV3H\x00R\x11paymentRefundedV3\x12P\n" +
+	"\x11order_imported_v2\x18P \x01(\v2\".holdfast.event.v1.OrderImportedV2H\x00R\x0forderImportedV2\x12`\n" +
+	"\x17credit_note_imported_v2\x18Q \x01(\v2'.holdfast.event.v1.CreditNoteImportedV2H\x00R\x14creditNoteImportedV2\x12V\n" +
+	"\x13import_requested_v2\x18R \x01(\v2$.holdfast.event.v1.ImportRequestedV2H\x00R\x11importRequestedV2B\b\n" +
 	"\x06change\"\xc0\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -6292,10 +6699,44 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12\x18\n" +
 	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
 	"\treference\x18\a \x01(\tR\treference\x12<\n" +
-	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\xa1\x01\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\x94\x04\n" +
+	"\x0fOrderImportedV2\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x122\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\x05lines\x12'\n" +
+	"\x0fsubtotal_micros\x18\x04 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12\x18\n" +
+	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
+	"\treference\x18\a \x01(\tR\treference\x12<\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\x123\n" +
+	"\acharges\x18\f \x03(\v2\x19.holdfast.event.v1.ChargeR\acharges\x129\n" +
+	"\tdiscounts\x18\r \x03(\v2\x1b.holdfast.event.v1.DiscountR\tdiscounts\x12%\n" +
+	"\x0etaxes_included\x18\x0e \x01(\bR\rtaxesIncluded\x127\n" +
+	"\brounding\x18\x0f \x01(\x0e2\x1b.holdfast.event.v1.RoundingR\brounding\"\x99\x04\n" +
+	"\x14CreditNoteImportedV2\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x122\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\x05lines\x12'\n" +
+	"\x0fsubtotal_micros\x18\x04 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12\x18\n" +
+	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
+	"\treference\x18\a \x01(\tR\treference\x12<\n" +
+	"\bmetadata\x18\v \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\x123\n" +
+	"\acharges\x18\f \x03(\v2\x19.holdfast.event.v1.ChargeR\acharges\x129\n" +
+	"\tdiscounts\x18\r \x03(\v2\x1b.holdfast.event.v1.DiscountR\tdiscounts\x12%\n" +
+	"\x0etaxes_included\x18\x0e \x01(\bR\rtaxesIncluded\x127\n" +
+	"\brounding\x18\x0f \x01(\x0e2\x1b.holdfast.event.v1.RoundingR\brounding\"\xa1\x01\n" +
 	"\x0fImportRequested\x128\n" +
 	"\x05order\x18\x01 \x01(\v2 .holdfast.event.v1.OrderImportedH\x00R\x05order\x12H\n" +
 	"\vcredit_note\x18\x02 \x01(\v2%.holdfast.event.v1.CreditNoteImportedH\x00R\n" +
+	"creditNoteB\n" +
+	"\n" +
+	"\bdocument\"\xa7\x01\n" +
+	"\x11ImportRequestedV2\x12:\n" +
+	"\x05order\x18\x01 \x01(\v2\".holdfast.event.v1.OrderImportedV2H\x00R\x05order\x12J\n" +
+	"\vcredit_note\x18\x02 \x01(\v2'.holdfast.event.v1.CreditNoteImportedV2H\x00R\n" +
 	"creditNoteB\n" +
 	"\n" +
 	"\bdocument\"E\n" +
@@ -6436,7 +6877,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(ChargeKind)(0),              // 1: holdfast.event.v1.ChargeKind
@@ -6491,31 +6932,34 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*LinesDeliveredV2)(nil),     // 50: holdfast.event.v1.LinesDeliveredV2
 	(*OrderImported)(nil),        // 51: holdfast.event.v1.OrderImported
 	(*CreditNoteImported)(nil),   // 52: holdfast.event.v1.CreditNoteImported
-	(*ImportRequested)(nil),      // 53: holdfast.event.v1.ImportRequested
-	(*ReservationSettled)(nil),   // 54: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 55: holdfast.event.v1.ShipmentReconciled
-	(*ShipmentReconciledV2)(nil), // 56: holdfast.event.v1.ShipmentReconciledV2
-	(*ReturnRequested)(nil),      // 57: holdfast.event.v1.ReturnRequested
-	(*ReturnRequestedV2)(nil),    // 58: holdfast.event.v1.ReturnRequestedV2
-	(*ReturnReceived)(nil),       // 59: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 60: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 61: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnReceivedV3)(nil),     // 62: holdfast.event.v1.ReturnReceivedV3
-	(*ReturnCancelled)(nil),      // 63: holdfast.event.v1.ReturnCancelled
-	(*ReturnCancelledV2)(nil),    // 64: holdfast.event.v1.ReturnCancelledV2
-	(*AmendedLine)(nil),          // 65: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 66: holdfast.event.v1.AmendmentRequested
-	(*AmendmentRequestedV2)(nil), // 67: holdfast.event.v1.AmendmentRequestedV2
-	(*OrderAmended)(nil),         // 68: holdfast.event.v1.OrderAmended
-	(*OrderAmendedV2)(nil),       // 69: holdfast.event.v1.OrderAmendedV2
-	(*AmendmentDeclined)(nil),    // 70: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 71: holdfast.event.v1.Meta
-	(*MetadataEntry)(nil),        // 72: holdfast.event.v1.MetadataEntry
-	(*AllocationRule)(nil),       // 73: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 74: holdfast.event.v1.RejectionReason
+	(*OrderImportedV2)(nil),      // 53: holdfast.event.v1.OrderImportedV2
+	(*CreditNoteImportedV2)(nil), // 54: holdfast.event.v1.CreditNoteImportedV2
+	(*ImportRequested)(nil),      // 55: holdfast.event.v1.ImportRequested
+	(*ImportRequestedV2)(nil),    // 56: holdfast.event.v1.ImportRequestedV2
+	(*ReservationSettled)(nil),   // 57: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 58: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 59: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 60: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 61: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 62: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 63: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 64: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 65: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 66: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 67: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 68: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 69: holdfast.event.v1.AmendmentRequested
+	(*AmendmentRequestedV2)(nil), // 70: holdfast.event.v1.AmendmentRequestedV2
+	(*OrderAmended)(nil),         // 71: holdfast.event.v1.OrderAmended
+	(*OrderAmendedV2)(nil),       // 72: holdfast.event.v1.OrderAmendedV2
+	(*AmendmentDeclined)(nil),    // 73: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 74: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil),        // 75: holdfast.event.v1.MetadataEntry
+	(*AllocationRule)(nil),       // 76: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 77: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	71,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	74,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	12,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	14,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	15,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -6529,8 +6973,8 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	49,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
 	51,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
 	52,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	54,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	55,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	57,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	58,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	21,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	22,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	23,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
@@ -6544,14 +6988,14 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	16,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
 	32,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
 	34,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
-	57,  // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	59,  // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	63,  // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	66,  // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	68,  // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	70,  // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	53,  // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	61,  // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	60,  // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	62,  // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	66,  // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	69,  // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	71,  // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	73,  // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	55,  // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	64,  // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
 	24,  // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
 	25,  // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
 	26,  // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
@@ -6560,79 +7004,94 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	50,  // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
 	45,  // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
 	47,  // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
-	56,  // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
-	58,  // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
-	62,  // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
-	64,  // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	59,  // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	61,  // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	65,  // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	67,  // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
 	13,  // 49: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
-	67,  // 50: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
-	69,  // 51: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
+	70,  // 50: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
+	72,  // 51: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
 	28,  // 52: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
 	29,  // 53: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
 	30,  // 54: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
 	31,  // 55: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
-	7,   // 56: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
-	8,   // 57: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
-	72,  // 58: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	1,   // 59: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
-	8,   // 60: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
-	6,   // 61: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 62: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	73,  // 63: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	72,  // 64: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 65: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 66: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	73,  // 67: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
-	72,  // 68: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 69: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 70: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 71: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	11,  // 72: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 73: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	74,  // 74: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	17,  // 75: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,   // 76: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	11,  // 77: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 78: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 79: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	44,  // 80: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
-	10,  // 81: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 82: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 83: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 84: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 85: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 86: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	72,  // 87: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 88: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	72,  // 89: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	51,  // 90: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	52,  // 91: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	11,  // 92: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 93: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 94: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 95: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 96: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	6,   // 97: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	4,   // 98: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	60,  // 99: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	60,  // 100: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	10,  // 101: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 102: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 103: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	65,  // 104: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	65,  // 105: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	10,  // 106: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	65,  // 107: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 108: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	65,  // 109: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 110: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10,  // 111: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	17,  // 112: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	113, // [113:113] is the sub-list for method output_type
-	113, // [113:113] is the sub-list for method input_type
-	113, // [113:113] is the sub-list for extension type_name
-	113, // [113:113] is the sub-list for extension extendee
-	0,   // [0:113] is the sub-list for field type_name
+	53,  // 56: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
+	54,  // 57: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	56,  // 58: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
+	7,   // 59: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
+	8,   // 60: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
+	75,  // 61: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	1,   // 62: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
+	8,   // 63: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
+	6,   // 64: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 65: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	76,  // 66: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	75,  // 67: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 68: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 69: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	76,  // 70: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
+	75,  // 71: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 72: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 73: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 74: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	11,  // 75: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 76: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	77,  // 77: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	17,  // 78: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,   // 79: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	11,  // 80: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 81: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 82: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	44,  // 83: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	10,  // 84: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 85: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 86: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 87: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 88: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 89: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	75,  // 90: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 91: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	75,  // 92: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 93: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	75,  // 94: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 95: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 96: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 97: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	6,   // 98: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	75,  // 99: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 100: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 101: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 102: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	51,  // 103: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	52,  // 104: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	53,  // 105: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
+	54,  // 106: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	11,  // 107: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 108: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 109: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 110: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 111: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	6,   // 112: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	4,   // 113: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	63,  // 114: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	63,  // 115: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	10,  // 116: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 117: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 118: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	68,  // 119: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	68,  // 120: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	10,  // 121: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	68,  // 122: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 123: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	68,  // 124: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 125: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10,  // 126: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	17,  // 127: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	128, // [128:128] is the sub-list for method output_type
+	128, // [128:128] is the sub-list for method input_type
+	128, // [128:128] is the sub-list for extension type_name
+	128, // [128:128] is the sub-list for extension extendee
+	0,   // [0:128] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -6698,10 +7157,17 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_PaymentCapturedV3)(nil),
 		(*OrderEvent_PaymentVoidedV3)(nil),
 		(*OrderEvent_PaymentRefundedV3)(nil),
+		(*OrderEvent_OrderImportedV2)(nil),
+		(*OrderEvent_CreditNoteImportedV2)(nil),
+		(*OrderEvent_ImportRequestedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[48].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[50].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
+	}
+	file_holdfast_event_v1_order_proto_msgTypes[51].OneofWrappers = []any{
+		(*ImportRequestedV2_Order)(nil),
+		(*ImportRequestedV2_CreditNote)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -6709,7 +7175,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   66,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1016,10 +1016,10 @@ type Order struct {
 	Charges       []*Charge  `protobuf:"bytes,66,rep,name=charges,proto3" json:"charges,omitempty"`
 	TaxesIncluded bool       `protobuf:"varint,67,opt,name=taxes_included,json=taxesIncluded,proto3" json:"taxes_included,omitempty"`
 	RoundByLine   bool       `protobuf:"varint,68,opt,name=round_by_line,json=roundByLine,proto3" json:"round_by_line,omitempty"`
-	// That of a past document that waits for stock.
-	Metadata      []*v1.MetadataEntry `protobuf:"bytes,70,rep,name=metadata,proto3" json:"metadata,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The past document that waits for stock, as it was asked for.
+	RequestedDocument *v1.ImportRequestedV2 `protobuf:"bytes,71,opt,name=requested_document,json=requestedDocument,proto3" json:"requested_document,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
@@ -1353,9 +1353,9 @@ func (x *Order) GetRoundByLine() bool {
 	return false
 }
 
-func (x *Order) GetMetadata() []*v1.MetadataEntry {
+func (x *Order) GetRequestedDocument() *v1.ImportRequestedV2 {
 	if x != nil {
-		return x.Metadata
+		return x.RequestedDocument
 	}
 	return nil
 }
@@ -1826,7 +1826,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xb7\x0e\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xd4\x0e\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1880,8 +1880,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tunmatched\x18A \x03(\v2\x1a.holdfast.state.v1.PaymentR\tunmatched\x123\n" +
 	"\acharges\x18B \x03(\v2\x19.holdfast.state.v1.ChargeR\acharges\x12%\n" +
 	"\x0etaxes_included\x18C \x01(\bR\rtaxesIncluded\x12\"\n" +
-	"\rround_by_line\x18D \x01(\bR\vroundByLine\x12<\n" +
-	"\bmetadata\x18F \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"M\n" +
+	"\rround_by_line\x18D \x01(\bR\vroundByLine\x12S\n" +
+	"\x12requested_document\x18G \x01(\v2$.holdfast.event.v1.ImportRequestedV2R\x11requestedDocumentJ\x04\bF\x10G\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
@@ -1923,30 +1923,31 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 
 var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
-	(*Item)(nil),              // 0: holdfast.state.v1.Item
-	(*Transfer)(nil),          // 1: holdfast.state.v1.Transfer
-	(*Backorder)(nil),         // 2: holdfast.state.v1.Backorder
-	(*Delivery)(nil),          // 3: holdfast.state.v1.Delivery
-	(*HeldAt)(nil),            // 4: holdfast.state.v1.HeldAt
-	(*Reservation)(nil),       // 5: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),         // 6: holdfast.state.v1.OrderLine
-	(*Charge)(nil),            // 7: holdfast.state.v1.Charge
-	(*Fulfilment)(nil),        // 8: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),         // 9: holdfast.state.v1.ShortLine
-	(*Order)(nil),             // 10: holdfast.state.v1.Order
-	(*ReturnedTo)(nil),        // 11: holdfast.state.v1.ReturnedTo
-	(*Amendment)(nil),         // 12: holdfast.state.v1.Amendment
-	(*Return)(nil),            // 13: holdfast.state.v1.Return
-	(*ReturnLine)(nil),        // 14: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),           // 15: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),     // 16: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil),  // 17: holdfast.event.v1.LocationLevel
-	(*v1.MetadataEntry)(nil),  // 18: holdfast.event.v1.MetadataEntry
-	(*v1.AllocationRule)(nil), // 19: holdfast.event.v1.AllocationRule
-	(*v1.ReturnedAt)(nil),     // 20: holdfast.event.v1.ReturnedAt
-	(*v1.LineQuantity)(nil),   // 21: holdfast.event.v1.LineQuantity
-	(*v1.AmendedLine)(nil),    // 22: holdfast.event.v1.AmendedLine
-	(*v1.ChargeCredit)(nil),   // 23: holdfast.event.v1.ChargeCredit
+	(*Item)(nil),                 // 0: holdfast.state.v1.Item
+	(*Transfer)(nil),             // 1: holdfast.state.v1.Transfer
+	(*Backorder)(nil),            // 2: holdfast.state.v1.Backorder
+	(*Delivery)(nil),             // 3: holdfast.state.v1.Delivery
+	(*HeldAt)(nil),               // 4: holdfast.state.v1.HeldAt
+	(*Reservation)(nil),          // 5: holdfast.state.v1.Reservation
+	(*OrderLine)(nil),            // 6: holdfast.state.v1.OrderLine
+	(*Charge)(nil),               // 7: holdfast.state.v1.Charge
+	(*Fulfilment)(nil),           // 8: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),            // 9: holdfast.state.v1.ShortLine
+	(*Order)(nil),                // 10: holdfast.state.v1.Order
+	(*ReturnedTo)(nil),           // 11: holdfast.state.v1.ReturnedTo
+	(*Amendment)(nil),            // 12: holdfast.state.v1.Amendment
+	(*Return)(nil),               // 13: holdfast.state.v1.Return
+	(*ReturnLine)(nil),           // 14: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),              // 15: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),        // 16: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),     // 17: holdfast.event.v1.LocationLevel
+	(*v1.MetadataEntry)(nil),     // 18: holdfast.event.v1.MetadataEntry
+	(*v1.AllocationRule)(nil),    // 19: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),        // 20: holdfast.event.v1.ReturnedAt
+	(*v1.LineQuantity)(nil),      // 21: holdfast.event.v1.LineQuantity
+	(*v1.ImportRequestedV2)(nil), // 22: holdfast.event.v1.ImportRequestedV2
+	(*v1.AmendedLine)(nil),       // 23: holdfast.event.v1.AmendedLine
+	(*v1.ChargeCredit)(nil),      // 24: holdfast.event.v1.ChargeCredit
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	17, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
@@ -1970,10 +1971,10 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	11, // 18: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
 	15, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
 	7,  // 20: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
-	18, // 21: holdfast.state.v1.Order.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	22, // 21: holdfast.state.v1.Order.requested_document:type_name -> holdfast.event.v1.ImportRequestedV2
 	20, // 22: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	22, // 23: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	23, // 24: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
+	23, // 23: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	24, // 24: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
 	14, // 25: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
 	26, // [26:26] is the sub-list for method output_type
 	26, // [26:26] is the sub-list for method input_type

@@ -966,31 +966,29 @@ func (m *Order) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if len(m.Metadata) > 0 {
-		for iNdEx := len(m.Metadata) - 1; iNdEx >= 0; iNdEx-- {
-			if vtmsg, ok := interface{}(m.Metadata[iNdEx]).(interface {
-				MarshalToSizedBufferVT([]byte) (int, error)
-			}); ok {
-				size, err := vtmsg.MarshalToSizedBufferVT(dAtA[:i])
-				if err != nil {
-					return 0, err
-				}
-				i -= size
-				i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
-			} else {
-				encoded, err := proto.Marshal(m.Metadata[iNdEx])
-				if err != nil {
-					return 0, err
-				}
-				i -= len(encoded)
-				copy(dAtA[i:], encoded)
-				i = protohelpers.EncodeVarint(dAtA, i, uint64(len(encoded)))
+	if m.RequestedDocument != nil {
+		if vtmsg, ok := interface{}(m.RequestedDocument).(interface {
+			MarshalToSizedBufferVT([]byte) (int, error)
+		}); ok {
+			size, err := vtmsg.MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
 			}
-			i--
-			dAtA[i] = 0x4
-			i--
-			dAtA[i] = 0xb2
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		} else {
+			encoded, err := proto.Marshal(m.RequestedDocument)
+			if err != nil {
+				return 0, err
+			}
+			i -= len(encoded)
+			copy(dAtA[i:], encoded)
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(encoded)))
 		}
+		i--
+		dAtA[i] = 0x4
+		i--
+		dAtA[i] = 0xba
 	}
 	if m.RoundByLine {
 		i--
@@ -2357,17 +2355,15 @@ func (m *Order) SizeVT() (n int) {
 	if m.RoundByLine {
 		n += 3
 	}
-	if len(m.Metadata) > 0 {
-		for _, e := range m.Metadata {
-			if size, ok := interface{}(e).(interface {
-				SizeVT() int
-			}); ok {
-				l = size.SizeVT()
-			} else {
-				l = proto.Size(e)
-			}
-			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	if m.RequestedDocument != nil {
+		if size, ok := interface{}(m.RequestedDocument).(interface {
+			SizeVT() int
+		}); ok {
+			l = size.SizeVT()
+		} else {
+			l = proto.Size(m.RequestedDocument)
 		}
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6075,9 +6071,9 @@ func (m *Order) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.RoundByLine = bool(v != 0)
-		case 70:
+		case 71:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Metadata", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field RequestedDocument", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -6104,15 +6100,17 @@ func (m *Order) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Metadata = append(m.Metadata, &v1.MetadataEntry{})
-			if unmarshal, ok := interface{}(m.Metadata[len(m.Metadata)-1]).(interface {
+			if m.RequestedDocument == nil {
+				m.RequestedDocument = &v1.ImportRequestedV2{}
+			}
+			if unmarshal, ok := interface{}(m.RequestedDocument).(interface {
 				UnmarshalVT([]byte) error
 			}); ok {
 				if err := unmarshal.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
-				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.Metadata[len(m.Metadata)-1]); err != nil {
+				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.RequestedDocument); err != nil {
 					return err
 				}
 			}
