@@ -154,7 +154,6 @@ bench-peers: build ## Compare Holdfast with PostgreSQL and Redis (ARGS='--rounds
 
 .PHONY: test-peers
 test-peers: build ## See that each peer of bench-peers works, and check what it has kept (needs PostgreSQL)
-	cd bench/peers && go vet ./... && go test ./...
 	@scripts/peers.sh test
 
 .PHONY: lint

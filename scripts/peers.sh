@@ -2,7 +2,7 @@
 # Builds Holdfast's peers (bench/peers, a Go module of its own) and what they need, for make bench-peers and test-peers.
 #
 #   scripts/peers.sh bench [FLAGS]   measures, with Apache Kafka if it can be started (KAFKA=off: without)
-#   scripts/peers.sh test            a short round of each system: what it keeps is checked, its speed is not
+#   scripts/peers.sh test            unit tests, and a short round: what each system keeps is checked, its speed is not
 #
 # PostgreSQL must be installed (apt-get install postgresql). redis-server is fetched from Debian into .local if it
 # is not.
@@ -13,6 +13,9 @@ shift
 
 (cd bench/peers && CGO_ENABLED=0 go build -trimpath -o ../../bin/peers .)
 redis=$(command -v redis-server || scripts/debian.sh redis-server)
+if [ "$do" = test ]; then
+  (cd bench/peers && go vet ./... && HOLDFAST_TEST_PEERS=1 HOLDFAST_TEST_REDIS=$redis go test ./...)
+fi
 args=(--holdfast bin/holdfast --redis "$redis")
 
 # Apache Kafka goes on running if it ran before.

@@ -41,7 +41,7 @@ func main() {
 
 // defaultConnections are those with which each peer was fastest on two cores; of peers that gather orders, how many
 // batches there are at once.
-var defaultConnections = map[string]int{"function": 16, "units": 16, "batch": 2, "redis": 1}
+var defaultConnections = map[string]int{"function": 16, "units": 16, "batch": 2, "redis": 2}
 
 // serve serves one peer until it is stopped.
 func serve(ctx context.Context, peer string, args []string) error {

@@ -149,6 +149,10 @@ func startPeer(ctx context.Context, b *bench, name string, args ...string) (*pro
 	return p, found[0], nil
 }
 
+// session has the settings of each connection of a peer. A plan for any arguments is as good as one for those of a
+// call: PostgreSQL would think the second cheaper where it knows how many units are asked for, and plan at each call.
+const session = " plan_cache_mode=force_generic_plan"
+
 // startPostgres starts a PostgreSQL peer on a database of its own. PostgreSQL itself goes on running: a new one would
 // have to fill the files of its log first.
 func startPostgres(name, synchronousCommit string) func(context.Context, *bench, string) (*instance, error) {
@@ -162,7 +166,7 @@ func startPostgres(name, synchronousCommit string) func(context.Context, *bench,
 		if err := postgres.Create(ctx, dsn); err != nil {
 			return nil, errors.Join(err, drop())
 		}
-		args := []string{"--database", dsn + " synchronous_commit=" + synchronousCommit}
+		args := []string{"--database", dsn + session + " synchronous_commit=" + synchronousCommit}
 		if connections := b.cfg.Connections[name]; connections > 0 {
 			args = append(args, "--connections", strconv.Itoa(connections))
 		}
@@ -186,27 +190,36 @@ var redisSettings = []string{
 	"--auto-aof-rewrite-min-size", "16gb", "--loglevel", "warning",
 }
 
-func startRedis(ctx context.Context, b *bench, dir string) (*instance, error) {
+// startRedisServer starts Redis in a folder, and returns its socket.
+func startRedisServer(ctx context.Context, program, dir string) (*process, string, error) {
 	socket := filepath.Join(dir, "redis")
-	server := exec.Command(b.cfg.Redis, append(redisSettings, "--dir", dir, "--unixsocket", socket)...)
-	database, err := startProcess(ctx, "redis-server", server)
+	args := append(redisSettings, "--dir", dir, "--unixsocket", socket)
+	server := exec.Command(program, args...) //nolint:gosec // the program that the user names
+	p, err := startProcess(ctx, "redis-server", server)
+	if err != nil {
+		return nil, "", err
+	}
+	for end := time.Now().Add(startTimeout); ; time.Sleep(readyPause) {
+		if _, err := os.Stat(socket); err == nil {
+			return p, socket, nil
+		}
+		select {
+		case <-p.ended:
+			return nil, "", p.failed()
+		default:
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			return nil, "", errors.Join(errors.New("redis-server does not serve"), p.stop(syscall.SIGKILL))
+		}
+	}
+}
+
+func startRedis(ctx context.Context, b *bench, dir string) (*instance, error) {
+	database, socket, err := startRedisServer(ctx, b.cfg.Redis, dir)
 	if err != nil {
 		return nil, err
 	}
 	stop := func() error { return database.stop(syscall.SIGKILL) } // its data is thrown away
-	for end := time.Now().Add(startTimeout); ; time.Sleep(readyPause) {
-		if _, err := os.Stat(socket); err == nil {
-			break
-		}
-		select {
-		case <-database.ended:
-			return nil, database.failed()
-		default:
-		}
-		if time.Now().After(end) || ctx.Err() != nil {
-			return nil, errors.Join(errors.New("redis-server does not serve"), stop())
-		}
-	}
 	p, url, err := startPeer(ctx, b, redisName, "--database", socket)
 	if err != nil {
 		return nil, errors.Join(err, stop())

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -57,52 +58,71 @@ func connect(ctx context.Context, dsn string, connections int) (*pgxpool.Pool, e
 	return pool, pool.Ping(ctx)
 }
 
+// server is what the peers share: connections, and stock that has come.
+type server struct {
+	pool *pgxpool.Pool
+	// unsettled is whether stock has come since the tables of stock were analysed.
+	unsettled atomic.Bool
+}
+
+// Close implements shop.Store.
+func (s *server) Close() { s.pool.Close() }
+
+// settle lets PostgreSQL look at its tables before the first order after stock has come, as autovacuum would within a
+// minute: plans that were made for empty tables would stay.
+func (s *server) settle(ctx context.Context) error {
+	if !s.unsettled.Load() || !s.unsettled.CompareAndSwap(true, false) {
+		return nil
+	}
+	_, err := s.pool.Exec(ctx, "VACUUM (ANALYZE) stock, units") //nolint:misspell // SQL
+	return err
+}
+
 // Function is peer (a): one call for each order.
-type Function struct{ pool *pgxpool.Pool }
+type Function struct{ server }
 
 // NewFunction connects to the database.
 func NewFunction(ctx context.Context, dsn string, connections int) (*Function, error) {
 	pool, err := connect(ctx, dsn, connections)
-	return &Function{pool}, err
+	return &Function{server{pool: pool}}, err
 }
-
-// Close implements shop.Store.
-func (f *Function) Close() { f.pool.Close() }
 
 // Receive implements shop.Store.
 func (f *Function) Receive(ctx context.Context, sku string, quantity int64) error {
-	return receive(ctx, f.pool, sku, quantity)
+	return f.receive(ctx, sku, quantity)
 }
 
-func receive(ctx context.Context, pool *pgxpool.Pool, sku string, quantity int64) error {
-	_, err := pool.Exec(ctx, `INSERT INTO stock (sku, on_hand) VALUES ($1, $2)
+func (s *server) receive(ctx context.Context, sku string, quantity int64) error {
+	_, err := s.pool.Exec(ctx, `INSERT INTO stock (sku, on_hand) VALUES ($1, $2)
 		ON CONFLICT (sku) DO UPDATE SET on_hand = stock.on_hand + excluded.on_hand`, sku, quantity)
+	s.unsettled.Store(true)
 	return err
 }
 
 // Place implements shop.Store.
-func (f *Function) Place(ctx context.Context, o *shop.Order) (int64, error) {
-	return place(ctx, f.pool, o)
-}
+func (f *Function) Place(ctx context.Context, o *shop.Order) (int64, error) { return f.place(ctx, o) }
 
-func place(ctx context.Context, pool *pgxpool.Pool, o *shop.Order) (number int64, err error) {
+func (s *server) place(ctx context.Context, o *shop.Order) (number int64, err error) {
+	if err := s.settle(ctx); err != nil {
+		return 0, err
+	}
 	var known []byte
 	skus, quantities := needsOf(o)
 	args := append(orderArgs(o), skus, quantities)
 	err = retry(func() error {
-		return pool.QueryRow(ctx, "SELECT o_number, o_known FROM place_order($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
+		return s.pool.QueryRow(ctx, "SELECT o_number, o_known FROM place_order($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
 			args...).Scan(&number, &known)
 	})
 	if state, sku := stateOf(err); state == stateShort {
 		short := &shop.ShortError{SKU: sku}
-		err := pool.QueryRow(ctx, "SELECT coalesce(sum(on_hand - reserved), 0)::bigint FROM stock WHERE sku = $1", sku).
+		err := s.pool.QueryRow(ctx, "SELECT coalesce(sum(on_hand - reserved), 0)::bigint FROM stock WHERE sku = $1", sku).
 			Scan(&short.Available)
 		return 0, errors.Join(short, err)
 	}
 	return number, reused(o, known, err)
 }
 
-// orderArgs are the arguments of keep_order.
+// orderArgs are the arguments that both functions for one order begin with.
 func orderArgs(o *shop.Order) []any {
 	n := len(o.Lines)
 	skus, quantities, prices := make([]string, n), make([]int64, n), make([]int64, n)
@@ -153,7 +173,7 @@ func stateOf(err error) (state, message string) {
 
 // Units is peer (b): a row for each unit.
 type Units struct {
-	pool *pgxpool.Pool
+	server
 	// from has the unit of each SKU from which on free ones are searched.
 	from sync.Map
 }
@@ -161,11 +181,8 @@ type Units struct {
 // NewUnits connects to the database.
 func NewUnits(ctx context.Context, dsn string, connections int) (*Units, error) {
 	pool, err := connect(ctx, dsn, connections)
-	return &Units{pool: pool}, err
+	return &Units{server: server{pool: pool}}, err
 }
-
-// Close implements shop.Store.
-func (u *Units) Close() { u.pool.Close() }
 
 // Receive implements shop.Store.
 func (u *Units) Receive(ctx context.Context, sku string, quantity int64) error {
@@ -173,11 +190,15 @@ func (u *Units) Receive(ctx context.Context, sku string, quantity int64) error {
 			INSERT INTO received VALUES ($1, $2)
 			ON CONFLICT (sku) DO UPDATE SET units = received.units + excluded.units RETURNING units)
 		INSERT INTO units SELECT $1, generate_series(units - $2 + 1, units) FROM r`, sku, quantity)
+	u.unsettled.Store(true)
 	return err
 }
 
 // Place implements shop.Store.
 func (u *Units) Place(ctx context.Context, o *shop.Order) (number int64, err error) {
+	if err := u.settle(ctx); err != nil {
+		return 0, err
+	}
 	var known []byte
 	var last []int64
 	skus, quantities := needsOf(o)
@@ -206,7 +227,7 @@ func (u *Units) Place(ctx context.Context, o *shop.Order) (number int64, err err
 
 // Batch is peer (c): orders that come at the same time share a transaction.
 type Batch struct {
-	pool     *pgxpool.Pool
+	server
 	gatherer *shop.Gatherer
 }
 
@@ -216,7 +237,7 @@ const maxBatch = 500
 // NewBatch connects to the database. workers is how many batches there are at the same time.
 func NewBatch(ctx context.Context, dsn string, workers int) (*Batch, error) {
 	pool, err := connect(ctx, dsn, workers)
-	b := &Batch{pool: pool}
+	b := &Batch{server: server{pool: pool}}
 	if err == nil {
 		b.gatherer = shop.NewGatherer(workers, maxBatch, b.placeAll)
 	}
@@ -226,12 +247,12 @@ func NewBatch(ctx context.Context, dsn string, workers int) (*Batch, error) {
 // Close implements shop.Store.
 func (b *Batch) Close() {
 	b.gatherer.Close()
-	b.pool.Close()
+	b.server.Close()
 }
 
 // Receive implements shop.Store.
 func (b *Batch) Receive(ctx context.Context, sku string, quantity int64) error {
-	return receive(ctx, b.pool, sku, quantity)
+	return b.receive(ctx, sku, quantity)
 }
 
 // Place implements shop.Store.
@@ -243,7 +264,7 @@ func (b *Batch) Place(ctx context.Context, o *shop.Order) (int64, error) {
 // gets its own answer.
 func (b *Batch) placeAll(ctx context.Context, orders []*shop.Order, outcomes []shop.Outcome) {
 	if len(orders) == 1 {
-		outcomes[0].Number, outcomes[0].Err = place(ctx, b.pool, orders[0])
+		outcomes[0].Number, outcomes[0].Err = b.place(ctx, orders[0])
 		return
 	}
 	numbers, err := b.transaction(ctx, orders)
@@ -264,6 +285,9 @@ func (b *Batch) placeAll(ctx context.Context, orders []*shop.Order, outcomes []s
 }
 
 func (b *Batch) transaction(ctx context.Context, orders []*shop.Order) (numbers map[uuid.UUID]int64, err error) {
+	if err := b.settle(ctx); err != nil {
+		return nil, err
+	}
 	args := batchArgs(orders)
 	err = retry(func() error {
 		rows, err := b.pool.Query(ctx,

@@ -46,11 +46,13 @@ CREATE TABLE received (
   units bigint NOT NULL
 );
 
--- An order with its lines and its event. o_known is the fingerprint of an order that was there already, which is left
--- as it is.
-CREATE FUNCTION keep_order(
+-- (a) One call, which is one transaction, for each order. Stock comes last, so that its rows are locked for as short as
+-- possible, and in the order of SKUs, so that no two orders wait for each other. o_known is the fingerprint of an order
+-- that was there already, which is left as it is. HF409: the SKU in the message is short.
+CREATE FUNCTION place_order(
   p_order_id uuid, p_fingerprint bytea, p_customer_id text, p_currency text, p_total_micros bigint,
   p_skus text[], p_quantities bigint[], p_prices bigint[], p_event text,
+  p_needed_skus text[], p_needed bigint[],
   OUT o_number bigint, OUT o_known bytea
 ) LANGUAGE plpgsql AS $$
 BEGIN
@@ -65,23 +67,6 @@ BEGIN
     SELECT o_number, l.line, l.sku, l.quantity, l.price
     FROM unnest(p_skus, p_quantities, p_prices) WITH ORDINALITY AS l(sku, quantity, price, line);
   INSERT INTO outbox (order_id, event) VALUES (p_order_id, p_event);
-END $$;
-
--- (a) One call, which is one transaction, for each order. Stock comes last, so that its rows are locked for as short as
--- possible, and in the order of SKUs, so that no two orders wait for each other. HF409: the SKU in the message is
--- short.
-CREATE FUNCTION place_order(
-  p_order_id uuid, p_fingerprint bytea, p_customer_id text, p_currency text, p_total_micros bigint,
-  p_skus text[], p_quantities bigint[], p_prices bigint[], p_event text,
-  p_needed_skus text[], p_needed bigint[],
-  OUT o_number bigint, OUT o_known bytea
-) LANGUAGE plpgsql AS $$
-BEGIN
-  SELECT k.o_number, k.o_known INTO o_number, o_known FROM keep_order(
-    p_order_id, p_fingerprint, p_customer_id, p_currency, p_total_micros, p_skus, p_quantities, p_prices, p_event) k;
-  IF o_known IS NOT NULL THEN
-    RETURN;
-  END IF;
   FOR i IN 1 .. cardinality(p_needed_skus) LOOP
     UPDATE stock SET reserved = reserved + p_needed[i]
       WHERE sku = p_needed_skus[i] AND on_hand - reserved >= p_needed[i];
@@ -106,11 +91,17 @@ DECLARE
   more  bigint;
   last  bigint;
 BEGIN
-  SELECT k.o_number, k.o_known INTO o_number, o_known FROM keep_order(
-    p_order_id, p_fingerprint, p_customer_id, p_currency, p_total_micros, p_skus, p_quantities, p_prices, p_event) k;
-  IF o_known IS NOT NULL THEN
+  INSERT INTO orders (order_id, fingerprint, customer_id, currency, total_micros)
+    VALUES (p_order_id, p_fingerprint, p_customer_id, p_currency, p_total_micros)
+    ON CONFLICT (order_id) DO NOTHING RETURNING number INTO o_number;
+  IF NOT FOUND THEN
+    SELECT number, fingerprint INTO o_number, o_known FROM orders WHERE order_id = p_order_id;
     RETURN;
   END IF;
+  INSERT INTO order_lines
+    SELECT o_number, l.line, l.sku, l.quantity, l.price
+    FROM unnest(p_skus, p_quantities, p_prices) WITH ORDINALITY AS l(sku, quantity, price, line);
+  INSERT INTO outbox (order_id, event) VALUES (p_order_id, p_event);
   FOR i IN 1 .. cardinality(p_needed_skus) LOOP
     WITH gone AS (
       DELETE FROM units WHERE ctid = ANY (ARRAY(
