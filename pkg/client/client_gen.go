@@ -334,13 +334,17 @@ type AdjustStock struct {
 	// Delta Not 0
 	Delta int64 `json:"delta"`
 
-	// Location Without control characters, and without spaces at its ends. Empty is main.
+	// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 	Location Location `json:"location,omitempty,omitzero"`
 
-	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
+	// OccurredAt When it happened: in the years 1970 to 2199, and at most 5 minutes after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 	Reason     Reason     `json:"reason"`
-	Reference  Reference  `json:"reference,omitempty,omitzero"`
+
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
+	Reference Reference `json:"reference,omitempty,omitzero"`
 }
 
 // Allocation defines model for Allocation.
@@ -527,8 +531,12 @@ type CountStock struct {
 	// CountedAtVersion The item's version when counting began; without it, the count holds whatever has happened since.
 	CountedAtVersion int64 `json:"counted_at_version,omitempty,omitzero"`
 
-	// Location Without control characters, and without spaces at its ends. Empty is main.
-	Location  Location  `json:"location,omitempty,omitzero"`
+	// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
+	Location Location `json:"location,omitempty,omitzero"`
+
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
 	Reference Reference `json:"reference,omitempty,omitzero"`
 }
 
@@ -623,9 +631,13 @@ type Empty = map[string]interface{}
 
 // ExpectStock defines model for ExpectStock.
 type ExpectStock struct {
-	// Location Without control characters, and without spaces at its ends. Empty is main.
-	Location  Location  `json:"location,omitempty,omitzero"`
-	Quantity  Level     `json:"quantity"`
+	// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
+	Location Location `json:"location,omitempty,omitzero"`
+	Quantity Level    `json:"quantity"`
+
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
 	Reference Reference `json:"reference,omitempty,omitzero"`
 }
 
@@ -701,7 +713,7 @@ type ImportDocument struct {
 	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
-	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
+	// OccurredAt When it happened: in the years 1970 to 2199, and at most 5 minutes after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at"`
 	Reference  string     `json:"reference"`
 
@@ -820,7 +832,8 @@ type LineQuantity struct {
 	SKU SKU `json:"sku"`
 }
 
-// Location Without control characters, and without spaces at its ends. Empty is main.
+// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 type Location = string
 
 // LocationLevel defines model for LocationLevel.
@@ -847,9 +860,13 @@ type Money = string
 type MoveStock struct {
 	From StockState `json:"from"`
 
-	// Location Without control characters, and without spaces at its ends. Empty is main.
-	Location  Location   `json:"location,omitempty,omitzero"`
-	Quantity  Quantity   `json:"quantity"`
+	// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
+	Location Location `json:"location,omitempty,omitzero"`
+	Quantity Quantity `json:"quantity"`
+
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
 	Reference Reference  `json:"reference,omitempty,omitzero"`
 	To        StockState `json:"to"`
 }
@@ -857,10 +874,11 @@ type MoveStock struct {
 // Name Without control characters, and without spaces at its ends.
 type Name = string
 
-// NewSKU As SKU, and without the control characters U+0080 to U+009F. HTTP clients take `.` and `..` out of a path.
+// NewSKU As SKU, and without the control characters U+0080 to U+009F. It is in Unicode's Form C (NFC), has no
+// characters that nobody sees, such as U+200B, and no spaces but U+0020. HTTP clients take `.` and `..` out of a path.
 type NewSKU = string
 
-// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
+// OccurredAt When it happened: in the years 1970 to 2199, and at most 5 minutes after the server's clock. Leap seconds are not taken.
 type OccurredAt = time.Time
 
 // OpenDelivery What is still to come to a location under a reference.
@@ -1162,7 +1180,10 @@ type PlaceOrder struct {
 	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
 	Metadata     Metadata               `json:"metadata,omitempty,omitzero"`
 	PaymentTerms PlaceOrderPaymentTerms `json:"payment_terms,omitempty,omitzero"`
-	Reference    Reference              `json:"reference,omitempty,omitzero"`
+
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
+	Reference Reference `json:"reference,omitempty,omitzero"`
 
 	// Rounding Without it, as order-api is set (`--rounding`): by order.
 	Rounding Rounding `json:"rounding,omitempty,omitzero"`
@@ -1304,13 +1325,17 @@ type ReceiveStock struct {
 	// CostCurrency ISO 4217; with `unit_cost`.
 	CostCurrency Currency `json:"cost_currency,omitempty,omitzero"`
 
-	// Location Without control characters, and without spaces at its ends. Empty is main.
+	// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 	Location Location `json:"location,omitempty,omitzero"`
 
-	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
+	// OccurredAt When it happened: in the years 1970 to 2199, and at most 5 minutes after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 	Quantity   Quantity   `json:"quantity"`
-	Reference  Reference  `json:"reference,omitempty,omitzero"`
+
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
+	Reference Reference `json:"reference,omitempty,omitzero"`
 
 	// UnitCost What one unit cost, for the insight `cost_of_goods`; without it the cost is not known. With `cost_currency`.
 	UnitCost Amount `json:"unit_cost,omitempty,omitzero"`
@@ -1332,7 +1357,8 @@ type ReceiveTransfer struct {
 	Rejected Level `json:"rejected,omitempty,omitzero"`
 }
 
-// Reference defines model for Reference.
+// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
 type Reference = string
 
 // RefundDueFor What refund_due consists of; causes of nothing are absent. A refund pays them in the order given here.
@@ -1699,7 +1725,8 @@ type SetBackorderLimit struct {
 
 // SetSafetyStock defines model for SetSafetyStock.
 type SetSafetyStock struct {
-	// Location Without control characters, and without spaces at its ends. Empty is main.
+	// Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 	Location Location `json:"location,omitempty,omitzero"`
 	Quantity Level    `json:"quantity"`
 }
@@ -1729,8 +1756,11 @@ type ShipFulfilment struct {
 	Provider CaptureProvider `json:"provider,omitempty,omitzero"`
 
 	// ProviderEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
-	ProviderEventID   CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
-	TrackingReference Reference      `json:"tracking_reference,omitempty,omitzero"`
+	ProviderEventID CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
+
+	// TrackingReference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
+	TrackingReference Reference `json:"tracking_reference,omitempty,omitzero"`
 
 	// UncoveredReason Why it leaves although the order is not covered; of no effect where it is.
 	UncoveredReason Explanation `json:"uncovered_reason,omitempty,omitzero"`
@@ -1749,8 +1779,11 @@ type ShipOrder struct {
 	Provider CaptureProvider `json:"provider,omitempty,omitzero"`
 
 	// ProviderEventID With `capture`: the payment provider's ID of it. Captures that share a reference are told apart by it.
-	ProviderEventID   CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
-	TrackingReference Reference      `json:"tracking_reference,omitempty,omitzero"`
+	ProviderEventID CaptureEventID `json:"provider_event_id,omitempty,omitzero"`
+
+	// TrackingReference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
+	TrackingReference Reference `json:"tracking_reference,omitempty,omitzero"`
 
 	// UncoveredReason Why it leaves although the order is not covered; of no effect where it is.
 	UncoveredReason Explanation `json:"uncovered_reason,omitempty,omitzero"`
@@ -1761,12 +1794,17 @@ type ShipOrderAction string
 
 // ShipTransfer defines model for ShipTransfer.
 type ShipTransfer struct {
-	// FromLocation Without control characters, and without spaces at its ends. Empty is main.
-	FromLocation Location  `json:"from_location,omitempty,omitzero"`
-	Quantity     Quantity  `json:"quantity"`
-	Reference    Reference `json:"reference,omitempty,omitzero"`
+	// FromLocation Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
+	FromLocation Location `json:"from_location,omitempty,omitzero"`
+	Quantity     Quantity `json:"quantity"`
 
-	// ToLocation Without control characters, and without spaces at its ends. Empty is main.
+	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
+	// characters that nobody sees, such as U+200B, and no spaces but U+0020. References of payments may be any.
+	Reference Reference `json:"reference,omitempty,omitzero"`
+
+	// ToLocation Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
+	// Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 	ToLocation Location `json:"to_location"`
 }
 

@@ -105,8 +105,8 @@ func (d *decoding) occurredAt(s *string) {
 	micros, valid := d.Time("/occurred_at", *s)
 	d.occurredAtMicros = micros
 	if valid && micros > d.receivedAtMicros+limits.MaxFuture.Microseconds() {
-		d.Invalid("/occurred_at", "must not be in the future: at most "+strconv.Itoa(int(limits.MaxFuture.Hours()))+
-			" hours after the clock of the server, which was at "+
+		d.Invalid("/occurred_at", "must not be in the future: at most "+strconv.Itoa(int(limits.MaxFuture.Minutes()))+
+			" minutes after the clock of the server, which was at "+
 			time.UnixMicro(d.receivedAtMicros).UTC().Format(time.RFC3339))
 	}
 }

@@ -95,16 +95,17 @@ func SKUFault(sku string) string {
 	return ""
 }
 
-// NewSKUFault says what is wrong with a SKU that is registered now, or "". It refuses more than SKUFault does: C1
-// controls, and the names that HTTP clients take out of a path. Items of before may have these, and are still served.
+// NewSKUFault says what is wrong with a SKU that is registered now, or "". It refuses more than SKUFault does: what
+// limits.NameFault says, and the names that HTTP clients take out of a path. Items of before may have these, and are
+// still served.
 func NewSKUFault(sku string) string {
-	switch {
-	case sku == "." || sku == "..":
+	if sku == "." || sku == ".." {
 		return "cannot be part of a path: clients take . and .. out of it"
-	case !printable(sku):
-		return "holds control characters"
 	}
-	return SKUFault(sku)
+	if fault := SKUFault(sku); fault != "" {
+		return fault
+	}
+	return limits.NameFault(sku)
 }
 
 // KeyFault says what is wrong with an idempotency key, as a sentence, or "".

@@ -26,6 +26,11 @@ func TestINV1Register(t *testing.T) {
 	long.when(RegisterItem{}).then(ItemRegistered{})
 	long.item.SKU = strings.Repeat("x", limits.MaxSKULength+1)
 	long.when(RegisterItem{}).refused(CodeInvalidSKU)
+	odd := given(t)
+	odd.item.SKU = "A\u200b"
+	odd.when(RegisterItem{}).refused(CodeInvalidSKU)
+	odd.item.Registered = true // before the rule
+	odd.when(RegisterItem{Description: "retired"}).then(ItemRegistered{Description: "retired"})
 }
 
 func TestINV66Metadata(t *testing.T) {
@@ -74,6 +79,10 @@ func TestINV3Locations(t *testing.T) {
 		s.when(SetSafetyStock{location, 0}).refused(CodeInvalidLocation)
 	}
 	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceLength+1), UnitCost{}}).refused(CodeInvalidReference)
+	s.when(ReceiveStock{"", 1, "PO 7\ufeff", UnitCost{}}).refused(CodeInvalidReference)
+	s.when(ReceiveStock{"north\u200b", 1, "", UnitCost{}}).refused(CodeInvalidLocation)
+	s.item.Locations = append(s.item.Locations, LocationLevel{Location: "north\u200b"}) // before the rule
+	s.when(ReceiveStock{"north\u200b", 1, "", UnitCost{}}).then(StockReceived{"north\u200b", 1, "", 0, UnitCost{}})
 	s.item.Locations = make([]LocationLevel, MaxLocations)
 	s.item.Locations[7].Location = "seven"
 	s.when(ReceiveStock{"one more", 1, "", UnitCost{}}).refused(CodeTooManyLocations)

@@ -47,5 +47,8 @@ func checkReference(s string) error {
 		return refuse(CodeInvalidReference, "/reference",
 			"a reference is at most "+strconv.Itoa(limits.MaxReferenceLength)+" characters of UTF-8")
 	}
+	if fault := limits.NameFault(s); fault != "" {
+		return refuse(CodeInvalidReference, "/reference", "the reference "+fault)
+	}
 	return nil
 }

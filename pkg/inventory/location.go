@@ -17,9 +17,9 @@ type LocationLevel struct {
 
 // location checks the location of a command.
 //
-//	INV-3   A command without a location means "main". A location is plain text of at most 64
-//	        characters (invalid_location). An item has at most 1,000 locations, and their names together have at most
-//	        64,000 bytes (too_many_locations).
+//	INV-3   A command without a location means "main". A location is plain text of at most 64 characters, and one that
+//	        the item does not have yet can name something (limits.NameFault; invalid_location). An item has at most
+//	        1,000 locations, and their names together have at most 64,000 bytes (too_many_locations).
 func (i *Item) location(name string) (string, error) { return i.locationOf("/location", name) }
 
 // locationOf is location for a field of another name.
@@ -31,7 +31,13 @@ func (i *Item) locationOf(pointer, name string) (string, error) {
 		return "", refuse(CodeInvalidLocation, pointer,
 			"a location is 1 to 64 characters, without control characters or outer spaces")
 	}
-	if i.find(name) < 0 && !i.hasRoomFor(name) {
+	if i.find(name) >= 0 {
+		return name, nil
+	}
+	if fault := limits.NameFault(name); fault != "" {
+		return "", refuse(CodeInvalidLocation, pointer, "the name of the location "+fault)
+	}
+	if !i.hasRoomFor(name) {
 		return "", refuse(CodeTooManyLocations, pointer,
 			"an item has at most 1000 locations, whose names have 64000 bytes together")
 	}

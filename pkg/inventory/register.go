@@ -11,7 +11,8 @@ import (
 // RegisterItem makes the SKU known, or changes its description and metadata.
 //
 //	INV-1   The description is at most 1,024 characters of UTF-8 (invalid_description), and the SKU is plain text of at
-//	        most 64 characters (invalid_sku). What the item already has: no event, no error.
+//	        most 64 characters (invalid_sku). That of a new item can name something (limits.NameFault). What the item
+//	        already has: no event, no error.
 //	INV-66  Metadata has the limits of ORD-68 (invalid_metadata), and replaces all that the item has: {} empties it. A
 //	        command without metadata leaves it as it is, for clients that do not know of it.
 type RegisterItem struct {
@@ -34,6 +35,9 @@ func (c RegisterItem) decide(item *Item, _ *Reservation) ([]Event, error) {
 	if limits.Longer(item.SKU, limits.MaxSKULength) || !plain(item.SKU) {
 		return nil, refuse(CodeInvalidSKU, "",
 			"a SKU is at most 64 characters, without control characters or outer spaces")
+	}
+	if fault := limits.NameFault(item.SKU); fault != "" && !item.Registered {
+		return nil, refuse(CodeInvalidSKU, "", "the SKU "+fault)
 	}
 	if c.Metadata != nil {
 		if at, fault := c.Metadata.Fault("/metadata"); fault != "" {

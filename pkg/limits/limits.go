@@ -94,8 +94,8 @@ const (
 )
 
 // MaxFuture is how long after the clock of the replica that takes a command something may have happened, by what the
-// client says. It leaves room for clocks that differ, and for a local time that was sent as one of UTC.
-const MaxFuture = 24 * time.Hour
+// client says. It leaves room for clocks that differ.
+const MaxFuture = 5 * time.Minute
 
 // Quantities says which quantities are taken, for the text of a refusal: "1 to 1000000000 units".
 func Quantities(least int) string {

@@ -29,6 +29,17 @@ func checkText(field, s string, length int) error {
 	return nil
 }
 
+// checkName refuses a text that is too long, or that cannot name something (limits.NameFault).
+func checkName(field, s string, length int) error {
+	if err := checkText(field, s, length); err != nil {
+		return err
+	}
+	if fault := limits.NameFault(s); fault != "" {
+		return refuse("invalid_"+field, "/"+field, "the text "+fault)
+	}
+	return nil
+}
+
 func validSKU(sku string) bool {
 	return sku != "" && !limits.Longer(sku, limits.MaxSKULength) && plain(sku)
 }

@@ -13,8 +13,9 @@ import (
 //	ORD-1   Place and ImportDocument need an order that does not exist yet: already_placed.
 //	ORD-2   There are 1 to 2,000 lines (invalid_lines), each with a SKU (invalid_sku), 1 to 1e9 units
 //	        (invalid_quantity) and a price of 0 or more (invalid_price). Several lines may have one SKU.
-//	ORD-3   The currency is one of ISO 4217 (unknown_currency). Texts have limits (invalid_…). Terms are prepaid, which
-//	        is the default, or on account (invalid_terms). An order on account has no payment deadline.
+//	ORD-3   The currency is one of ISO 4217 (unknown_currency). Texts have limits (invalid_…), and customer, country and
+//	        reference can name something (limits.NameFault). Terms are prepaid, which is the default, or on account
+//	        (invalid_terms). An order on account has no payment deadline.
 //	ORD-4   The subtotal, what the goods cost by their prices, is exact (amount_overflow). The total is the subtotal
 //	        without discounts, with charges, and with taxes unless they are included, rounded half to even to the
 //	        currency's minor unit: all of it once, or each line and charge where the order says so (invalid_rounding).
@@ -182,13 +183,13 @@ func (h heading) check() error {
 	if len(h.orderID) > limits.MaxOrderIDBytes || !plain(h.orderID) {
 		return refuse(CodeInvalidOrderID, "/order_id", "at most 128 bytes of text without control characters or outer spaces")
 	}
-	if err := checkText("customer_id", h.customerID, limits.MaxCustomerIDLength); err != nil {
+	if err := checkName("customer_id", h.customerID, limits.MaxCustomerIDLength); err != nil {
 		return err
 	}
-	if err := checkText("country", h.country, limits.MaxCountryLength); err != nil {
+	if err := checkName("country", h.country, limits.MaxCountryLength); err != nil {
 		return err
 	}
-	return checkText("reference", h.reference, limits.MaxReferenceLength)
+	return checkName("reference", h.reference, limits.MaxReferenceLength)
 }
 
 // checkLines checks lines (ORD-2, ORD-3).

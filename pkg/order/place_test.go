@@ -60,6 +60,15 @@ func TestORD3Heading(t *testing.T) {
 		change(&c)
 		given(t).when(c).refused(code)
 	}
+	for code, change := range map[string]func(*Place){ // one that looks like another
+		"invalid_customer_id": func(c *Place) { c.CustomerID += "\u200b" },
+		"invalid_country":     func(c *Place) { c.Country = "Cura\u0063\u0327ao" },
+		"invalid_reference":   func(c *Place) { c.Reference = "PO\u00a07" },
+	} {
+		c := twoSKUs(Prepaid)
+		change(&c)
+		given(t).when(c).refused(code)
+	}
 	if o := given(t, twoSKUs(0)).order; o.Terms != Prepaid || o.PaymentDeadlineMicros != 5_000 {
 		t.Fatalf("%+v", o)
 	}

@@ -82,6 +82,9 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 		return nil, refuse(CodeInvalidLocation, "/location",
 			"a location is at most 64 characters, without control characters or outer spaces")
 	}
+	if fault := limits.NameFault(c.Location); fault != "" {
+		return nil, refuse(CodeInvalidLocation, "/location", "the name of the location "+fault)
+	}
 	received := ReturnReceived{ReturnID: c.ReturnID, Location: c.Location}
 	if received.Lines, err = o.receivedLines(open, c.Lines); err != nil {
 		return nil, err

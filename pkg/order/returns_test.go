@@ -183,6 +183,7 @@ func TestORD41TheLocationThatIsNamed(t *testing.T) {
 		return ReceiveReturn{ReturnID: "r", Lines: lines, Location: location}
 	}
 	s.when(to(" north", ReturnedLine{"a", 1, Damaged, 0})).refused(CodeInvalidLocation)
+	s.when(to("north\u200b", ReturnedLine{"a", 1, Damaged, 0})).refused(CodeInvalidLocation)
 	s.when(to("north", ReturnedLine{"a", 1, Resellable, 0}, ReturnedLine{"b", 1, Damaged, 0}))
 	if got := s.events[0].(ReturnReceived).Location; got != "north" {
 		t.Fatalf("came back to %q", got)

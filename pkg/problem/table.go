@@ -88,20 +88,20 @@ var rows = []Row{
 	{
 		Code: "invalid_occurred_at", Status: http.StatusBadRequest,
 		Title: "The time is not valid",
-		Cause: "The time is not RFC 3339, outside of the years 1970 to 2199, or more than 24 hours after the server's " +
+		Cause: "The time is not RFC 3339, outside of the years 1970 to 2199, or more than 5 minutes after the server's " +
 			"clock: it is the time when something has happened.",
 		Remedy: "Correct the time. If it is right, set the clock of the server.",
 	},
 	{
 		Code: "invalid_customer_id", Status: http.StatusBadRequest,
 		Title:  "The customer ID is not valid",
-		Cause:  "The customer ID is longer than 128 characters, or holds control characters.",
+		Cause:  "The customer ID is longer than 128 characters, or cannot name something: see [names](names.md).",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_country", Status: http.StatusBadRequest,
 		Title:  "The country is not valid",
-		Cause:  "The country is longer than 64 characters, or holds control characters.",
+		Cause:  "The country is longer than 64 characters, or cannot name something: see [names](names.md).",
 		Remedy: fixRequest,
 	},
 	{
@@ -383,7 +383,7 @@ var rows = []Row{
 	{
 		Code: InvalidSKU, Status: http.StatusBadRequest,
 		Title:  "The SKU is not valid",
-		Cause:  "The SKU is empty, longer than 64 characters, has outer spaces or control characters.",
+		Cause:  "The SKU is empty, longer than 64 characters, or cannot name a new item: see [names](names.md).",
 		Remedy: fixRequest,
 	},
 	{
@@ -407,13 +407,13 @@ var rows = []Row{
 	{
 		Code: InvalidLocation, Status: http.StatusBadRequest,
 		Title:  "The location is not valid",
-		Cause:  "The location is longer than 64 characters, has outer spaces or control characters.",
+		Cause:  "The location is longer than 64 characters, or cannot name a new one: see [names](names.md).",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_reference", Status: http.StatusBadRequest,
 		Title:  "The reference is not valid",
-		Cause:  "The reference is longer than 255 characters, or holds control characters.",
+		Cause:  "The reference is longer than 255 characters, or cannot name something: see [names](names.md).",
 		Remedy: fixRequest,
 	},
 	{

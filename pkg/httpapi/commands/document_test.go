@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -225,6 +226,9 @@ func TestDocumentedTextsAreThoseOfTheCode(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = document.Conforms("/components/schemas/"+schemaName, asJSON)
+			if schemaName == "NewSKU" && limits.NameFault(text) != "" {
+				err = errors.New("no pattern can say what Form C is, or what nobody sees")
+			}
 			if got := takes(text); got != (err == nil) {
 				t.Fatalf("%s %q: the code takes it: %v; the document: %v", schemaName, text, got, err)
 			}
