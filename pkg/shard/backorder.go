@@ -9,8 +9,8 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// fillNotices are sent to orders of other shards whose backorders stock has filled, until those confirm. They are in
-// memory only: after an acquire the sweep sends all open reservations again.
+// fillNotices are sent to orders of other shards whose backorders stock has filled, until those confirm, or are known
+// never to have been written. They are in memory only: after an acquire the sweep sends all open reservations again.
 type fillNotices struct {
 	attempts map[fillKey]int // notices that are not confirmed, and how often each was sent
 	due      schedule[fillKey]
@@ -20,6 +20,12 @@ type fillKey struct{ orderID, sku string }
 
 func newFillNotices() fillNotices {
 	return fillNotices{attempts: map[fillKey]int{}, due: newSchedule[fillKey]()}
+}
+
+// end ends a notice, if there is one.
+func (f *fillNotices) end(k fillKey) {
+	delete(f.attempts, k)
+	f.due.set(k, 0)
 }
 
 // tellFilled tells an order how much of a SKU is still backordered: at once where the order is this shard's, again and
@@ -126,8 +132,7 @@ func (d *decider) confirmFill(resp *peerv1.OrderQueryResponse) error {
 		return err
 	}
 	if reservations.Of(resp.Sku).Backordered == resp.Backordered {
-		delete(d.fills.attempts, k)
-		d.fills.due.set(k, 0)
+		d.fills.end(k)
 	}
 	return nil
 }

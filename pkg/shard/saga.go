@@ -59,6 +59,8 @@ type sagas struct {
 	waiters map[string][]waiter
 	// unwritten are those of orders that are not written yet, by what the orders' IDs have of their keys.
 	unwritten map[string]*saga
+	// behind are the commands behind the order that is being written, which are not decided yet.
+	behind []waiter
 	// answerTimes are those of the other shards.
 	answerTimes []answerTime
 }
@@ -105,6 +107,10 @@ func (s *sagas) eachWaiter(fn func(w waiter)) {
 		}
 	}
 	clear(s.unwritten)
+	for _, w := range s.behind {
+		fn(w)
+	}
+	s.behind = nil
 	for _, waiters := range s.waiters {
 		for _, w := range waiters {
 			fn(w)

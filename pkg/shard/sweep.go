@@ -24,9 +24,9 @@ type sweep struct {
 	wait time.Duration
 }
 
-// startSweep lists the orders that have open reservations here and are not known to be in this shard: each will be
-// asked about. What is asked
-// right after an acquire may be lost, since the other shards move too. So the first sweeps follow each other quickly.
+// startSweep lists the orders that have open reservations here and are another shard's, or whose reservations are not
+// those of the order in the log: each will be asked about. What is asked right after an acquire may be lost, since the
+// other shards move too. So the first sweeps follow each other quickly.
 func (d *decider) startSweep() error {
 	s := &d.sweep
 	s.began, s.wait = time.Now(), min(max(2*s.wait, firstSweepAfter), sweepEvery)
@@ -130,6 +130,11 @@ func (d *decider) decideQueryAnswer(resp *peerv1.OrderQueryResponse) error {
 	reservations, err := d.store.Reservations(resp.OrderId)
 	if err != nil {
 		return err
+	}
+	for _, res := range reservations.List { // the order never hears what was filled for it
+		if string(resp.Wanted.PlacedEventId) == string(res.PlacedEventID[:]) {
+			d.fills.end(fillKey{resp.OrderId, res.SKU})
+		}
 	}
 	return d.releaseOrphan(reservations, resp.Wanted.PlacedEventId)
 }

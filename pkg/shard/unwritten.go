@@ -84,6 +84,7 @@ func (d *decider) askFirst(e *checkpoint.Entry, evs []order.Event, cmd *Command,
 		req.Traceparent, req.Tentative = s.traceParent, true
 	}
 	d.sagas.byOrder[s.orderID], d.sagas.unwritten[orderid.KeyOf(s.orderID)] = s, s
+	d.store.Expect(s.orderID) // the key with another first SKU, which is another shard's, is asked about here
 	d.sagas.addWaiter(s.orderID, waiter{fut, cmd, e.Order.Version + 1})
 	d.sendStepNow(s, askFirstFor)
 	return true, nil
@@ -176,7 +177,7 @@ func (d *decider) writeUnanswered(s *saga) error {
 // write writes an order, and has then ask for its stock. The commands behind it are decided afterwards.
 func (d *decider) write(s *saga, then func(e *checkpoint.Entry, from *origin) error) error {
 	u, first := s.unwritten, len(d.batch.records)
-	s.unwritten = nil
+	s.unwritten, d.sagas.behind = nil, s.unwritten.behind
 	delete(d.sagas.unwritten, orderid.KeyOf(s.orderID))
 	e, err := d.store.Order(s.orderID)
 	if err != nil {
@@ -198,7 +199,8 @@ func (d *decider) write(s *saga, then func(e *checkpoint.Entry, from *origin) er
 			result: orderOutcome(e, u.cmd, e.Order.Version),
 		})
 	}
-	for _, w := range u.behind {
+	for ; len(d.sagas.behind) > 0; d.sagas.behind = d.sagas.behind[1:] {
+		w := d.sagas.behind[0]
 		if err := d.decideOrder(w.cmd, w.fut); err != nil {
 			return err
 		}

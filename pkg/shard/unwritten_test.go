@@ -3,6 +3,7 @@ package shard_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -208,62 +209,168 @@ func TestAnOrderIsWrittenBeforeItsShardIsHandedOver(t *testing.T) {
 	p.verify()
 }
 
-// The shard of an order is lost after stock of another shard has reserved for it, and before the order is written: the
-// replica hangs, and another one takes the shard over. What was reserved is given back. The client's retry places the
-// order, and the former replica's step, which comes once more then, changes nothing.
-func TestWhatWasReservedForAnOrderThatWasNeverWrittenIsGivenBack(t *testing.T) {
-	p := newPlatformWithGoods(t, 2)
-	steps, hang, armed := make(chan func(), 1), make(chan struct{}), &atomic.Bool{}
-	former := p.start(t.TempDir(), shard.Hooks{Deliver: func(send func()) {
-		if armed.CompareAndSwap(true, false) { // the step: whoever sends it hangs
-			steps <- send
+// hanging is a replica that hangs, and another one that takes over. Each has a shard of two: the first one home, which is
+// near's, the other one far's.
+type hanging struct {
+	*platform
+	former, next *shard.Node
+	home         int32
+	near, far    string
+	armed        atomic.Bool
+	steps        chan func()
+	goOn         func()
+}
+
+func newHanging(t *testing.T) *hanging {
+	t.Helper()
+	h := &hanging{platform: newPlatformWithGoods(t, 2), steps: make(chan func(), 1)}
+	hang := make(chan struct{})
+	h.goOn = sync.OnceFunc(func() { close(hang) })
+	t.Cleanup(h.goOn)
+	h.former = h.start(t.TempDir(), shard.Hooks{Deliver: func(send func()) {
+		if h.armed.CompareAndSwap(true, false) { // the step: whoever sends it hangs
+			h.steps <- send
 			<-hang
 			return
 		}
 		send()
 	}})
-	next := p.start(t.TempDir(), shard.Hooks{})
-	home := int32(0)
+	h.next = h.start(t.TempDir(), shard.Hooks{})
 	eventually(t, func() string {
 		for s := range int32(2) {
-			if former.Owns(s) && next.Owns(1-s) {
-				home = s
+			if h.former.Owns(s) && h.next.Owns(1-s) {
+				h.home = s
 				return ""
 			}
 		}
 		return "the replicas do not share the shards yet"
 	})
-	near, far := "", ""
-	for i := 0; near == "" || far == ""; i++ {
-		if sku := fmt.Sprint("s-", i); next.ShardOf(sku) == home {
-			near = sku
+	for i := 0; h.near == "" || h.far == ""; i++ {
+		if sku := fmt.Sprint("s-", i); h.next.ShardOf(sku) == h.home {
+			h.near = sku
 		} else {
-			far = sku
+			h.far = sku
 		}
 	}
-	stock(t, next, near, 5)
-	stock(t, next, far, 1)
-	body := orderBody("prepaid", near, far)
-	cmd := placing(t, former, "k", body)
-	armed.Store(true)
-	lost := former.Submit(cmd)
-	step := <-steps
+	return h
+}
+
+// lose has the replica hang that asks stock for an order. It returns its step, and the order's future.
+func (h *hanging) lose(key, body string) (step func(), lost *shard.Future) {
+	h.t.Helper()
+	h.armed.Store(true)
+	lost = h.former.Submit(placing(h.t.(*testing.T), h.former, key, body))
+	return <-h.steps, lost
+}
+
+// stopAll stops both, and verifies the log.
+func (h *hanging) stopAll() {
+	h.t.Helper()
+	h.goOn()
+	h.stop(h.former)
+	h.stop(h.next)
+	h.verify()
+}
+
+// The shard of an order is lost after stock of another shard has reserved for it, and before the order is written: the
+// replica hangs, and another one takes the shard over. What was reserved is given back. The client's retry places the
+// order, and the former replica's step, which comes once more then, changes nothing.
+func TestWhatWasReservedForAnOrderThatWasNeverWrittenIsGivenBack(t *testing.T) {
+	h := newHanging(t)
+	stock(t, h.next, h.near, 5)
+	stock(t, h.next, h.far, 1)
+	body := orderBody("prepaid", h.near, h.far)
+	step, lost := h.lose("k", body)
 	step()
-	stockIs(t, next, far, inventory.Level{OnHand: 1, Reserved: 1})
-	next.Acquire(home)
-	levelIs(t, next, far, 1)
-	close(hang)
+	stockIs(t, h.next, h.far, inventory.Level{OnHand: 1, Reserved: 1})
+	h.next.Acquire(h.home)
+	levelIs(t, h.next, h.far, 1)
+	h.goOn()
 	if r := outcomeOf(t, lost); r.Code != problem.Unavailable {
 		ok(t, r) // it has waited for the next owner
 	}
-	r := ok(t, do(t, next, command.PlaceOrder, "", "k", body))
-	if r.Order.ID != cmd.ID || r.Order.Status != "reserved" {
+	r := ok(t, do(t, h.next, command.PlaceOrder, "", "k", body))
+	if id := placing(t, h.next, "k", body).ID; r.Order.ID != id || r.Order.Status != "reserved" {
 		t.Errorf("the order is %+v", r.Order)
 	}
 	step()
-	stockIs(t, next, far, inventory.Level{OnHand: 1, Reserved: 1})
-	for _, n := range []*shard.Node{former, next} {
-		p.stop(n)
+	stockIs(t, h.next, h.far, inventory.Level{OnHand: 1, Reserved: 1})
+	h.stopAll()
+}
+
+// Stock fills a backorder of an order that was never written. Nobody ever confirms that, so its shard stops telling it
+// once it knows that there is no such order.
+func TestNobodyIsToldForEverOfAFillForAnOrderThatWasNeverWritten(t *testing.T) {
+	h := newHanging(t)
+	stock(t, h.next, h.near, 5)
+	ok(t, do(t, h.next, command.RegisterItem, h.far, "register", `{"description":"far"}`))
+	ok(t, do(t, h.next, command.SetBackorderLimit, h.far, "limit", `{"limit":5}`))
+	step, _ := h.lose("k", orderBody("prepaid", h.near, h.far))
+	step()
+	eventually(t, func() string {
+		if l := stockOf(t, h.next, h.far).Total; l.Reserved != 1 {
+			return fmt.Sprintf("nothing is reserved: %+v", l)
+		}
+		return ""
+	})
+	ok(t, do(t, h.next, command.ReceiveStock, h.far, "receive", `{"location":"main","quantity":1}`))
+	memory := h.next.MemoryOf(h.next.ShardOf(h.far))
+	h.next.Acquire(h.home)
+	levelIs(t, h.next, h.far, 1)
+	h.stopAll()
+	if n := memory().FillNotices; n != 0 {
+		t.Errorf("%d fills are still told", n)
 	}
+}
+
+// The same key comes with another body, whose first SKU is another shard's, while the first order is not written yet.
+// The replica knows of that one, and has its shard refuse the other.
+func TestTheKeyOfAnOrderThatIsNotWrittenYetIsKnown(t *testing.T) {
+	p, mail := newPlatformWithGoods(t, 2), &post{}
+	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
+	near, far := apart(t, n)
+	stock(t, n, near, 5)
+	stock(t, n, far, 5)
+	awaitFilters(t, n)
+	mail.mu.Lock()
+	mail.held = make(chan func(), 1_000)
+	mail.mu.Unlock()
+	first := n.Submit(placing(t, n, "k", orderBody("prepaid", near, far)))
+	step := <-mail.held
+	other := n.Submit(placing(t, n, "k", orderBody("prepaid", far)))
+	mail.mu.Lock()
+	mail.held = nil
+	mail.mu.Unlock()
+	step()
+	placed := ok(t, outcomeOf(t, first)).Order.ID
+	if r := outcomeOf(t, other); r.Code != problem.KeyReused || r.Order == nil || r.Order.ID != placed {
+		t.Errorf("another body with the key: %+v", r)
+	}
+	p.stop(n)
+	p.verify()
+	if got := p.placements()["k"]; len(got) != 1 {
+		t.Errorf("key k placed %v", got)
+	}
+}
+
+// An attempt to place an order was never written, and stock that had reserved for it is the order's own shard's by now.
+// The client has tried again with another body, which does not name that SKU: what is reserved is given back all the
+// same.
+func TestStockOfTheOwnShardIsGivenBackWhenAnotherAttemptPlacedTheOrder(t *testing.T) {
+	p, dir := newPlatform(t, 1), t.TempDir()
+	n := p.start(dir, shard.Hooks{})
+	stock(t, n, "A", 5)
+	stock(t, n, "B", 1)
+	lost, _ := p.placed("k", "prepaid", "B")
+	placed, recs := p.placed("k", "prepaid", "A")
+	if lost.ID != placed.ID {
+		t.Fatalf("the attempts are %s and %s", lost.ID, placed.ID)
+	}
+	p.torn(append(recs, p.reserved(n, "B", &lost), p.reserved(n, "A", &placed))...)
+	p.stop(n)
+	n = p.start(dir, shard.Hooks{})
+	levelIs(t, n, "B", 1)
+	stockIs(t, n, "A", inventory.Level{OnHand: 5, Available: 4, Reserved: 1})
+	p.stop(n)
 	p.verify()
 }

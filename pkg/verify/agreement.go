@@ -27,7 +27,7 @@ func (c *checker) checkAgreement() {
 		c.byID[Agreement].Note = "not checked: the log was written while it was read"
 	} else if c.o.Settled {
 		c.check(Agreement, c.report.OpenOrders+unsettled+c.report.UnplacedOrders == 0,
-			"%d orders have no outcome, %d wait for stock to follow, stock holds units for %d that are not in the log",
+			"%d orders have no outcome, %d wait for stock to follow, stock holds units for %d that were not placed so",
 			c.report.OpenOrders, unsettled, c.report.UnplacedOrders)
 	}
 }
@@ -74,12 +74,14 @@ func (c *checker) sameShard(o *order, sku string) bool {
 	return o.partition%shards == partitionOf(sku, c.layout.PartitionCount)%shards
 }
 
-// checkReservations checks that what is set aside for an order is wanted by the order. It returns false where the order
-// is not in the log yet: stock of another shard was asked before it was written.
+// checkReservations checks that what is set aside for an order is wanted by the order. It returns false where something
+// is set aside for an attempt to place the order that is not in the log: stock of another shard was asked before, and
+// the attempt is still to be written, or never was, and what it has is about to be given back.
 func (c *checker) checkReservations(id string, a *account) (placed bool) {
 	placed = true
 	for _, r := range a.reservations {
-		if a.order == nil && r.reserved > 0 && r.committed == 0 && c.mayBeUnwritten(id, r.sku) {
+		written := a.order != nil && a.order.placed == r.placed
+		if !written && r.reserved > 0 && r.committed == 0 && c.mayBeUnwritten(id, r.sku) {
 			placed = false
 			continue
 		}

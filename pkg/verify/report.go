@@ -51,8 +51,9 @@ type Report struct {
 	OpenOrders int `json:"open_orders"`
 	// UnsettledOrders wait for stock of another shard to follow their last change.
 	UnsettledOrders int `json:"unsettled_orders"`
-	// UnplacedOrders are not in the log, and stock of another shard holds units for them: it was asked before the order
-	// was to be written. They are placed within moments, or the units are given back when their shard has a new owner.
+	// UnplacedOrders are not in the log, or were placed by another attempt, and stock of another shard holds units for
+	// them: it was asked before the order was to be written. They are placed within moments, or the units are given back
+	// when their shard has a new owner.
 	UnplacedOrders int `json:"unplaced_orders"`
 	// RowsBehind are availability rows that are older than what was read of the log.
 	RowsBehind int `json:"rows_behind"`

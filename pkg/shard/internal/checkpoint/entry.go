@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"slices"
+
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -23,13 +25,20 @@ type Entry struct {
 type indexed struct {
 	deadlineMicros int64 // 0: none
 	unsettled      bool
-	// unknown: something is reserved or committed for an order that the log does not have.
+	// unknown: something is reserved or committed for an order that the log does not have, or for another attempt to
+	// place it than the one that it has.
 	unknown bool
 }
 
 func indexOf(e *Entry) indexed {
 	o := &e.Order
-	return indexed{DeadlineOf(o), o.Version > 0 && !o.Settled, o.Version == 0 && e.Reservations.Open()}
+	return indexed{DeadlineOf(o), o.Version > 0 && !o.Settled, e.hasUnknown()}
+}
+
+func (e *Entry) hasUnknown() bool {
+	return slices.ContainsFunc(e.Reservations.List, func(res *Reservation) bool {
+		return res.Open() && (e.Order.Version == 0 || res.PlacedEventID != inventory.ID(e.Order.PlacedEventID))
+	})
 }
 
 // DeadlineOf is when an order expires unless it is paid, in microseconds; 0: it does not.

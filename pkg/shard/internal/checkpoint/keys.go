@@ -47,7 +47,7 @@ const (
 	keyReservations     = 'r' // order ID, of another shard → its reservations of this shard's SKUs
 	keyOrder            = 'o' // order ID → order, with its reservations of this shard's SKUs and its commands
 	keyCommand          = 'c' // SKU \0 idempotency key → command record
-	keyOpenReservations = 'x' // order ID: orders with open reservations of this shard's SKUs that this shard does not have
+	keyOpenReservations = 'x' // order ID: those with open reservations here that no order in this shard is known to want
 	keyDeadline         = 'd' // order ID → its payment deadline: orders that expire unless they are paid
 	keyUnsettled        = 'u' // order ID: orders whose newest step is not known to be answered
 	keyTouched          = 't' // order ID: orders at the log's end that reconciliation has not looked at yet

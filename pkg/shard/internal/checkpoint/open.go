@@ -177,7 +177,7 @@ func (s *Store) EachTouched(fn func(orderID string) error) error {
 }
 
 // EachOpenReservation calls fn with every saved order for which something is reserved or committed here, and which is
-// another shard's, or is not in the log.
+// another shard's, or is not in the log, or was placed by another attempt than the one that it is reserved for.
 func (s *Store) EachOpenReservation(fn func(orderID string)) error {
 	return s.scan(keyOpenReservations, "", func(id, _ []byte) error {
 		fn(string(id))

@@ -33,6 +33,7 @@ func TestACheckpointIsWhatMemoryWas(t *testing.T) {
 			}
 		}()
 		deadlines, unsettled, reserved := map[string]int64{}, map[string]bool{}, map[string]int64{}
+		attempts := map[string]bool{}
 		id := func(t *rapid.T, kind string) string {
 			return fmt.Sprint(kind, "-", rapid.IntRange(1, 4).Draw(t, kind))
 		}
@@ -59,6 +60,19 @@ func TestACheckpointIsWhatMemoryWas(t *testing.T) {
 				reserved[h.OrderID] = quantity
 				st.reservationsChanged(h)
 			},
+			"reservation of an attempt to place an order": func(t *rapid.T) {
+				e, err := st.Order(id(t, "own"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.Order.PlacedEventID = order.ID{1}
+				res := e.Reservations.Of("A")
+				res.PlacedEventID = inventory.ID{byte(rapid.IntRange(1, 2).Draw(t, "attempt"))}
+				quantity := rapid.Int64Range(0, 3).Draw(t, "quantity")
+				res.Locations = []inventory.ReservationAt{{Location: "main", Reserved: quantity}}
+				st.reservationsChanged(&e.Reservations)
+				attempts[e.Order.ID] = true
+			},
 			"encode": func(t *rapid.T) {
 				if err := st.encode(); err != nil {
 					t.Fatal(err)
@@ -70,6 +84,7 @@ func TestACheckpointIsWhatMemoryWas(t *testing.T) {
 				}
 				forget(st)
 				compareCheckpoint(t, st, deadlines, unsettled, reserved)
+				compareAttempts(t, st, attempts)
 			},
 		})
 	})
@@ -119,6 +134,26 @@ func compareCheckpoint(
 		h, err := st.Reservations(id)
 		if err != nil || h.Of("A").Locations[0].Reserved != quantity || open[id] != (quantity > 0) {
 			t.Fatalf("%s has reserved %+v, open: %t: %v", id, h.Of("A"), open[id], err)
+		}
+	}
+}
+
+// compareAttempts checks that orders are asked about for which something is reserved that the log's order does not want:
+// there is none, or it was placed by another attempt.
+func compareAttempts(t *rapid.T, st *Store, attempts map[string]bool) {
+	open := map[string]bool{}
+	if err := st.EachOpenReservation(func(id string) { open[id] = true }); err != nil {
+		t.Fatal(err)
+	}
+	for id := range attempts {
+		e, err := st.Order(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := e.Reservations.Of("A")
+		unknown := e.Order.Version == 0 || res.PlacedEventID != inventory.ID(e.Order.PlacedEventID)
+		if want := unknown && res.Locations[0].Reserved > 0; open[id] != want {
+			t.Fatalf("%s of version %d is asked about: %t; %+v", id, e.Order.Version, open[id], res)
 		}
 	}
 }

@@ -120,6 +120,9 @@ func (s *Store) Reservations(orderID string) (*Reservations, error) {
 // Filter tells which orders the store may have. It stays true of the store's state when that is closed.
 func (s *Store) Filter() *OrderFilter { return s.filter }
 
+// Expect has the filter know an order that is about to be written: who has its key asks this shard from now on.
+func (s *Store) Expect(orderID string) { s.filter.add(orderID) }
+
 // Order returns an order of this shard; there is always one, at first an empty one of version 0.
 func (s *Store) Order(id string) (*Entry, error) {
 	if e, ok := s.orders.get(id); ok {
