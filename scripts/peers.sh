@@ -22,6 +22,10 @@ args=(--holdfast bin/holdfast --redis "$redis")
 if [ "${KAFKA:-}" != off ]; then
   pid=.local/kafka/1.pid
   if [ ! -f $pid ] || ! kill -0 "$(cat $pid)" 2>/dev/null; then
+    if (exec 3<>/dev/tcp/127.0.0.1/19092) 2>/dev/null; then
+      echo "another program listens on 127.0.0.1:19092; end it, or leave Kafka out with KAFKA=off" >&2
+      exit 1
+    fi
     if command -v java >/dev/null && command -v mvn >/dev/null; then
       trap 'scripts/kafka.sh down' EXIT
       BROKERS=1 scripts/kafka.sh up >&2
@@ -30,7 +34,7 @@ if [ "${KAFKA:-}" != off ]; then
   if [ -f $pid ]; then
     args+=(--kafka 127.0.0.1:19092 --kafka-pid "$(cat $pid)")
   else
-    echo "without holdfast-kafka: Apache Kafka needs java and mvn" >&2
+    echo "without Holdfast on Kafka: Apache Kafka needs java and mvn" >&2
   fi
 fi
 

@@ -117,9 +117,9 @@ func newBench(cfg Config) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	withoutKafka := func(s system) bool { return s.Name == onKafka && cfg.Kafka == "" }
-	if len(cfg.Systems) > 0 && slices.ContainsFunc(b.systems, withoutKafka) {
-		return nil, fmt.Errorf("%s needs --kafka", onKafka)
+	withoutKafka := func(s system) bool { return s.onKafka && cfg.Kafka == "" }
+	if i := slices.IndexFunc(b.systems, withoutKafka); i >= 0 && len(cfg.Systems) > 0 {
+		return nil, fmt.Errorf("%s needs --kafka", b.systems[i].Name)
 	}
 	b.systems = slices.DeleteFunc(b.systems, withoutKafka)
 	if slices.ContainsFunc(b.systems, func(s system) bool { return s.Name == redisName }) {
@@ -159,7 +159,7 @@ func (b *bench) startCluster(ctx context.Context) (err error) {
 }
 
 // overhead is about how long a cell takes besides its measurement: start, stock, check and end.
-const overhead = 2500 * time.Millisecond
+const overhead = 2 * time.Second
 
 func (b *bench) announce() {
 	cells := len(b.systems) * len(b.workloads) * b.cfg.Rounds
@@ -175,7 +175,7 @@ func (b *bench) sellOut(ctx context.Context) error {
 		err := b.with(ctx, &s, func(i *instance) error {
 			_, err := b.load(ctx, i.url, nil, "--concurrency", "64",
 				"--oversell", strconv.Itoa(sellOutOrders), "--stock", strconv.Itoa(sellOutStock))
-			if err == nil && s.Name == onKafka && !b.cfg.CheckOnly {
+			if err == nil && s.onKafka && !b.cfg.CheckOnly {
 				_, err = b.load(ctx, i.url, nil, "--duration", kafkaWarmup.String())
 			}
 			return err
@@ -207,10 +207,10 @@ func (b *bench) rounds(ctx context.Context) (cells []report.Cell, err error) {
 
 func (b *bench) show(c *report.Cell) {
 	if b.cfg.CheckOnly {
-		fmt.Fprintf(b.cfg.Progress, "%-11s  %-14s  %6d orders, checked\n", c.Workload, c.System, c.Orders)
+		fmt.Fprintf(b.cfg.Progress, "%-11s  %-20s  %6d orders, checked\n", c.Workload, c.System, c.Orders)
 		return
 	}
-	fmt.Fprintf(b.cfg.Progress, "round %d of %d  %-11s  %-14s  %6.0f orders/s  p50 %6.2f ms  p99 %6.2f ms  "+
+	fmt.Fprintf(b.cfg.Progress, "round %d of %d  %-11s  %-20s  %6.0f orders/s  p50 %6.2f ms  p99 %6.2f ms  "+
 		"CPU %.3f ms an order  checked\n",
 		c.Round, b.cfg.Rounds, c.Workload, c.System, c.PerSecond, c.P50, c.P99, c.CPUPerOrderMS)
 }

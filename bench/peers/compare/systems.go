@@ -26,8 +26,8 @@ type system struct {
 	report.System
 	// start starts it with no data. It must be closed, whatever becomes of it.
 	start func(ctx context.Context, b *bench, dir string) (*instance, error)
-	// onPostgres is whether it needs PostgreSQL.
-	onPostgres bool
+	// onKafka and onPostgres are whether it needs Apache Kafka or PostgreSQL.
+	onKafka, onPostgres bool
 	// countsUnits is whether it has a row for each unit, so that it needs to know how many there will be.
 	countsUnits bool
 }
@@ -52,15 +52,17 @@ const (
 
 // Names of systems.
 const (
-	embedded  = "holdfast"
-	onKafka   = "holdfast-kafka"
-	redisName = "redis"
+	embedded     = "holdfast"
+	onKafka      = "holdfast-kafka"
+	onKafkaFsync = "holdfast-kafka-fsync"
+	redisName    = "redis"
 )
 
 func systems() []system {
 	all := []system{
 		{System: report.System{Name: embedded, Durable: pageCache, Ours: true}, start: startHoldfast},
-		{System: report.System{Name: onKafka, Durable: pageCache, Ours: true}, start: startHoldfast},
+		{System: report.System{Name: onKafka, Durable: pageCache, Ours: true}, start: startHoldfast, onKafka: true},
+		{System: report.System{Name: onKafkaFsync, Durable: withFsync, Ours: true}, start: startOnSyncedKafka, onKafka: true},
 	}
 	for _, peer := range []string{"function", "units", "batch"} {
 		for _, commit := range []struct{ setting, suffix, durable string }{
@@ -88,8 +90,7 @@ func startHoldfast(ctx context.Context, b *bench, dir string) (*instance, error)
 		"--kafka-listen", "127.0.0.1:0", "--clickhouse", "off", "--shards", "1",
 	}
 	var log []string
-	kafka := b.running.Name == onKafka
-	if kafka {
+	if b.running.onKafka {
 		prefix := b.topicPrefix()
 		log = []string{"--env", strings.TrimSuffix(prefix, "."), "--topic-prefix", prefix}
 		args = append(append(args, "--kafka", b.cfg.Kafka), log...)
@@ -100,7 +101,7 @@ func startHoldfast(ctx context.Context, b *bench, dir string) (*instance, error)
 	}
 	i := &instance{url: found[0], pids: []int{p.pid()}}
 	i.close = func() error { return p.stop(syscall.SIGTERM) }
-	if kafka {
+	if b.running.onKafka {
 		i.pids = append(i.pids, b.cfg.KafkaPID)
 		i.close = func() error {
 			return errors.Join(p.stop(syscall.SIGTERM), deleteTopics(ctx, b.cfg.Kafka, b.topicPrefix()))
@@ -109,6 +110,20 @@ func startHoldfast(ctx context.Context, b *bench, dir string) (*instance, error)
 	i.check = func(ctx context.Context, acknowledged []uuid.UUID) error {
 		return b.verify(ctx, append(log, "--kafka", found[1]), len(acknowledged))
 	}
+	return i, nil
+}
+
+// startOnSyncedKafka starts Holdfast while Apache Kafka waits for the disk at each record batch, as PostgreSQL does.
+func startOnSyncedKafka(ctx context.Context, b *bench, dir string) (*instance, error) {
+	if err := setFsync(ctx, b.cfg.Kafka, true); err != nil {
+		return nil, err
+	}
+	i, err := startHoldfast(ctx, b, dir)
+	if err != nil {
+		return nil, errors.Join(err, setFsync(ctx, b.cfg.Kafka, false))
+	}
+	end := i.close
+	i.close = func() error { return errors.Join(end(), setFsync(ctx, b.cfg.Kafka, false)) }
 	return i, nil
 }
 
