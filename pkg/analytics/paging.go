@@ -98,7 +98,7 @@ func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink 
 	case refused != nil:
 		return refused
 	case clickhouse.IsTooMuch(err), errors.Is(err, context.DeadlineExceeded):
-		return &TooMuchError{r.whole, err}
+		return &ReportTooLargeError{r.whole, err}
 	case err != nil:
 		r.checked.Store(false)
 		return err

@@ -27,20 +27,20 @@ func (l Limits) Settings() clickhouse.Settings {
 	}
 }
 
-// TooMuchError is the error for a whole report that takes more than it may.
-type TooMuchError struct {
+// ReportTooLargeError is the error for a whole report that takes more than it may.
+type ReportTooLargeError struct {
 	Limits Limits
 	Err    error
 }
 
 // Error implements error.
-func (e *TooMuchError) Error() string {
+func (e *ReportTooLargeError) Error() string {
 	return fmt.Sprintf("All rows of the report take more than the %v or the %d MiB of memory that they may take: "+
 		"ask for a shorter time (from, to)", e.Limits.Time, e.Limits.Memory>>20)
 }
 
 // Unwrap implements errors.Unwrap.
-func (e *TooMuchError) Unwrap() error { return e.Err }
+func (e *ReportTooLargeError) Unwrap() error { return e.Err }
 
 // Sink takes the rows of a whole report or answer, one by one. When it returns an error, no more rows follow.
 type Sink interface {

@@ -104,7 +104,7 @@ func TestAWholeReportHasLimits(t *testing.T) {
 	} {
 		reports := analytics.NewReports(f.conn)
 		reports.LimitWhole(c.limits)
-		var much *analytics.TooMuchError
+		var much *analytics.ReportTooLargeError
 		err := reports.StreamRevenue(f.ctx, analytics.ReportQuery{By: analytics.BySKU}, &sink{forgetful: true})
 		if !errors.As(err, &much) || !strings.Contains(err.Error(), c.want) ||
 			!strings.Contains(err.Error(), "ask for a shorter time") {

@@ -53,7 +53,7 @@ type facts struct {
 // Without at (nil) the answer is what the table has, or the mirror; what was read from the table is remembered until
 // filled is another (nil: it is not known, and nothing is remembered). Answers are shared: nobody may change one.
 //
-// Errors are QuestionError, TooMuchError, or those of ClickHouse.
+// Errors are QuestionError, QuestionTooLargeError, or those of ClickHouse.
 func (v *Version) Ask(
 	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
 ) (*Answer, error) {
@@ -113,10 +113,10 @@ func (v *Version) read(ctx context.Context, conn *clickhouse.Conn, q Question, e
 	return answer, a, nil
 }
 
-// tooMuch is a TooMuchError where that is what err means.
+// tooMuch is a QuestionTooLargeError where that is what err means.
 func tooMuch(err error, why string, limits analytics.Limits) error {
 	if clickhouse.IsTooMuch(err) || errors.Is(err, context.DeadlineExceeded) {
-		return &TooMuchError{Why: why, Limits: limits, Err: err}
+		return &QuestionTooLargeError{Why: why, Limits: limits, Err: err}
 	}
 	return err
 }

@@ -395,7 +395,7 @@ func TestQuestionsThatTakeTooMuch(t *testing.T) {
 	late, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
 	_, err := v.Ask(late, conn, insight.Question{Limit: 1}, nil, nil)
-	var much *insight.TooMuchError
+	var much *insight.QuestionTooLargeError
 	if !errors.As(err, &much) || !strings.Contains(err.Error(), "no rollup has all keys of the question") ||
 		!errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("all keys: %v", err)

@@ -53,8 +53,8 @@ type QuestionError struct {
 // Error implements error.
 func (e *QuestionError) Error() string { return e.Parameter + " " + e.Message }
 
-// TooMuchError is the error for a question that needs more time, rows or memory than it may take.
-type TooMuchError struct {
+// QuestionTooLargeError is the error for a question that needs more time, rows or memory than it may take.
+type QuestionTooLargeError struct {
 	// Why is the reason why the answer had to be computed from the source; empty when it was read from what is kept.
 	Why string
 	// Limits are what it may take; from the source also ComputeRows.
@@ -63,7 +63,7 @@ type TooMuchError struct {
 }
 
 // Error implements error.
-func (e *TooMuchError) Error() string {
+func (e *QuestionTooLargeError) Error() string {
 	if e.Why == "" {
 		return "the question needs more time or memory than it may take: ask for fewer keys or a shorter time, or name " +
 			"the measures"
@@ -74,7 +74,7 @@ func (e *TooMuchError) Error() string {
 }
 
 // Unwrap implements errors.Unwrap.
-func (e *TooMuchError) Unwrap() error { return e.Err }
+func (e *QuestionTooLargeError) Unwrap() error { return e.Err }
 
 // asked is a question in terms of the definition.
 type asked struct {

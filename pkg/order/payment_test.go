@@ -319,7 +319,7 @@ func TestORD67ARefundWithANewIDAndNoAmountIsOfAllThatIsLeft(t *testing.T) {
 	all.when(refund(0, "evt_1")).then(identified(Refunded, "re", twoSKUsTotal, "evt_1"))
 
 	half := given(t, append(captured, refund(twoSKUsTotal/2, ""))...)
-	half.when(refund(0, "evt_1")).then(identified(Refunded, "re", twoSKUsTotal/2, "evt_1")) // reference and amount are the same
+	half.when(refund(0, "evt_1")).then(identified(Refunded, "re", twoSKUsTotal/2, "evt_1")) // as with this amount
 
 	void := given(t, append(paid(), VoidPayment{AmountMicros: 1_000_000, Reference: "v"})...)
 	void.when(VoidPayment{Reference: "v", ProviderEventID: "evt_1"}).then(
@@ -327,7 +327,7 @@ func TestORD67ARefundWithANewIDAndNoAmountIsOfAllThatIsLeft(t *testing.T) {
 		CoverLost{twoSKUsTotal, 5_000})
 }
 
-// Two providers may use one reference, and one ID: the first gift card of a shop, and the first payment of its terminal.
+// Two providers may use one reference, and one ID: a shop's first gift card, and the first payment of its terminal.
 func TestORD75PaymentsOfTwoProvidersAreTwo(t *testing.T) {
 	capture := func(provider, id string) CapturePayment {
 		return CapturePayment{AmountMicros: 1_000_000, Reference: "1", ProviderEventID: id, Provider: provider}

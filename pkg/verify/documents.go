@@ -14,8 +14,8 @@ type pastDocument interface {
 	MarshalVT() ([]byte, error)
 }
 
-// hashOfDocument is a hash of all that a past document says: its lines and amounts, its customer, country, reference and
-// metadata.
+// hashOfDocument is a hash of all that a past document says: its lines and what it costs, its customer, country,
+// reference and metadata.
 func hashOfDocument(d pastDocument) uint64 {
 	b, err := d.MarshalVT()
 	if err != nil { // it was read from bytes

@@ -202,7 +202,7 @@ func relevant(position eventlog.Position, source insight.Source) (relevant event
 func insightProblem(err error) error {
 	var known *problem.Problem
 	var fault *insight.QuestionError
-	var much *insight.TooMuchError
+	var much *insight.QuestionTooLargeError
 	switch {
 	case errors.As(err, &known):
 		return err

@@ -137,7 +137,7 @@ func (r *report) answerCSV(c echo.Context, query analytics.ReportQuery) error {
 
 // reportProblem is the problem for an error of a report.
 func reportProblem(err error) error {
-	var much *analytics.TooMuchError
+	var much *analytics.ReportTooLargeError
 	switch {
 	case errors.Is(err, analytics.ErrCursor):
 		return badCursor()

@@ -378,7 +378,8 @@ func TestReportsSayWhatTheClientCanDo(t *testing.T) {
 		{&clickhouse.Error{Code: 60, Remedy: "secret", Err: errors.New("inside")}, 503, "are not what this version needs"},
 		{fmt.Errorf("ClickHouse: %w", context.DeadlineExceeded), 422, "ask for a shorter time (from, to)"},
 		{noMemory, 422, "more time or memory than it may take"},
-		{&analytics.TooMuchError{Limits: analytics.WholeAnswer, Err: noMemory}, 422, "the 10m0s or the 2048 MiB of memory"},
+		{&analytics.ReportTooLargeError{Limits: analytics.WholeAnswer, Err: noMemory}, 422,
+			"the 10m0s or the 2048 MiB of memory"},
 	} {
 		l.broken = c.broken
 		answer, body := s.get(t, "/v1/reports/revenue?by=month", "text/csv", "")
