@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -109,13 +110,16 @@ func run(ctx context.Context, args []string) error {
 		cfg.Rounds, cfg.Duration, cfg.Warmup = 1, checkFor, 0
 	}
 	table, err := compare.Run(ctx, cfg)
-	if err != nil || cfg.CheckOnly {
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if table == nil || cfg.CheckOnly || len(table.Cells) == 0 {
 		return err
 	}
 	if *asJSON {
-		return writeJSON(os.Stdout, table)
+		return errors.Join(err, writeJSON(os.Stdout, table))
 	}
-	return table.Write(os.Stdout)
+	return errors.Join(err, table.Write(os.Stdout))
 }
 
 func writeJSON(out io.Writer, value any) error {

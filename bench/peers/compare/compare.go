@@ -63,7 +63,7 @@ const (
 // kafkaWarmup is how long Apache Kafka gets orders before the first round: a virtual machine compiles what runs often.
 const kafkaWarmup = 10 * time.Second
 
-// Run measures every cell, and returns the table.
+// Run measures every cell, and returns the table. With an error it has the cells that were measured until then.
 func Run(ctx context.Context, cfg Config) (table *report.Table, err error) {
 	b, err := newBench(cfg)
 	if err != nil {
@@ -95,11 +95,9 @@ func Run(ctx context.Context, cfg Config) (table *report.Table, err error) {
 	if err := b.sellOut(ctx); err != nil {
 		return nil, err
 	}
-	if table.Cells, err = b.rounds(ctx); err != nil {
-		return nil, err
-	}
+	table.Cells, err = b.rounds(ctx)
 	table.Machine.LoadAfter = loadAverage()
-	return table, nil
+	return table, err
 }
 
 // newBench finds the systems and workloads that are asked for.
@@ -165,8 +163,8 @@ func (b *bench) announce() {
 	cells := len(b.systems) * len(b.workloads) * b.cfg.Rounds
 	each := b.cfg.Warmup + b.cfg.Duration + overhead
 	total := time.Duration(cells)*each + time.Duration(len(b.systems))*overhead
-	fmt.Fprintf(b.cfg.Progress, "%d systems, %d workloads, %d rounds: about %s\n",
-		len(b.systems), len(b.workloads), b.cfg.Rounds, total.Round(time.Minute))
+	fmt.Fprintf(b.cfg.Progress, "systems: %d, workloads: %d, rounds: %d; this takes about %.0f minutes\n",
+		len(b.systems), len(b.workloads), b.cfg.Rounds, max(1, total.Minutes()))
 }
 
 // sellOut lets each system sell more than there is, with all callers at once: exactly the stock may be sold.
@@ -195,7 +193,7 @@ func (b *bench) rounds(ctx context.Context) (cells []report.Cell, err error) {
 			for _, s := range b.systems {
 				cell, err := b.measure(ctx, round+1, &w, &s)
 				if err != nil {
-					return nil, fmt.Errorf("round %d, %s, %s: %w", round+1, w.Name, s.Name, err)
+					return cells, fmt.Errorf("round %d, %s, %s: %w", round+1, w.Name, s.Name, err)
 				}
 				cells = append(cells, *cell)
 				b.show(cell)

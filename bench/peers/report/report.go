@@ -105,6 +105,9 @@ func (t *Table) Write(out io.Writer) error {
 	fmt.Fprintf(out, "%d CPUs, load average %.1f before and %.1f after; fsync of 8 KiB: %.2f ms\n",
 		m.CPUs, m.LoadBefore, m.LoadAfter, m.FsyncMS)
 	for _, w := range t.Workloads {
+		if !slices.ContainsFunc(t.Cells, func(c Cell) bool { return c.Workload == w.Name }) {
+			continue // the comparison was ended before
+		}
 		if err := t.writeWorkload(out, w); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func sample() *Table {
 			{Name: "peer", Durable: "fsync"},
 			{Name: "peer-left-out", Durable: "never"},
 		},
-		Workloads: []Workload{{"hot", "one SKU"}, {"bulk", "two streams"}},
+		Workloads: []Workload{{"hot", "one SKU"}, {"bulk", "two streams"}, {"never", "not measured"}},
 		Cells: []Cell{
 			cell(2, "hot", "ours", 5_000), cell(2, "hot", "ours-elsewhere", 4_000), cell(2, "hot", "peer", 1_000),
 			cell(1, "hot", "ours", 10_000), cell(1, "hot", "ours-elsewhere", 8_000), cell(1, "hot", "peer", 4_000),
