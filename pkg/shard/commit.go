@@ -82,6 +82,9 @@ func (r *runner) beginCommit() (begun bool, err error) {
 	}
 	b := r.decider.batch
 	if b.empty() {
+		if r.makeRoom(b) && len(r.pending) > 0 {
+			return true, nil
+		}
 		return false, r.saveIdle()
 	}
 	if !r.seal() {
@@ -100,6 +103,17 @@ func (r *runner) beginCommit() (begun bool, err error) {
 		return false, r.abandon(err)
 	}
 	return true, nil
+}
+
+// makeRoom makes room for more after inputs that wrote nothing: orders that ask stock first. Nothing else would, since
+// there is nothing to commit. It reports whether there were any.
+func (r *runner) makeRoom(b *batch) bool {
+	if b.inputs == 0 {
+		return false
+	}
+	r.inbox.served(b.commands, time.Now())
+	b.reset()
+	return true
 }
 
 // swapBatch makes the decided batch the one that commits, and returns its records. The next one is decided from here

@@ -374,3 +374,30 @@ func TestStockOfTheOwnShardIsGivenBackWhenAnotherAttemptPlacedTheOrder(t *testin
 	p.stop(n)
 	p.verify()
 }
+
+// More orders ask stock first, one after the other, than a transaction may have commands, and stock does not answer.
+// Nothing is to be committed before that, so nothing else makes room for the others, or for writing them.
+func TestMoreOrdersAskThanATransactionMayHave(t *testing.T) {
+	p, mail := newPlatformWithGoods(t, 2), &post{}
+	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
+	near, far := apart(t, n)
+	const orders = 2*shard.MaxBatchCommands + 1
+	stock(t, n, near, orders)
+	stock(t, n, far, orders)
+	mail.mu.Lock()
+	mail.held = make(chan func(), 100*orders)
+	mail.mu.Unlock()
+	body := orderBody("prepaid", near, far)
+	var futures []*shard.Future
+	for i := range orders {
+		futures = append(futures, n.Submit(placing(t, n, fmt.Sprint("k-", i), body)))
+	}
+	limit := time.After(30 * time.Second) // a heartbeat, each minute, makes room too
+	for i, fut := range futures {
+		select {
+		case <-fut.Accepted():
+		case <-limit:
+			t.Fatalf("order %d is not accepted", i)
+		}
+	}
+}
