@@ -24,7 +24,7 @@ func TestWhoeverWaitsBehindAnOrderIsAnsweredWhenTheShardIsLost(t *testing.T) {
 		if i == 0 {
 			u.cmd, u.fut = in.cmd, &in.Future
 			d.sagas.byOrder["o"], d.sagas.unwritten[orderid.KeyOf("o")] = s, s
-			d.sagas.addWaiter("o", waiter{u.fut, u.cmd, 1})
+			d.sagas.addWaiter("o", waiter{fut: u.fut, cmd: u.cmd, version: 1})
 		} else if err := d.decideOrder(in.cmd, &in.Future); err != nil {
 			t.Fatal(err)
 		}

@@ -89,7 +89,7 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 // not answered, with the promise of one.
 func (d *decider) writeCommand(e *checkpoint.Entry, evs []order.Event, cmd *Command, fut *Future) error {
 	first := len(d.batch.records)
-	w := waiter{fut, cmd, e.Order.Version + 1}
+	w := waiter{fut: fut, cmd: cmd, version: e.Order.Version + 1}
 	from := cmd.origin()
 	if err := d.writeOrder(e, evs, &from); err != nil {
 		return d.refuseTooLarge(err, fut, cmd, first)
@@ -134,7 +134,7 @@ func (d *decider) answerRepeated(e *checkpoint.Entry, seen *checkpoint.CommandRe
 		return
 	}
 	d.batch.fenced = true
-	w := waiter{fut, cmd, seen.Version}
+	w := waiter{fut: fut, cmd: cmd, version: seen.Version, repeated: true}
 	a := answer{fut: fut, result: orderOutcome(e, cmd, seen.Version), dependsOn: d.dependsOn(cmd)}
 	a.result.Repeated = true
 	for i := range e.Order.Lines {

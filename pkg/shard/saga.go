@@ -50,6 +50,8 @@ type waiter struct {
 	cmd *Command
 	// version of the order when the command was accepted.
 	version uint64
+	// repeated: the command came before, under the same key.
+	repeated bool
 }
 
 // sagas are those of a shard's orders.
@@ -450,7 +452,8 @@ func (d *decider) afterWrite(e *checkpoint.Entry, s *saga, first int) {
 		if e.Order.RefusedDocument() { // it may come again under its key
 			d.refused(w.cmd)
 		}
-		d.batch.answers = append(d.batch.answers,
-			answer{fut: w.fut, result: orderOutcome(e, w.cmd, w.version), first: first, end: end, saga: s})
+		a := answer{fut: w.fut, result: orderOutcome(e, w.cmd, w.version), first: first, end: end, saga: s}
+		a.result.Repeated = w.repeated
+		d.batch.answers = append(d.batch.answers, a)
 	}
 }

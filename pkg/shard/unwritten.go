@@ -85,7 +85,7 @@ func (d *decider) askFirst(e *checkpoint.Entry, evs []order.Event, cmd *Command,
 	}
 	d.sagas.byOrder[s.orderID], d.sagas.unwritten[orderid.KeyOf(s.orderID)] = s, s
 	d.store.Expect(s.orderID) // the key with another first SKU, which is another shard's, is asked about here
-	d.sagas.addWaiter(s.orderID, waiter{fut, cmd, e.Order.Version + 1})
+	d.sagas.addWaiter(s.orderID, waiter{fut: fut, cmd: cmd, version: e.Order.Version + 1})
 	d.sendStepNow(s, askFirstFor)
 	return true, nil
 }

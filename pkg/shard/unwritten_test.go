@@ -171,7 +171,7 @@ func TestAnOrderThatIsNotAnsweredIsWritten(t *testing.T) {
 		(<-held)()
 	}
 	for name, fut := range map[string]*shard.Future{"first": placed, "repeat": again} {
-		if r := ok(t, outcomeOf(t, fut)); r.Order.Status != "reserved" {
+		if r := ok(t, outcomeOf(t, fut)); r.Order.Status != "reserved" || r.Repeated != (name == "repeat") {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
