@@ -1118,7 +1118,7 @@ type Payment struct {
 	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
 	Amount PositiveAmount `json:"amount,omitempty,omitzero"`
 
-	// Provider The payment provider's name. Case counts: Stripe and stripe are two.
+	// Provider The payment provider's name, in Unicode's Form C, without spaces at its ends and characters that nobody sees. Case counts: Stripe and stripe are two.
 	Provider Provider `json:"provider,omitempty,omitzero"`
 
 	// ProviderEventID The payment provider's ID of this very fact. Not for start.

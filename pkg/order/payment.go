@@ -50,9 +50,10 @@ const (
 //	        are: the first one with an ID gives it to the other (PaymentIdentified), and the next one is another payment.
 //	        A void or a refund without an amount, and with an ID that is new, is of all that is left; where nothing is
 //	        left, it is the one of its reference without an ID.
-//	ORD-75  A payment may name its provider. Two payments that name different ones are different, whatever reference or
-//	        ID they share. Where one of them names none, ORD-21 and ORD-67 decide without it: payments of before, and a
-//	        shipment's capture, are found again. An ID that becomes known brings the provider along.
+//	ORD-75  A payment may name its provider (invalid_provider; limits.NameFault). Two payments that name different ones
+//	        are different, whatever reference or ID they share. Where one of them names none, ORD-21 and ORD-67 decide
+//	        without it: payments of before, and a shipment's capture, are found again. An ID that becomes known brings
+//	        the provider along.
 type Payment struct {
 	Action       PaymentAction
 	Reference    string
@@ -92,7 +93,7 @@ func (o *Order) alreadyHas(told Payment) (bool, []Event, error) {
 
 // checkProvider checks what a payment tells of its provider.
 func (p Payment) checkProvider() error {
-	if err := checkText("provider", p.Provider, limits.MaxProviderLength); err != nil {
+	if err := checkName("provider", p.Provider, limits.MaxProviderLength); err != nil {
 		return err
 	}
 	return checkText("provider_event_id", p.ProviderEventID, limits.MaxProviderEventIDLength)

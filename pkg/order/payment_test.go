@@ -356,6 +356,7 @@ func TestORD75PaymentsOfTwoProvidersAreTwo(t *testing.T) {
 		capture(string(make([]byte, limits.MaxProviderLength+1)), ""), StartPayment{Provider: "\xff"},
 		VoidPayment{Provider: "\xff"}, FailPayment{Provider: "\xff"},
 		Ship{FulfilmentID: "f", Provider: "\xff"},
+		capture("stripe\u200b", ""), capture(" stripe", ""), capture("Cafe\u0301", ""), // each looks like another name
 	} {
 		given(t, paid()...).when(cmd).refused("invalid_provider")
 	}

@@ -120,7 +120,7 @@ var rows = []Row{
 	{
 		Code: "invalid_provider", Status: http.StatusBadRequest,
 		Title:  "The provider's name is not valid",
-		Cause:  "`provider` is longer than 50 characters, or holds control characters.",
+		Cause:  "`provider` is longer than 50 characters, or cannot name something: see [names](names.md).",
 		Remedy: "Send the payment provider's name, such as `stripe`, always in the same way; or leave it out.",
 	},
 	{
