@@ -148,7 +148,7 @@ func (r *runner) announcement(refused []uint64) *eventlog.Record {
 	v, err := proto.Marshal(&eventv1.Announcement{
 		Generation: r.state.layout.Generation, Shard: uint32(r.state.shard), OwnerId: r.ownerID[:],
 		PeerAddress: r.node.peers.Address(), AnnouncedAtMicros: now,
-		RefusedKeys: refused, RecordsRefusals: true,
+		RefusedKeys: refused, RecordsRefusals: true, KnowsTentativeSteps: true,
 	})
 	if err != nil {
 		panic("an announcement does not encode: " + err.Error()) // no field of it can fail

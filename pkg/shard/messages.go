@@ -26,15 +26,17 @@ func (n *Node) enqueueMessage(r *runner, message input) {
 	}
 }
 
-// sendStep delivers a step to its target's shard, here or at a peer. It may be lost.
+// sendStep delivers a step to its target's shard, here or at a peer. It may be lost, and a tentative one is where the
+// owner would take it for any other.
 func (n *Node) sendStep(req *peerv1.ReservationRequest) {
 	n.cfg.Hooks.deliver(func() {
 		if r := n.takesMessages(req.TargetShard); r != nil {
 			n.enqueueMessage(r, &stepInput{req: req, reply: n.deliverStepAnswer})
 			return
 		}
-		if address, err := n.owners.address(int32(req.TargetShard)); err == nil { // without an owner it is lost
-			n.peers.Step(address, req)
+		owner, err := n.owners.lookup(int32(req.TargetShard))
+		if err == nil && (owner.tentative || !req.Tentative) { // without an owner it is lost
+			n.peers.Step(owner.address, req)
 		}
 	})
 }

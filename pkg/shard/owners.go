@@ -37,6 +37,8 @@ type owners struct {
 type owner struct {
 	id      string // empty: nobody has announced itself
 	address string // empty: it cannot be called
+	// tentative: it knows tentative steps.
+	tentative bool
 }
 
 func newOwners(
@@ -120,7 +122,7 @@ func (o *owners) take(rec *eventlog.Record) {
 	o.heardFirst[a.Shard].CompareAndSwap(0, time.Now().UnixNano())
 	o.mu.Lock()
 	changed := o.byShard[a.Shard].id != string(a.OwnerId)
-	o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
+	o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress, a.KnowsTentativeSteps}
 	o.mu.Unlock()
 	if changed {
 		o.changed(int32(a.Shard))

@@ -32,6 +32,15 @@ func (t tentativeSteps) note(source int32, orderID string, nowMicros int64) {
 	t[source] = append(steps[old:], tentativeStep{orderID, nowMicros})
 }
 
+// knowsTentative reports whether the owner of a shard knows tentative steps: one of an earlier release does not.
+func (n *Node) knowsTentative(shard int32) bool {
+	if n.takesMessages(uint32(shard)) != nil {
+		return true
+	}
+	owner, err := n.owners.lookup(shard)
+	return err == nil && owner.tentative
+}
+
 // sweepTentative has the new owner of a shard asked about the orders that its former owner may not have written.
 func (d *decider) sweepTentative(source int32) {
 	steps := d.tentative[source]

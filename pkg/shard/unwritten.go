@@ -90,10 +90,12 @@ func (d *decider) askFirst(e *checkpoint.Entry, evs []order.Event, cmd *Command,
 	return true, nil
 }
 
-// silent reports whether one of the shards to ask has no owner, or has not answered of late, as far as is known.
+// silent reports whether one of the shards to ask has no owner, or has not answered of late, or would not take the
+// question for one, as far as is known.
 func (d *decider) silent(requests map[int32]*peerv1.ReservationRequest) bool {
 	for target := range requests {
-		if d.sagas.answerTimes[target].backedOff > 0 || d.node.handOvers[target].since.Load() != 0 {
+		if d.sagas.answerTimes[target].backedOff > 0 || d.node.handOvers[target].since.Load() != 0 ||
+			!d.node.knowsTentative(target) {
 			return true
 		}
 	}

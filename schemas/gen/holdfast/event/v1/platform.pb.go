@@ -107,8 +107,11 @@ type Announcement struct {
 	RefusedKeys []uint64 `protobuf:"fixed64,6,rep,packed,name=refused_keys,json=refusedKeys,proto3" json:"refused_keys,omitempty"`
 	// The owner records every refusal so. Releases before this one did not, and what they refused nobody knows.
 	RecordsRefusals bool `protobuf:"varint,7,opt,name=records_refusals,json=recordsRefusals,proto3" json:"records_refusals,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The owner knows that a tentative step of an order never replaces anything. Releases before this one take it for any
+	// other step, so they are sent none.
+	KnowsTentativeSteps bool `protobuf:"varint,8,opt,name=knows_tentative_steps,json=knowsTentativeSteps,proto3" json:"knows_tentative_steps,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Announcement) Reset() {
@@ -186,6 +189,13 @@ func (x *Announcement) GetRefusedKeys() []uint64 {
 func (x *Announcement) GetRecordsRefusals() bool {
 	if x != nil {
 		return x.RecordsRefusals
+	}
+	return false
+}
+
+func (x *Announcement) GetKnowsTentativeSteps() bool {
+	if x != nil {
+		return x.KnowsTentativeSteps
 	}
 	return false
 }
@@ -614,7 +624,7 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\x0fpartition_count\x18\x02 \x01(\rR\x0epartitionCount\x12\x1f\n" +
 	"\vshard_count\x18\x03 \x01(\rR\n" +
 	"shardCount\x12*\n" +
-	"\x11created_at_micros\x18\x04 \x01(\x03R\x0fcreatedAtMicros\"\x80\x02\n" +
+	"\x11created_at_micros\x18\x04 \x01(\x03R\x0fcreatedAtMicros\"\xb4\x02\n" +
 	"\fAnnouncement\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -624,7 +634,8 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12.\n" +
 	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\x12!\n" +
 	"\frefused_keys\x18\x06 \x03(\x06R\vrefusedKeys\x12)\n" +
-	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\"\xd6\x05\n" +
+	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\x122\n" +
+	"\x15knows_tentative_steps\x18\b \x01(\bR\x13knowsTentativeSteps\"\xd6\x05\n" +
 	"\x0fAvailabilityRow\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +

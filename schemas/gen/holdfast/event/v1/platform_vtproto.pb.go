@@ -102,6 +102,16 @@ func (m *Announcement) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.KnowsTentativeSteps {
+		i--
+		if m.KnowsTentativeSteps {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x40
+	}
 	if m.RecordsRefusals {
 		i--
 		if m.RecordsRefusals {
@@ -550,6 +560,9 @@ func (m *Announcement) SizeVT() (n int) {
 		n += 1 + protohelpers.SizeOfVarint(uint64(len(m.RefusedKeys)*8)) + len(m.RefusedKeys)*8
 	}
 	if m.RecordsRefusals {
+		n += 2
+	}
+	if m.KnowsTentativeSteps {
 		n += 2
 	}
 	n += len(m.unknownFields)
@@ -1063,6 +1076,26 @@ func (m *Announcement) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.RecordsRefusals = bool(v != 0)
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KnowsTentativeSteps", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.KnowsTentativeSteps = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
