@@ -2,6 +2,7 @@ package order
 
 import (
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -80,7 +81,8 @@ func (c RecordReservation) decide(o *Order) ([]Event, error) {
 		return nil, nil
 	}
 	c.Answers = sortedBySKU(c.Answers)
-	wanted, answers := o.Wanted(), c.Answers
+	var room [8]Wanted // most orders need no more, and it need not be collected
+	wanted, answers := o.appendWanted(room[:0]), c.Answers
 	rejected := slices.ContainsFunc(answers, func(h StockAnswer) bool { return h.Rejected })
 	covered := !rejected && covers(answers, wanted)
 	switch {
@@ -244,9 +246,8 @@ func sortedBySKU(answers []StockAnswer) []StockAnswer {
 
 // find returns the answer for a SKU, or nil.
 func find(answers []StockAnswer, sku string) *StockAnswer {
-	i, ok := slices.BinarySearchFunc(answers, sku,
-		func(h StockAnswer, sku string) int { return strings.Compare(h.SKU, sku) })
-	if !ok {
+	i := sort.Search(len(answers), func(i int) bool { return answers[i].SKU >= sku }) // copies no answer
+	if i == len(answers) || answers[i].SKU != sku {
 		return nil
 	}
 	return &answers[i]

@@ -29,9 +29,13 @@ type ReturnedAt struct {
 // note wants its lines restocked, a rejected document wants nothing. What a pending amendment adds is to be reserved;
 // what it removes stays until the amendment is decided.
 func (o Order) Wanted() []Wanted {
-	wanted := make([]Wanted, len(o.Lines), len(o.Lines)+len(o.SKUsToRelease))
+	return o.appendWanted(make([]Wanted, 0, len(o.Lines)+len(o.SKUsToRelease)))
+}
+
+// appendWanted appends what Wanted returns to an empty slice.
+func (o *Order) appendWanted(wanted []Wanted) []Wanted {
 	for i := range o.Lines {
-		wanted[i] = o.wantedOf(&o.Lines[i])
+		wanted = append(wanted, o.wantedOf(&o.Lines[i]))
 	}
 	for _, sku := range o.SKUsToRelease {
 		wanted = append(wanted, Wanted{SKU: sku})
