@@ -77,7 +77,8 @@ test-brokers: build ## Kill brokers of a cluster of three Apache Kafka nodes (ne
 
 .PHONY: test-chaos
 test-chaos: build ## All attacks in full, on the embedded broker, Apache Kafka and three of its nodes (for the night: an hour or more)
-	@status=0; export HOLDFAST_TEST_CHAOS=long; scripts/kafka.sh up && \
+	@status=0; export HOLDFAST_TEST_CHAOS=long; go test -count=1 -v -run NothingIsLeftOver ./pkg/shard || status=$$?; \
+	scripts/kafka.sh up && \
 	HOLDFAST_TEST_KAFKA=127.0.0.1:19092 $(CHAOS) -timeout 4h || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; BROKERS=3 scripts/kafka.sh up; \
 	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 1h -run Broker || status=$$?; \

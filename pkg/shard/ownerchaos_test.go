@@ -1,6 +1,7 @@
 package shard_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,78 +20,83 @@ import (
 )
 
 const (
-	chaosShards, chaosReplicas = 4, 3
-	// chaosHang is how long an owner hangs, at most, with one message in chaosHangs. Others take its shards over.
-	chaosHang, chaosHangs = 300 * time.Millisecond, 200
+	chaosShards, chaosReplicas, chaosClients = 4, 3, 48
+	// chaosLong is how long the chaos of the night lasts.
+	chaosLong = time.Minute
 )
 
-// chaos is a platform whose messages are lost, repeated, late and reordered, whose owners hang, and whose shards move
-// all the time, until it is calm.
+// chaos is a platform whose messages are lost, repeated, late and reordered, and whose owners hang, until it is calm.
+// A test moves its shards meanwhile.
 type chaos struct {
 	*platform
-	nodes      []*shard.Node
+	test       *testing.T
+	replicas   []*shard.Replica
 	registries []*prometheus.Registry
 	calm       atomic.Bool
 	skus       []string
+	// hang is how long an owner hangs, at most, with one message in 200. Others take its shards over.
+	hang    time.Duration
+	clients sync.WaitGroup
+	placed  atomic.Int64
 
 	mu sync.Mutex
-	// answered are the orders that clients know of: the status by ID, and the ID by key.
-	answered map[string]string
-	ids      map[string]string
+	// ids are the orders that clients know of, by key, and statuses their outcomes, where they know them.
+	ids, statuses map[string]string
 }
 
-func newChaos(t *testing.T) *chaos {
+// newChaos begins with clients that place orders.
+func newChaos(t *testing.T, hang time.Duration) *chaos {
 	t.Helper()
-	c := &chaos{platform: newPlatformWithGoods(t, chaosShards), answered: map[string]string{}, ids: map[string]string{}}
+	c := &chaos{
+		platform: newPlatformWithGoods(t, chaosShards), test: t, hang: hang,
+		ids: map[string]string{}, statuses: map[string]string{},
+	}
 	for i := range chaosReplicas {
-		lossy, registry := unreliable(uint64(i)), prometheus.NewRegistry()
-		c.registries = append(c.registries, registry)
-		hooks := shard.Hooks{Deliver: func(send func()) {
+		c.startReplica(uint64(i))
+	}
+	for i := range 12 {
+		sku, n := fmt.Sprint("s-", i), c.replicas[0].Node()
+		c.skus = append(c.skus, sku)
+		stock(t, n, sku, 200)
+		if i%3 == 0 {
+			ok(t, do(t, n, command.SetBackorderLimit, sku, "limit", `{"limit":20}`))
+		}
+	}
+	for w := range chaosClients {
+		c.clients.Go(func() {
+			for i := 0; !c.calm.Load(); i++ {
+				c.place(fmt.Sprintf("k-%d-%d", w, i))
+			}
+		})
+	}
+	c.clients.Go(c.receive)
+	return c
+}
+
+func (c *chaos) startReplica(seed uint64) {
+	lossy, registry := unreliable(seed), prometheus.NewRegistry()
+	r, err := shard.Start(context.Background(), shard.Config{
+		DataDir: c.test.TempDir(), Log: c.log, Want: c.want, PeerListen: "127.0.0.1:0", Decode: rebuild,
+		Logger: testLogger(), StandbyEvery: c.standby, Registerer: registry,
+		Hooks: shard.Hooks{Deliver: func(send func()) {
 			if c.calm.Load() {
 				send()
 				return
 			}
-			if rand.IntN(chaosHangs) == 0 {
-				time.Sleep(rand.N(chaosHang)) // the disturbance itself: whoever sends it hangs
+			if rand.IntN(200) == 0 {
+				time.Sleep(rand.N(c.hang)) // the disturbance itself: whoever sends it hangs
 			}
 			lossy(send)
-		}}
-		c.nodes = append(c.nodes, c.startAs(shard.Config{DataDir: t.TempDir(), Hooks: hooks, Registerer: registry}))
+		}},
+	})
+	if err != nil {
+		c.test.Fatal(err)
 	}
-	for i := range 12 {
-		c.skus = append(c.skus, fmt.Sprint("s-", i))
-		stock(t, c.nodes[0], c.skus[i], 200)
-		if i%3 == 0 {
-			ok(t, do(t, c.nodes[0], command.SetBackorderLimit, c.skus[i], "limit", `{"limit":20}`))
-		}
-	}
-	return c
+	c.test.Cleanup(func() { c.closeReplica(r) })
+	c.replicas, c.registries = append(c.replicas, r), append(c.registries, registry)
 }
 
-// metric is the sum of a metric over the replicas.
-func (c *chaos) metric(name string) (sum float64) {
-	for _, registry := range c.registries {
-		sum += metricOf(c.t.(*testing.T), registry, name)
-	}
-	return sum
-}
-
-// moveShards moves shards until the chaos is calm: a replica takes one from its owner, or the owner gives it up first,
-// or gives it up and takes it again.
-func (c *chaos) moveShards() {
-	for !c.calm.Load() {
-		s, taker := int32(rand.IntN(chaosShards)), c.nodes[rand.IntN(chaosReplicas)]
-		if rand.IntN(2) == 0 {
-			for _, n := range c.nodes {
-				if n.Owns(s) {
-					n.Release(s)
-				}
-			}
-		}
-		taker.Acquire(s)
-		time.Sleep(rand.N(400 * time.Millisecond)) // between two disturbances
-	}
-}
+func (c *chaos) anyReplica() *shard.Replica { return c.replicas[rand.IntN(chaosReplicas)] }
 
 // place places an order of some SKUs, and tries again with the same key, by way of any replica, sometimes of two at
 // once, and sometimes with other SKUs behind the first one, until it has an outcome.
@@ -98,7 +104,7 @@ func (c *chaos) place(key string) {
 	skus := slices.Clone(c.skus)
 	rand.Shuffle(len(skus), func(i, j int) { skus[i], skus[j] = skus[j], skus[i] })
 	body := orderBody("prepaid", skus[:1+rand.IntN(4)]...)
-	for deadline := time.Now().Add(waitLimit); ; {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		futures := []*shard.Future{c.submit(key, body)}
 		if rand.IntN(4) == 0 {
 			futures = append(futures, c.submit(key, body))
@@ -111,30 +117,18 @@ func (c *chaos) place(key string) {
 			known = c.note(key, fut) || known
 		}
 		if known {
-			return
-		}
-		if time.Now().After(deadline) {
-			c.t.Errorf("%s has no outcome", key)
+			c.placed.Add(1)
 			return
 		}
 		time.Sleep(10 * time.Millisecond) // a client's backoff
 	}
+	c.t.Errorf("%s has no outcome", key)
 }
 
 // submit submits an order by way of any replica.
 func (c *chaos) submit(key, body string) *shard.Future {
-	n := c.nodes[rand.IntN(chaosReplicas)]
-	return n.Submit(placing(c.t.(*testing.T), n, key, body))
-}
-
-// receive receives stock until the chaos is calm, which fills backorders.
-func (c *chaos) receive() {
-	for i := 0; !c.calm.Load(); i++ {
-		sku := c.skus[rand.IntN(len(c.skus))]
-		ok(c.t, do(c.t, c.nodes[rand.IntN(chaosReplicas)], command.ReceiveStock, sku, fmt.Sprint("more-", i),
-			`{"location":"main","quantity":5}`))
-		time.Sleep(rand.N(50 * time.Millisecond)) // between two deliveries
-	}
+	r := c.anyReplica()
+	return r.Submit(placing(c.test, r.Node(), key, body))
 }
 
 // note notes what a client is answered. It reports whether that is the outcome.
@@ -150,15 +144,14 @@ func (c *chaos) note(key string, fut *shard.Future) (known bool) {
 	defer c.mu.Unlock()
 	select {
 	case <-fut.Accepted():
-		id := fut.AcceptedResult().Order.ID
-		c.ids[key], c.answered[id] = id, c.answered[id]
+		c.ids[key] = fut.AcceptedResult().Order.ID
 	default:
 	}
 	switch r.Code {
 	case problem.Unavailable, problem.TooManyRequests:
 		return false
 	case "", problem.InsufficientStock:
-		c.ids[key], c.answered[r.Order.ID] = r.Order.ID, r.Order.Status
+		c.ids[key], c.statuses[r.Order.ID] = r.Order.ID, r.Order.Status
 	case problem.KeyReused: // by the other body
 	default:
 		c.t.Errorf("%s is answered %s: %s", key, r.Code, r.Detail)
@@ -166,25 +159,45 @@ func (c *chaos) note(key string, fut *shard.Future) (known bool) {
 	return true
 }
 
+// receive receives stock until the chaos is calm, which fills backorders.
+func (c *chaos) receive() {
+	for i := 0; !c.calm.Load(); i++ {
+		sku := c.skus[rand.IntN(len(c.skus))]
+		ok(c.t, do(c.t, c.anyReplica().Node(), command.ReceiveStock, sku, fmt.Sprint("more-", i),
+			`{"location":"main","quantity":5}`))
+		time.Sleep(rand.N(50 * time.Millisecond)) // between two deliveries
+	}
+}
+
+// during disturbs, again and again with pauses of up to so long, for as long as the chaos lasts.
+func (c *chaos) during(lasts, pause time.Duration, disturb func()) {
+	for began := time.Now(); time.Since(began) < lasts; {
+		disturb()
+		time.Sleep(rand.N(pause)) // between two disturbances
+	}
+}
+
 // settle has everything come to rest, and checks that nothing is left over: what stock holds is what orders want, each
-// order that a client knows of is there, and no key has placed two.
-func (c *chaos) settle() {
+// order that a client knows of is there, and no key has placed two. askAgain has all shards acquired: who acquires one
+// asks about all that is reserved.
+func (c *chaos) settle(askAgain func()) {
 	c.t.Helper()
 	c.calm.Store(true)
-	time.Sleep(2 * chaosHang) // what is late or hangs is past then
-	for s := range int32(chaosShards) {
-		for _, n := range c.nodes {
-			if n.Owns(s) {
-				n.Acquire(s) // who acquires a shard asks about all that is reserved
-			}
-		}
-	}
+	c.clients.Wait()
+	time.Sleep(2 * c.hang) // what is late or hangs is past then
+	askAgain()
 	client := c.client()
 	eventually(c.t, func() string {
-		for s := range int32(chaosShards) {
-			if !slices.ContainsFunc(c.nodes, func(n *shard.Node) bool { return n.Owns(s) }) {
-				return fmt.Sprint("nobody owns shard ", s)
-			}
+		layout, err := client.ReadLayout(c.t.Context())
+		if err != nil {
+			return err.Error()
+		}
+		owned := 0
+		for _, r := range c.replicas {
+			owned += r.OwnedShards()
+		}
+		if owned != int(layout.ShardCount) {
+			return fmt.Sprintf("%d of %d shards have an owner", owned, layout.ShardCount)
 		}
 		report, err := verify.Run(c.t.Context(), client, verify.Options{Settled: true})
 		if err != nil {
@@ -197,51 +210,84 @@ func (c *chaos) settle() {
 		}
 		return ""
 	})
-	placed := c.placements()
+	c.compareAnswers()
+	c.t.Logf("%d orders; %v reservations were released for orders that never were, %v orders written without an answer",
+		c.placed.Load(), c.metric("holdfast_shard_reservations_released_total"),
+		c.metric("holdfast_shard_orders_written_unanswered_total"))
+}
+
+// compareAnswers compares the log with what clients were answered.
+func (c *chaos) compareAnswers() {
+	c.t.Helper()
+	placed, orders := c.placements(), c.foldOrders()
 	for key, id := range c.ids {
 		if got := placed[key]; len(got) != 1 || got[0] != id {
 			c.t.Errorf("%s was answered %s, and the log has %v", key, id, got)
 		}
-	}
-	for key, ids := range placed {
-		if told, any := c.ids[key]; len(ids) > 1 || any && told != ids[0] {
-			c.t.Errorf("%s has placed %v; its client was told %q", key, ids, c.ids[key])
-		}
-	}
-	for id, o := range c.foldOrders() {
-		if status, known := c.answered[id]; known && status != "" && status != o.Lifecycle.String() {
+		o, status := orders[id], c.statuses[id]
+		if status != "" && status != o.Lifecycle.String() {
 			c.t.Errorf("%s is %s; its client was told %s", id, o.Lifecycle, status)
 		}
 	}
+	for key, ids := range placed {
+		if len(ids) > 1 {
+			c.t.Errorf("%s has placed %v", key, ids)
+		}
+	}
 }
+
+// metric is the sum of a metric over the replicas.
+func (c *chaos) metric(name string) (sum float64) {
+	for _, registry := range c.registries {
+		sum += metricOf(c.test, registry, name)
+	}
+	return sum
+}
+
+func longChaos() bool { return os.Getenv("HOLDFAST_TEST_CHAOS") == "long" }
 
 // Orders of several shards are placed while owners hang and are replaced, shards are handed over, and messages are
 // lost, repeated, late and reordered.
 func TestNothingIsLeftOverWhereverOwnersChange(t *testing.T) {
 	lasts := 2 * time.Second
-	if os.Getenv("HOLDFAST_TEST_CHAOS") == "long" {
-		lasts = time.Minute
+	if longChaos() {
+		lasts = chaosLong
 	}
-	c := newChaos(t)
-	var clients sync.WaitGroup
-	var placed atomic.Int64
-	for w := range 48 {
-		clients.Go(func() {
-			for i := 0; !c.calm.Load(); i++ {
-				c.place(fmt.Sprintf("k-%d-%d", w, i))
-				placed.Add(1)
+	c := newChaos(t, 300*time.Millisecond)
+	eachOwner := func(s int32, do func(n *shard.Node)) {
+		for _, r := range c.replicas {
+			if n := r.Node(); n.Owns(s) {
+				do(n)
 			}
-		})
+		}
 	}
-	var moves sync.WaitGroup
-	moves.Go(c.moveShards)
-	moves.Go(c.receive)
-	time.Sleep(lasts) // the chaos
-	c.calm.Store(true)
-	moves.Wait()
-	clients.Wait()
-	c.settle()
-	t.Logf("%d orders; %v reservations were released for orders that never were, %v orders written without an answer",
-		placed.Load(), c.metric("holdfast_shard_reservations_released_total"),
-		c.metric("holdfast_shard_orders_written_unanswered_total"))
+	// A replica takes a shard from its owner, or that one gives it up first, perhaps to take it again.
+	c.during(lasts, 400*time.Millisecond, func() {
+		s := int32(rand.IntN(chaosShards))
+		if rand.IntN(2) == 0 {
+			eachOwner(s, func(n *shard.Node) { n.Release(s) })
+		}
+		c.anyReplica().Node().Acquire(s)
+	})
+	c.settle(func() {
+		for s := range int32(chaosShards) {
+			eachOwner(s, func(n *shard.Node) { n.Acquire(s) })
+		}
+	})
+}
+
+// So they are while the layout changes, with owners of former generations that hang and go on.
+func TestNothingIsLeftOverWhereverTheLayoutChanges(t *testing.T) {
+	if !longChaos() {
+		t.Skip("it takes more than a minute; HOLDFAST_TEST_CHAOS=long runs it")
+	}
+	c := newChaos(t, 2*time.Second)
+	client := c.client()
+	change := func(shards int32) {
+		if _, err := client.ChangeLayout(t.Context(), shards); err != nil {
+			t.Log(err) // it had so many
+		}
+	}
+	c.during(chaosLong, 3*time.Second, func() { change(int32(1 + rand.IntN(5))) })
+	c.settle(func() { change(6) })
 }
