@@ -41,12 +41,17 @@ func (n *Node) knowsTentative(shard int32) bool {
 	return err == nil && owner.tentative
 }
 
-// sweepTentative has the new owner of a shard asked about the orders that its former owner may not have written.
+// sweepTentative has the new owner of a shard asked about the orders that its former owner may not have written, before
+// all others: a sweep that is under way may have a million of them.
 func (d *decider) sweepTentative(source int32) {
 	steps := d.tentative[source]
 	delete(d.tentative, source)
+	ids := make([]string, len(steps), len(steps)+len(d.sweep.orders))
 	for i := range steps {
-		d.sweep.orders = append(d.sweep.orders, steps[i].orderID)
+		ids[i] = steps[i].orderID
+	}
+	if len(ids) > 0 {
+		d.sweep.orders = append(ids, d.sweep.orders...)
 	}
 }
 

@@ -209,8 +209,8 @@ func TestAnOrderIsWrittenBeforeItsShardIsHandedOver(t *testing.T) {
 	p.verify()
 }
 
-// hanging is a replica that hangs, and another one that takes over. Each has a shard of two: the first one home, which is
-// near's, the other one far's.
+// hanging is a replica that hangs, and another one that takes over. Each has a shard of two: the first one home, which
+// is near's, the other one far's.
 type hanging struct {
 	*platform
 	former, next *shard.Node

@@ -138,8 +138,8 @@ func compareCheckpoint(
 	}
 }
 
-// compareAttempts checks that orders are asked about for which something is reserved that the log's order does not want:
-// there is none, or it was placed by another attempt.
+// compareAttempts checks that orders are asked about for which something is reserved that the log's order does not
+// want: there is none, or it was placed by another attempt.
 func compareAttempts(t *rapid.T, st *Store, attempts map[string]bool) {
 	open := map[string]bool{}
 	if err := st.EachOpenReservation(func(id string) { open[id] = true }); err != nil {
