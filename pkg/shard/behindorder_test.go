@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/orderid"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // An order cannot be written, which ends the ownership of its shard. Clients of commands that waited behind it are
@@ -40,5 +41,22 @@ func TestWhoeverWaitsBehindAnOrderIsAnsweredWhenTheShardIsLost(t *testing.T) {
 		default:
 			t.Errorf("command %d is never answered", i)
 		}
+	}
+}
+
+// More commands on an order that is not written yet are refused, and can be tried again.
+func TestCommandsBehindAnOrderAreBounded(t *testing.T) {
+	d := beforeServing(t, t.TempDir()).decider
+	s := &saga{orderID: "o", unwritten: &unwritten{behind: make([]waiter, maxBehind-1)}}
+	d.sagas.byOrder["o"], d.sagas.unwritten[orderid.KeyOf("o")] = s, s
+	for i := range 2 {
+		if err := d.decideOrder(&Command{ID: "o", Key: fmt.Sprint("k", i), Order: order.Place{}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := d.batch.answers
+	if len(s.unwritten.behind) != maxBehind || len(a) != 1 || a[0].result.Code != problem.TooManyRequests ||
+		a[0].result.RetryAfterSeconds == 0 {
+		t.Errorf("%d wait, answered: %+v", len(s.unwritten.behind), a)
 	}
 }

@@ -162,9 +162,16 @@ func (c *chaos) note(key string, fut *shard.Future) (known bool) {
 // receive receives stock until the chaos is calm, which fills backorders.
 func (c *chaos) receive() {
 	for i := 0; !c.calm.Load(); i++ {
-		sku := c.skus[rand.IntN(len(c.skus))]
-		ok(c.t, do(c.t, c.anyReplica().Node(), command.ReceiveStock, sku, fmt.Sprint("more-", i),
-			`{"location":"main","quantity":5}`))
+		sku, key := c.skus[rand.IntN(len(c.skus))], fmt.Sprint("more-", i)
+		eventually(c.t, func() string {
+			cmd, err := decode(command.ReceiveStock, sku, key, []byte(`{"location":"main","quantity":5}`), 1)
+			if err != nil {
+				return err.Error()
+			}
+			fut := c.anyReplica().Submit(cmd)
+			<-fut.Done()
+			return fut.Result().Code
+		})
 		time.Sleep(rand.N(50 * time.Millisecond)) // between two deliveries
 	}
 }

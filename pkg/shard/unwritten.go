@@ -26,8 +26,9 @@ import (
 // that the order is not lost.
 const askFirstFor = time.Second
 
-// maxBehind commands wait behind one order that is not written yet.
-const maxBehind = 1_000
+// maxBehind commands wait behind one order that is not written yet: all that a stream has under way. Where one of them
+// were refused, those of the stream that come later would overtake it.
+const maxBehind = MaxQueuedOfStream
 
 // maxBytesUnwritten is how long a command may be whose order asks first. One that is longer may make an event that does
 // not fit into a record, which is found when it is written.
