@@ -81,6 +81,7 @@ func TestINV3Locations(t *testing.T) {
 	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceLength+1), UnitCost{}}).refused(CodeInvalidReference)
 	s.when(ReceiveStock{"", 1, "PO 7\ufeff", UnitCost{}}).refused(CodeInvalidReference)
 	s.when(ReceiveStock{"north\u200b", 1, "", UnitCost{}}).refused(CodeInvalidLocation)
+	s.when(ReceiveStock{"Main", 1, "", UnitCost{}}).refused(CodeInvalidLocation)        // there is main
 	s.item.Locations = append(s.item.Locations, LocationLevel{Location: "north\u200b"}) // before the rule
 	s.when(ReceiveStock{"north\u200b", 1, "", UnitCost{}}).then(StockReceived{"north\u200b", 1, "", 0, UnitCost{}})
 	s.item.Locations = make([]LocationLevel, MaxLocations)

@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/holdfast/holdfast/pkg/limits"
 )
@@ -18,8 +20,9 @@ type LocationLevel struct {
 // location checks the location of a command.
 //
 //	INV-3   A command without a location means "main". A location is plain text of at most 64 characters, and one that
-//	        the item does not have yet can name something (limits.NameFault; invalid_location). An item has at most
-//	        1,000 locations, and their names together have at most 64,000 bytes (too_many_locations).
+//	        the item does not have yet can name something (limits.NameFault), and differs from its other locations by
+//	        more than upper and lower case (invalid_location). An item has at most 1,000 locations, and their names together
+//	        have at most 64,000 bytes (too_many_locations).
 func (i *Item) location(name string) (string, error) { return i.locationOf("/location", name) }
 
 // locationOf is location for a field of another name.
@@ -36,6 +39,12 @@ func (i *Item) locationOf(pointer, name string) (string, error) {
 	}
 	if fault := limits.NameFault(name); fault != "" {
 		return "", refuse(CodeInvalidLocation, pointer, "the name of the location "+fault)
+	}
+	for k := range i.Locations {
+		if is := i.Locations[k].Location; strings.EqualFold(is, name) {
+			return "", refuse(CodeInvalidLocation, pointer,
+				"the item has a location "+strconv.Quote(is)+", which differs in upper and lower case alone")
+		}
 	}
 	if !i.hasRoomFor(name) {
 		return "", refuse(CodeTooManyLocations, pointer,
