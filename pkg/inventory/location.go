@@ -21,8 +21,8 @@ type LocationLevel struct {
 //
 //	INV-3   A command without a location means "main". A location is plain text of at most 64 characters, and one that
 //	        the item does not have yet can name something (limits.NameFault), and differs from its other locations by
-//	        more than upper and lower case (invalid_location). An item has at most 1,000 locations, and their names together
-//	        have at most 64,000 bytes (too_many_locations).
+//	        more than upper and lower case (invalid_location). An item has at most 1,000 locations, and their names
+//	        together have at most 64,000 bytes (too_many_locations).
 func (i *Item) location(name string) (string, error) { return i.locationOf("/location", name) }
 
 // locationOf is location for a field of another name.
