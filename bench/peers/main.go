@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -51,12 +53,19 @@ func serve(ctx context.Context, peer string, args []string) error {
 	listen := flags.String("listen", "127.0.0.1:0", "where to serve")
 	connections := flags.Int("connections", defaultConnections[peer], "how many connections, or batches at once")
 	_ = flags.Parse(args) // it exits with an error
+	tune()
 	store, err := open(ctx, peer, *database, *connections)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	return shop.Serve(ctx, store, *listen, func(url string) { fmt.Println("serving " + url) })
+}
+
+// tune sets the garbage collector and the scheduler as Holdfast sets its own for a small heap (pkg/service/tune.go).
+func tune() {
+	debug.SetGCPercent(400)
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 }
 
 func open(ctx context.Context, peer, database string, connections int) (shop.Store, error) {

@@ -120,7 +120,7 @@ func newBench(cfg Config) (*bench, error) {
 		return nil, fmt.Errorf("%s needs --kafka", b.systems[i].Name)
 	}
 	b.systems = slices.DeleteFunc(b.systems, withoutKafka)
-	if slices.ContainsFunc(b.systems, func(s system) bool { return s.Name == redisName }) {
+	if slices.ContainsFunc(b.systems, func(s system) bool { return s.onRedis }) {
 		if b.cfg.Redis, err = exec.LookPath(cfg.Redis); err != nil {
 			return nil, fmt.Errorf("%w: apt-get install redis-server, or leave redis out with --systems", err)
 		}
@@ -187,10 +187,12 @@ func (b *bench) sellOut(ctx context.Context) error {
 }
 
 // rounds measures each system under each workload in turn, so that what the machine does meanwhile meets all of them.
+// Each round begins with another system, so that none always comes behind the same.
 func (b *bench) rounds(ctx context.Context) (cells []report.Cell, err error) {
 	for round := range b.cfg.Rounds {
 		for _, w := range b.workloads {
-			for _, s := range b.systems {
+			for k := range b.systems {
+				s := b.systems[(k+round)%len(b.systems)]
 				cell, err := b.measure(ctx, round+1, &w, &s)
 				if err != nil {
 					return cells, fmt.Errorf("round %d, %s, %s: %w", round+1, w.Name, s.Name, err)

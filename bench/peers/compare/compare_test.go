@@ -27,7 +27,7 @@ func TestSystemsAndWorkloadsAreChosen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := namesOf(b.systems); slices.Contains(names, onKafka) || len(names) != 8 || len(b.workloads) != 5 {
+	if names := namesOf(b.systems); slices.Contains(names, onKafka) || len(names) != 9 || len(b.workloads) != 5 {
 		t.Errorf("without Kafka: %v", names)
 	}
 	for name, test := range map[string]struct {

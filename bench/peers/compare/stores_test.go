@@ -182,7 +182,7 @@ func TestThePeerOnRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	server, socket, err := startRedisServer(t.Context(), program, dir)
+	server, socket, err := startRedisServer(t.Context(), program, dir, "always")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,7 +28,7 @@ type system struct {
 	// start starts it with no data. It must be closed, whatever becomes of it.
 	start func(ctx context.Context, b *bench, dir string) (*instance, error)
 	// onKafka and onPostgres are whether it needs Apache Kafka or PostgreSQL.
-	onKafka, onPostgres bool
+	onKafka, onPostgres, onRedis bool
 	// countsUnits is whether it has a row for each unit, so that it needs to know how many there will be.
 	countsUnits bool
 }
@@ -44,6 +45,7 @@ type instance struct {
 
 // What a system promises with its answer; bench/README.md says what that means.
 const (
+	devCache  = "page cache, or not"
 	pageCache = "page cache"
 	withFsync = "fsync"
 	soonFsync = "fsync 0.6 s later"
@@ -56,12 +58,13 @@ const (
 	onKafka      = "holdfast-kafka"
 	onKafkaFsync = "holdfast-kafka-fsync"
 	redisName    = "redis"
+	redisAlways  = "redis-always"
 )
 
 func systems() []system {
 	all := []system{
-		{System: report.System{Name: embedded, Durable: pageCache, Ours: true}, start: startHoldfast},
-		{System: report.System{Name: onKafka, Durable: pageCache, Ours: true}, start: startHoldfast, onKafka: true},
+		{System: report.System{Name: embedded, Durable: devCache, Ours: true}, start: startHoldfast},
+		{System: report.System{Name: onKafka, Durable: pageCache, Ours: true}, start: startOnKafka, onKafka: true},
 		{System: report.System{Name: onKafkaFsync, Durable: withFsync, Ours: true}, start: startOnSyncedKafka, onKafka: true},
 	}
 	for _, peer := range []string{"function", "units", "batch"} {
@@ -74,7 +77,9 @@ func systems() []system {
 			})
 		}
 	}
-	return append(all, system{System: report.System{Name: redisName, Durable: everysec}, start: startRedis})
+	return append(all,
+		system{System: report.System{Name: redisName, Durable: everysec}, start: startRedis("everysec"), onRedis: true},
+		system{System: report.System{Name: redisAlways, Durable: withFsync}, start: startRedis("always"), onRedis: true})
 }
 
 var (
@@ -111,6 +116,14 @@ func startHoldfast(ctx context.Context, b *bench, dir string) (*instance, error)
 		return b.verify(ctx, append(log, "--kafka", found[1]), len(acknowledged))
 	}
 	return i, nil
+}
+
+// startOnKafka starts Holdfast on Apache Kafka as it is, also where a comparison that was killed has left it otherwise.
+func startOnKafka(ctx context.Context, b *bench, dir string) (*instance, error) {
+	if err := setFsync(ctx, b.cfg.Kafka, false); err != nil {
+		return nil, err
+	}
+	return startHoldfast(ctx, b, dir)
 }
 
 // startOnSyncedKafka starts Holdfast while Apache Kafka waits for the disk at each record batch, as PostgreSQL does.
@@ -199,16 +212,16 @@ func startPostgres(name, synchronousCommit string) func(context.Context, *bench,
 	}
 }
 
-// redisSettings: the append-only file is written every second, and is not written anew during the few seconds of a run.
+// redisSettings: the append-only file is not written anew during the few seconds of a run.
 var redisSettings = []string{
-	"--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+	"--port", "0", "--save", "", "--appendonly", "yes",
 	"--auto-aof-rewrite-min-size", "16gb", "--loglevel", "warning",
 }
 
-// startRedisServer starts Redis in a folder, and returns its socket.
-func startRedisServer(ctx context.Context, program, dir string) (*process, string, error) {
+// startRedisServer starts Redis in a folder, and returns its socket. appendfsync says when it waits for the disk.
+func startRedisServer(ctx context.Context, program, dir, appendfsync string) (*process, string, error) {
 	socket := filepath.Join(dir, "redis")
-	args := append(redisSettings, "--dir", dir, "--unixsocket", socket)
+	args := slices.Concat(redisSettings, []string{"--appendfsync", appendfsync, "--dir", dir, "--unixsocket", socket})
 	server := exec.Command(program, args...) //nolint:gosec // the program that the user names
 	p, err := startProcess(ctx, "redis-server", server)
 	if err != nil {
@@ -229,21 +242,23 @@ func startRedisServer(ctx context.Context, program, dir string) (*process, strin
 	}
 }
 
-func startRedis(ctx context.Context, b *bench, dir string) (*instance, error) {
-	database, socket, err := startRedisServer(ctx, b.cfg.Redis, dir)
-	if err != nil {
-		return nil, err
+func startRedis(appendfsync string) func(context.Context, *bench, string) (*instance, error) {
+	return func(ctx context.Context, b *bench, dir string) (*instance, error) {
+		database, socket, err := startRedisServer(ctx, b.cfg.Redis, dir, appendfsync)
+		if err != nil {
+			return nil, err
+		}
+		stop := func() error { return database.stop(syscall.SIGKILL) } // its data is thrown away
+		p, url, err := startPeer(ctx, b, redisName, "--database", socket)
+		if err != nil {
+			return nil, errors.Join(err, stop())
+		}
+		return &instance{
+			url: url, pids: []int{p.pid(), database.pid()},
+			check: func(ctx context.Context, acknowledged []uuid.UUID) error {
+				return redis.Check(ctx, socket, acknowledged)
+			},
+			close: func() error { return errors.Join(p.stop(syscall.SIGTERM), stop()) },
+		}, nil
 	}
-	stop := func() error { return database.stop(syscall.SIGKILL) } // its data is thrown away
-	p, url, err := startPeer(ctx, b, redisName, "--database", socket)
-	if err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	return &instance{
-		url: url, pids: []int{p.pid(), database.pid()},
-		check: func(ctx context.Context, acknowledged []uuid.UUID) error {
-			return redis.Check(ctx, socket, acknowledged)
-		},
-		close: func() error { return errors.Join(p.stop(syscall.SIGTERM), stop()) },
-	}, nil
 }

@@ -232,7 +232,7 @@ type Batch struct {
 }
 
 // maxBatch is how many orders a transaction has at most.
-const maxBatch = 500
+const maxBatch = 2_000
 
 // NewBatch connects to the database. workers is how many batches there are at the same time.
 func NewBatch(ctx context.Context, dsn string, workers int) (*Batch, error) {

@@ -26,7 +26,7 @@ const (
 )
 
 // maxBatch is how many scripts go to Redis at once.
-const maxBatch = 500
+const maxBatch = 2_000
 
 // Store is peer (d): a script for each order. Scripts of orders that come at the same time share a round trip.
 type Store struct {

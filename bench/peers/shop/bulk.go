@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// bulkAhead is how many lines of a stream are placed at once.
-	bulkAhead    = 1_024
+	// bulkAhead is how many lines of a stream are placed at once, as many as Holdfast takes.
+	bulkAhead    = 4_096
 	bulkBuffer   = 64 << 10
 	maxLineBytes = 1 << 20
 )
