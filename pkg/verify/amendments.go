@@ -55,7 +55,8 @@ func (c *checker) foldAmended(rec *eventlog.Record, o *order, e *eventv1.OrderAm
 			mine = &o.lines[len(o.lines)-1]
 		}
 		mine.ordered += l.Quantity - l.FormerQuantity
-		mine.backordered = 0 // the event states all that is backordered
+		o.arrive(l.Sku, mine.backordered) // the event states all that is backordered
+		mine.backordered = 0
 		now, ok1 := product(l.Quantity, l.UnitPriceMicros)
 		was, ok2 := product(l.FormerQuantity, l.FormerUnitPriceMicros)
 		fits = fits && ok1 && ok2

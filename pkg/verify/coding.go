@@ -191,7 +191,7 @@ func (o *order) code(c *coder) {
 	})
 	list(c, &o.numbered, func(l *numberedLine) {
 		c.text(&l.sku)
-		c.int64s(&l.price, &l.ordered, &l.shipped, &l.delivered, &l.returned)
+		c.int64s(&l.price, &l.ordered, &l.shipped, &l.delivered, &l.returned, &l.backordered)
 		c.int64s(&l.discount, &l.tax, &l.returnedDiscount, &l.returnedTax)
 	})
 	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline,

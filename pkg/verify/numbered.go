@@ -10,6 +10,8 @@ type numberedLine struct {
 	sku                                   string
 	price                                 int64
 	ordered, shipped, delivered, returned int64
+	// backordered are those of the units left to ship that wait for stock.
+	backordered int64
 	// Those of the units that are not cancelled, and of them what came back.
 	discount, tax, returnedDiscount, returnedTax int64
 }
@@ -52,6 +54,39 @@ func (c *checker) checkNumbered(rec *eventlog.Record, l *numberedLine, price int
 		"%s: a line of %s has discounts of %d and taxes of %d, of which %d and %d came back",
 		at(rec), l.sku, l.discount, l.tax, l.returnedDiscount, l.returnedTax)
 	c.check(Money, price == l.price, "%s: a line of %s costs %d, here it is %d", at(rec), l.sku, l.price, price)
+}
+
+// wait spreads backordered units over an order's lines of their SKU, the last line first.
+func (o *order) wait(sku string, quantity int64) {
+	for i := len(o.numbered) - 1; i >= 0; i-- {
+		if n := &o.numbered[i]; n.sku == sku {
+			more := max(0, min(quantity, n.ordered-n.shipped-n.backordered))
+			n.backordered += more
+			quantity -= more
+		}
+	}
+}
+
+// arrive gives units that were backordered to an order's lines of their SKU, the first line first.
+func (o *order) arrive(sku string, quantity int64) {
+	for i := range o.numbered {
+		if n := &o.numbered[i]; n.sku == sku {
+			less := min(quantity, n.backordered)
+			n.backordered -= less
+			quantity -= less
+		}
+	}
+}
+
+// dropBackordered notes that units of a line are not left to ship any more. n is nil where the lines are not known.
+func (o *order) dropBackordered(l *line, n *numberedLine, cancelled int64) {
+	if n == nil {
+		l.backordered = min(max(0, l.backordered-cancelled), l.ordered-l.shipped) // backordered units are cancelled first
+		return
+	}
+	was := n.backordered
+	n.backordered = min(max(0, was-cancelled), n.ordered-n.shipped)
+	l.backordered -= was - n.backordered
 }
 
 // amendNumbered changes a line as an amendment says, or adds it.

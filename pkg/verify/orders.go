@@ -279,7 +279,8 @@ func (c *checker) foldRejected(rec *eventlog.Record, o *order, e *eventv1.OrderR
 func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelledV2) {
 	c.check(Transitions, len(e.Lines)+len(e.Charges) > 0, "%s: nothing was cancelled", at(rec))
 	for _, cancelled := range e.Lines {
-		if n := c.named(rec, o, cancelled.Line, cancelled.Sku); n != nil {
+		n := c.named(rec, o, cancelled.Line, cancelled.Sku)
+		if n != nil {
 			c.checkShares(rec, n, cancelled.Quantity, cancelled.DiscountMicros, cancelled.TaxMicros)
 			n.ordered -= cancelled.Quantity
 			n.discount -= cancelled.DiscountMicros
@@ -295,7 +296,7 @@ func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.
 			continue
 		}
 		l.ordered -= cancelled.Quantity
-		l.backordered = max(0, l.backordered-cancelled.Quantity) // backordered units are cancelled first
+		o.dropBackordered(l, n, cancelled.Quantity)
 		c.check(Transitions, cancelled.Quantity > 0 && l.ordered >= l.shipped,
 			"%s: cancelled %d of %s, of which %d have shipped", at(rec), cancelled.Quantity, l.sku, l.shipped)
 	}
@@ -318,6 +319,11 @@ func (c *checker) foldBackordered(rec *eventlog.Record, o *order, lines []*event
 			continue
 		}
 		l.backordered += sign * b.Quantity
+		if sign > 0 {
+			o.wait(l.sku, b.Quantity)
+		} else {
+			o.arrive(l.sku, b.Quantity)
+		}
 		c.check(Transitions, b.Quantity > 0 && l.backordered >= 0 && l.backordered <= l.ordered-l.shipped,
 			"%s: waits for %d of %s, of which %d are to ship", at(rec), l.backordered, l.sku, l.ordered-l.shipped)
 	}

@@ -22,6 +22,10 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		o.deadline = ch.PaymentStarted.PaymentDeadlineMicros
 	case *eventv1.OrderEvent_OrderReopened:
 		o.status, o.deadline = "placed", ch.OrderReopened.PaymentDeadlineMicros
+		for i := range o.lines { // stock is asked anew
+			o.arrive(o.lines[i].sku, o.lines[i].backordered)
+			o.lines[i].backordered = 0
+		}
 		c.check(Money, o.uncovered() == 0 && o.captured == 0,
 			"%s: reopened with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
 	case *eventv1.OrderEvent_OrderCancelled:

@@ -63,7 +63,8 @@ func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines 
 	o.setFulfilment(id, fulfilment{units: units(lines), undelivered: c.allUndelivered(lines)})
 	c.check(Transitions, len(lines) > 0, "%s: a shipment of nothing", at(rec))
 	for _, shipped := range lines {
-		if n := c.named(rec, o, shipped.Line, shipped.Sku); n != nil {
+		n := c.named(rec, o, shipped.Line, shipped.Sku)
+		if n != nil {
 			n.shipped += shipped.Quantity
 			c.checkNumbered(rec, n, n.price)
 		}
@@ -73,7 +74,7 @@ func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines 
 			continue
 		}
 		l.shipped += shipped.Quantity
-		l.backordered = min(l.backordered, l.ordered-l.shipped)
+		o.dropBackordered(l, n, 0)
 		c.check(Transitions, shipped.Quantity > 0 && l.shipped <= l.ordered,
 			"%s: shipped %d of %d ordered of %s", at(rec), l.shipped, l.ordered, l.sku)
 	}

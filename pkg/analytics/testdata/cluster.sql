@@ -193,3 +193,11 @@ ALTER TABLE sales COMMENT COLUMN IF EXISTS kind 'What the money is for: goods, c
 
 ALTER TABLE sales COMMENT COLUMN IF EXISTS amount_micros 'What was sold, exact, in millionths of the currency, the other way round for what is taken off: goods by quantity and price, charges, discounts (below 0) and taxes. Goods and charges are without taxes, also where prices include them, so all kinds add up to what is paid, and all but tax to net';
 
+ALTER TABLE orders ADD COLUMN IF NOT EXISTS provider LowCardinality(String) COMMENT 'Name of the payment provider, such as stripe, on events of payments; empty where it was not told';
+
+ALTER TABLE orders COMMENT COLUMN IF EXISTS rounding 'On order_placed, order_imported and credit_note_imported: line where each line and each charge is rounded; empty where all of the order is rounded once';
+
+ALTER TABLE orders COMMENT COLUMN IF EXISTS taxes_included 'On order_placed, order_imported and credit_note_imported: 1 where prices and charges have their taxes in them';
+
+ALTER TABLE order_lines COMMENT COLUMN IF EXISTS amount_micros 'Quantity times unit price, exact, or the discount (below 0), tax or charge; all of it the other way round on a credit note, on cancelled or returned lines, and for what an amendment takes off';
+
