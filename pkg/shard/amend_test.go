@@ -191,6 +191,28 @@ func (p *post) deliver(send func()) {
 	send()
 }
 
+// hold keeps messages back from now on, at most so many.
+func (p *post) hold(most int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = make(chan func(), most)
+}
+
+// goOn delivers messages again, and returns those that were kept back.
+func (p *post) goOn() (held chan func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held, p.held = p.held, nil
+	return held
+}
+
+// first is the message that was sent first.
+func (p *post) first() func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent[0]
+}
+
 // A late answer to an earlier step comes with the version of the newest one that stock has seen, and lacks the SKUs
 // that an amendment has added since. The order goes on waiting for the answer that has them.
 func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
@@ -218,10 +240,8 @@ func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 	}
 	ok(t, do(t, n, command.PlaceOrder, "", key, body))
 	p.settled(t, id) // placed, reserved, confirmed, and stock has followed
-	mail.mu.Lock()
-	old := mail.sent[0]
-	mail.held = make(chan func(), 1_000)
-	mail.mu.Unlock()
+	old := mail.first()
+	mail.hold(1_000)
 	cmd, err := decode(command.AmendOrder, id, "a1", []byte(amendTo(far[0]+"=2", far[1]+"=2")), time.Now().UnixMicro())
 	if err != nil {
 		t.Fatal(err)
@@ -232,10 +252,7 @@ func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 	old()
 	(<-mail.held)()
 	answer()
-	mail.mu.Lock()
-	held := mail.held
-	mail.held = nil
-	mail.mu.Unlock()
+	held := mail.goOn()
 	for len(held) > 0 {
 		(<-held)()
 	}

@@ -114,10 +114,7 @@ func TestStockWithAnotherStepOfTheSameVersionIsTold(t *testing.T) {
 	mail.held = make(chan func(), 10_000)
 	n = p.start(dir, shard.Hooks{Deliver: mail.deliver})
 	ok(t, do(t, n, command.CancelOrder, id, "c", `{}`)) // before anything of that is heard
-	mail.mu.Lock()
-	held := mail.held
-	mail.held = nil
-	mail.mu.Unlock()
+	held := mail.goOn()
 	for len(held) > 0 {
 		<-held
 	}

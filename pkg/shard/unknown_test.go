@@ -81,9 +81,7 @@ func unknownAway(t *testing.T, p *platform, n *shard.Node, mail *post) (step fun
 	if causes := p.causes(eventlog.TopicInventory, "X"); len(causes) > 0 {
 		t.Fatalf("stock that does not exist has events: %v", causes)
 	}
-	mail.mu.Lock()
-	defer mail.mu.Unlock()
-	return mail.sent[0]
+	return mail.first()
 }
 
 // A step is refused because its SKU is unknown. The SKU is registered, and the same step comes once more: stock has not
@@ -98,9 +96,7 @@ func TestALateStepOfASKUThatWasUnknownIsTakenBack(t *testing.T) {
 			stock(t, n, "X", 3)
 			want := []string{"command", "command", "saga", "saga"} // registered, received, reserved, released
 			if lost {
-				mail.mu.Lock()
-				mail.held = make(chan func(), 1_000) // and nobody delivers
-				mail.mu.Unlock()
+				mail.hold(1_000)
 				want[3] = "reconciliation"
 			}
 			step()
@@ -158,10 +154,7 @@ func TestADocumentTakesWhatARepeatedStepReserves(t *testing.T) {
 		}
 		return ""
 	})
-	mail.mu.Lock()
-	held := mail.held
-	mail.held = nil
-	mail.mu.Unlock()
+	held := mail.goOn()
 	for len(held) > 0 { // the other step is sent again
 		(<-held)()
 	}

@@ -142,9 +142,7 @@ func TestAnOrderThatIsNotAnsweredIsWritten(t *testing.T) {
 	near, far := apart(t, n)
 	stock(t, n, near, 5)
 	stock(t, n, far, 5)
-	mail.mu.Lock()
-	mail.held = make(chan func(), 1_000)
-	mail.mu.Unlock()
+	mail.hold(1_000)
 	cmd := placing(t, n, "k", orderBody("prepaid", near, far))
 	placed := n.Submit(cmd)
 	late := <-mail.held
@@ -163,10 +161,7 @@ func TestAnOrderThatIsNotAnsweredIsWritten(t *testing.T) {
 	}
 	late() // stock reserves now; its answer is held
 	(<-mail.held)()
-	mail.mu.Lock()
-	held := mail.held
-	mail.held = nil
-	mail.mu.Unlock()
+	held := mail.goOn()
 	for len(held) > 0 {
 		(<-held)()
 	}
@@ -187,9 +182,7 @@ func TestAnOrderIsWrittenBeforeItsShardIsHandedOver(t *testing.T) {
 	near, far := apart(t, n)
 	stock(t, n, near, 5)
 	stock(t, n, far, 5)
-	mail.mu.Lock()
-	mail.held = make(chan func(), 1_000)
-	mail.mu.Unlock()
+	mail.hold(1_000)
 	cmd := placing(t, n, "k", orderBody("prepaid", near, far))
 	placed := n.Submit(cmd)
 	<-mail.held // the step is lost
@@ -198,9 +191,7 @@ func TestAnOrderIsWrittenBeforeItsShardIsHandedOver(t *testing.T) {
 	if types, _ := p.written(cmd.ID); !slices.Equal(types, []string{"order.OrderPlaced"}) {
 		t.Errorf("written: %v", types)
 	}
-	mail.mu.Lock()
-	mail.held = nil
-	mail.mu.Unlock()
+	mail.goOn()
 	n.Acquire(home)
 	if r := ok(t, outcomeOf(t, placed)); r.Order.ID != cmd.ID || r.Order.Status != "reserved" {
 		t.Errorf("the outcome is %+v", r)
@@ -332,15 +323,11 @@ func TestTheKeyOfAnOrderThatIsNotWrittenYetIsKnown(t *testing.T) {
 	stock(t, n, near, 5)
 	stock(t, n, far, 5)
 	awaitFilters(t, n)
-	mail.mu.Lock()
-	mail.held = make(chan func(), 1_000)
-	mail.mu.Unlock()
+	mail.hold(1_000)
 	first := n.Submit(placing(t, n, "k", orderBody("prepaid", near, far)))
 	step := <-mail.held
 	other := n.Submit(placing(t, n, "k", orderBody("prepaid", far)))
-	mail.mu.Lock()
-	mail.held = nil
-	mail.mu.Unlock()
+	mail.goOn()
 	step()
 	placed := ok(t, outcomeOf(t, first)).Order.ID
 	if r := outcomeOf(t, other); r.Code != problem.KeyReused || r.Order == nil || r.Order.ID != placed {
@@ -384,9 +371,7 @@ func TestMoreOrdersAskThanATransactionMayHave(t *testing.T) {
 	const orders = 2*shard.MaxBatchCommands + 1
 	stock(t, n, near, orders)
 	stock(t, n, far, orders)
-	mail.mu.Lock()
-	mail.held = make(chan func(), 100*orders)
-	mail.mu.Unlock()
+	mail.hold(100 * orders)
 	body := orderBody("prepaid", near, far)
 	var futures []*shard.Future
 	for i := range orders {
