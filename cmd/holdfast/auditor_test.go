@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 func TestTheAuditorsSettings(t *testing.T) {
@@ -36,7 +36,7 @@ func TestTheAuditorsSettings(t *testing.T) {
 // The auditor waits for its platform, follows it, and says in /readyz what it has found.
 func TestTheAuditorFollowsAPlatform(t *testing.T) {
 	cfg := logtest.Config(t)
-	listen, admin := freeListen(t), freeListen(t)
+	listen, admin := freeport.Address(t), freeport.Address(t)
 	ctx, stop := context.WithTimeout(t.Context(), logtest.Patience)
 	defer stop()
 	ended := make(chan error, 1)
@@ -88,17 +88,6 @@ func TestTheAuditorFollowsAPlatform(t *testing.T) {
 	}
 }
 
-// freeListen is an address that nobody listens on.
-func freeListen(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // metricsAt are the metrics at an admin port.
 func metricsAt(t *testing.T, ctx context.Context, admin string) string {
 	t.Helper()
@@ -120,7 +109,7 @@ func metricsAt(t *testing.T, ctx context.Context, admin string) string {
 
 // An auditor without Kafka says which brokers are silent.
 func TestTheAuditorWaitsForKafka(t *testing.T) {
-	brokers, listen := freeListen(t), freeListen(t)
+	brokers, listen := freeport.Address(t), freeport.Address(t)
 	ctx, stop := context.WithTimeout(t.Context(), logtest.Patience)
 	defer stop()
 	ended := make(chan error, 1)

@@ -1,22 +1,18 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 func TestImportNDJSONSaysWhatIsInTheWay(t *testing.T) {
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + l.Addr().String()
-	_ = l.Close()
+	nobody := "http://" + freeport.Address(t)
 	api := api(t, "/v1/commands", http.StatusOK, "")
 	noAPI := api[:strings.LastIndexByte(api, ':')] + nobody[strings.LastIndexByte(nobody, ':'):]
 	file := filepath.Join(dir, "commands.ndjson")

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/service"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 // holdfast runs the command line and returns what it printed.
@@ -453,13 +453,8 @@ func TestClosedSetsAreCompleted(t *testing.T) {
 }
 
 func TestImportNeedsTheLog(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	_ = l.Close()
-	_, err = holdfast(t, "import", "online-retail", "none.csv", "--kafka", nobody)
+	nobody := freeport.Address(t)
+	_, err := holdfast(t, "import", "online-retail", "none.csv", "--kafka", nobody)
 	if err == nil || !strings.Contains(err.Error(), nobody) || !strings.Contains(err.Error(), "--kafka") {
 		t.Errorf("without a broker: %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 // oldVariable is the environment variable with the path of a clickhouse-server of 2018, from Debian. It is too old, and
@@ -58,7 +59,7 @@ func startOldServer(t *testing.T) oldServer {
 		}
 	}
 	certificate, key := chdbtest.Certificate(t)
-	dir, ports := t.TempDir(), freePorts(t, 4)
+	dir, ports := t.TempDir(), []string{freeport.Port(t), freeport.Port(t), freeport.Port(t), freeport.Port(t)}
 	config := fmt.Sprintf(oldConfig, ports[0], ports[1], ports[2], ports[3], certificate, key, dir)
 	for name, text := range map[string]string{"config.xml": config, "users.xml": oldUsers} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -95,20 +96,6 @@ func startOldServer(t *testing.T) oldServer {
 	}
 	at := func(i int) string { return net.JoinHostPort("127.0.0.1", ports[i]) }
 	return oldServer{at(0), at(1), at(2), at(3), certificate}
-}
-
-func freePorts(t *testing.T, n int) (ports []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		ports = append(ports, port)
-	}
-	return ports
 }
 
 func listens(port string) bool {

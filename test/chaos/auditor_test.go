@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 // auditor is holdfast verify --follow beside an attack. While processes are killed, transactions hang and steps between
@@ -17,7 +19,7 @@ const auditorGrace = "10s"
 
 func startAuditor(t *testing.T, bin, kafka, prefix string) *auditor {
 	t.Helper()
-	listen := freeAddress(t)
+	listen := freeport.Address(t)
 	a := &auditor{&process{
 		t: t, path: filepath.Join(bin, "holdfast"), httpAddr: listen,
 		args: []string{

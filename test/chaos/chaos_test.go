@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 // backWithin is how long a process may take until it is ready again, on a machine that does much else. A quiet one
@@ -33,7 +35,7 @@ func rounds(few, many int) int {
 
 func TestKillTheEmbeddedPlatform(t *testing.T) {
 	bin := buildPrograms(t)
-	api, kafka := freeAddress(t), freeAddress(t)
+	api, kafka := freeport.Address(t), freeport.Address(t)
 	dir := t.TempDir()
 	p := &process{
 		t:        t,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 const clusterShards = 4
@@ -76,7 +77,7 @@ func newClusterUnder(t *testing.T, layout eventlog.Layout) *cluster {
 // startOrderAPI starts one more replica of order-api.
 func (c *cluster) startOrderAPI() *process {
 	c.log.T.Helper()
-	p := c.startService("order-api", "--data-dir", c.newDataDir(), "--peer-listen", freeAddress(c.log.T))
+	p := c.startService("order-api", "--data-dir", c.newDataDir(), "--peer-listen", freeport.Address(c.log.T))
 	c.orders = append(c.orders, p)
 	return p
 }
@@ -84,7 +85,7 @@ func (c *cluster) startOrderAPI() *process {
 func (c *cluster) startService(name string, args ...string) *process {
 	t := c.log.T
 	t.Helper()
-	listen, admin := freeAddress(t), freeAddress(t)
+	listen, admin := freeport.Address(t), freeport.Address(t)
 	common := []string{
 		"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", c.log.Config.Env, "--listen", listen, "--admin-listen",
 		admin,
@@ -128,7 +129,11 @@ func (c *cluster) awaitShardsShared(t *testing.T) {
 		return all == shards && slices.Min(owned) >= shards/(2*len(c.orders))
 	}
 	waitUntil(t, 4*backWithin, shared, func() string {
-		return fmt.Sprintf("the replicas own %v of %d shards", owned, shards)
+		said := fmt.Sprintf("the replicas own %v of %d shards", owned, shards)
+		for _, p := range c.orders {
+			said += "\n" + p.outputTail()
+		}
+		return said
 	})
 }
 

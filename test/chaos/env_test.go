@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 // A process with another environment would write the same topics beside the writers of the platform. It ends at once,
@@ -19,7 +20,7 @@ func TestASecondEnvironmentOnOneLogIsRefused(t *testing.T) {
 	for _, name := range []string{"order-api", "inventory-projector", "query-api"} {
 		args := []string{
 			"--kafka", strings.Join(log.Config.Seeds, ","), "--topic-prefix", log.Config.TopicPrefix, "--env", "intruder",
-			"--listen", freeAddress(t), "--admin-listen", "off",
+			"--listen", freeport.Address(t), "--admin-listen", "off",
 		}
 		if name != "inventory-projector" {
 			args = append(args, "--data-dir", t.TempDir())

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 const (
@@ -112,14 +113,10 @@ func newPlatform(ctx context.Context, t *testing.T) *platform {
 		t.Fatal(err)
 	}
 	testcontainers.CleanupNetwork(t, p.network)
-	var names []string
 	for name, s := range p.services {
 		if s.containerPort() != "" {
-			names = append(names, name)
+			p.ports[name] = freeport.Port(t) // one that Docker chooses would change when the container is started again
 		}
-	}
-	for n, port := range freePorts(ctx, t, len(names)) {
-		p.ports[names[n]] = port
 	}
 	return p
 }
@@ -141,26 +138,6 @@ func (p *platform) reap(ctx context.Context) {
 	if _, err := p.engine.NetworkPrune(ctx, client.NetworkPruneOptions{Filters: filters}); err != nil {
 		p.t.Fatal(err)
 	}
-}
-
-// freePorts are different ports of this machine that nobody listens on. They stay the same when a container is started
-// again, which those that Docker chooses do not.
-func freePorts(ctx context.Context, t *testing.T, n int) []string {
-	t.Helper()
-	var ports []string
-	for range n {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		_, port, err := net.SplitHostPort(listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports = append(ports, port)
-	}
-	return ports
 }
 
 // address is where this machine reaches a service.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 func TestMain(m *testing.M) { chdbtest.Main(m) }
@@ -113,7 +114,7 @@ func TestProgramsHaveTheRightsThatTheyNeed(t *testing.T) {
 // startSecured starts Apache Kafka on this machine.
 func startSecured(t *testing.T) *secured {
 	t.Helper()
-	s := &secured{t: t, address: freeAddress(t), bin: t.TempDir()}
+	s := &secured{t: t, address: freeport.Address(t), bin: t.TempDir()}
 	if err := buildServices(s.bin); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func startSecured(t *testing.T) *secured {
 	for _, user := range append([]string{admin}, programs...) {
 		users += fmt.Sprintf(" user_%s=%q", user, password)
 	}
-	folder, controller := t.TempDir(), freeAddress(t)
+	folder, controller := t.TempDir(), freeport.Address(t)
 	settings := filepath.Join(folder, "server.properties")
 	text := strings.NewReplacer("ADDRESS", s.address, "CONTROLLER_AT", controller, "FOLDER", folder, "USERS",
 		users).Replace(
@@ -180,17 +181,6 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// freeAddress is a loopback address with a port that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // process runs a command until the test ends. What it says is logged if the test has failed.
 func (s *secured) process(name string, command *exec.Cmd) {
 	s.t.Helper()
@@ -235,7 +225,7 @@ func (s *secured) run(user, program string, args ...string) {
 // start starts a service, waits until it is ready, and returns its URL.
 func (s *secured) start(user, service string, args ...string) string {
 	s.t.Helper()
-	address := freeAddress(s.t)
+	address := freeport.Address(s.t)
 	s.process(service, s.command(user, service, append(args, "--listen", address)...))
 	waitUntil(s.t, patience, func() string {
 		response, err := http.Get("http://" + address + "/readyz")

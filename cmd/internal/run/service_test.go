@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/test/freeport"
 )
 
 // With --check a service reads its settings and reaches the brokers, and starts nothing.
@@ -49,7 +50,7 @@ func TestCheckStartsNothing(t *testing.T) {
 
 // A service that is started before Kafka waits for it, and says so. Told to stop meanwhile, it ends.
 func TestAServiceWaitsForTheBrokers(t *testing.T) {
-	kafkaAt, listen := freeAddress(t), freeAddress(t)
+	kafkaAt, listen := freeport.Address(t), freeport.Address(t)
 	args := []string{"--kafka", kafkaAt, "--listen", listen, "--admin-listen", "off"}
 	started := make(chan struct{})
 	p := Program{Name: "service", Run: func(context.Context, Service) error { close(started); return nil }}
@@ -97,7 +98,7 @@ func TestTheWaitForBrokersIsToldOnce(t *testing.T) {
 	}
 	t.Cleanup(func() { mute.Close() })
 	for _, test := range []struct{ brokers, why string }{
-		{freeAddress(t), "connection refused"},
+		{freeport.Address(t), "connection refused"},
 		{mute.Addr().String(), "no answer"},
 	} {
 		var told strings.Builder
@@ -125,16 +126,6 @@ func TestTheWaitForBrokersIsToldOnce(t *testing.T) {
 			t.Errorf("it was told: %s", text)
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	reserved, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reserved.Close()
-	return reserved.Addr().String()
 }
 
 // awaitAnswer waits until a path is answered with a status and a text.
