@@ -45,8 +45,8 @@ dev: build ## Run the whole platform in one process (ARGS='--shards 3')
 
 .PHONY: test
 test: build ## Unit, property and embedded-broker tests
-	@# Those that kill processes run alone: they measure how soon these are back.
-	go test -timeout 15m $$(go list ./... | grep -v /test/chaos)
+	@# Those that kill processes run alone: they measure how soon these are back. Tests that are parallel wait, and hardly compute.
+	go test -parallel 6 -timeout 15m $$(go list ./... | grep -v /test/chaos)
 	go test -timeout 10m ./test/chaos
 	cd bench/peers && go test ./report
 
@@ -65,7 +65,7 @@ fuzz: ## Feed every decoder what it does not expect (FUZZTIME=10s each)
 .PHONY: test-kafka
 test-kafka: build kafka-up ## Integration tests against Apache Kafka (SKIP='analytics verify' leaves packages out, SKIP_CHAOS=NeverRead attacks)
 	@status=0; export HOLDFAST_TEST_KAFKA=127.0.0.1:19092; \
-	go test -count=1 -p 1 -timeout 15m $(filter-out $(patsubst %,./pkg/%/...,$(SKIP)),$(KAFKA_TESTS)) && \
+	go test -count=1 -p 1 -parallel 6 -timeout 15m $(filter-out $(patsubst %,./pkg/%/...,$(SKIP)),$(KAFKA_TESTS)) && \
 	$(CHAOS) -timeout 15m -skip 'Embedded$(addprefix |,$(SKIP_CHAOS))' || status=$$?; \
 	scripts/kafka.sh down; exit $$status
 

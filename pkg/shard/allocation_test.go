@@ -32,6 +32,7 @@ func committed(t *testing.T, n *shard.Node, sku string) string {
 // TestAllocationRulesReachStockWhereverItLives: SKUs of many shards follow an order's rule, each by itself, also
 // when a backorder is filled after a restart.
 func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		shards int32
 		hooks  shard.Hooks

@@ -266,6 +266,7 @@ func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 // Whatever happens to the messages, an order has what its client was told last, stock agrees, and nothing is oversold:
 // accepted amendments add up, and declined ones leave nothing behind.
 func TestAmendmentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, 4)
 	nodes := []*shard.Node{
 		p.start(t.TempDir(), shard.Hooks{Deliver: unreliable(4)}),

@@ -12,6 +12,7 @@ import (
 // TestBackordersAreFilledFirstInFirstOut: received goods go to the waiting orders, first come, first served. Every
 // order is told, whichever shard it is in and whatever happens to the messages.
 func TestBackordersAreFilledFirstInFirstOut(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		shards int32
 		hooks  shard.Hooks

@@ -17,6 +17,7 @@ import (
 )
 
 func TestAnUndecodableEventStopsTheShardAndSaysWhere(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, 1)
 	client, err := eventlog.Open(p.log)
 	if err != nil {
@@ -53,6 +54,7 @@ func TestAnUndecodableEventStopsTheShardAndSaysWhere(t *testing.T) {
 }
 
 func TestAnUnpaidOrderExpires(t *testing.T) {
+	t.Parallel()
 	for _, shards := range []int32{1, 4} {
 		p := newPlatform(t, shards)
 		n := p.start(t.TempDir(), shard.Hooks{})
@@ -140,6 +142,7 @@ func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 // TestAnOwnerStopsAtARecordOfAnother: whether commands come to its partition or not, it writes nothing behind a record
 // that it did not write, and says which one it is.
 func TestAnOwnerStopsAtARecordOfAnother(t *testing.T) {
+	t.Parallel()
 	for name, busy := range map[string]bool{"busy": true, "idle": false} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t, 1)

@@ -21,6 +21,7 @@ import (
 
 // A replica that cannot serve leaves its shards to one that can, and takes shards again once it can.
 func TestAReplicaThatCannotServeLeavesItsShardsToAnother(t *testing.T) {
+	t.Parallel()
 	p, clock, registry := newPlatform(t, 2), &setClock{}, prometheus.NewRegistry()
 	clock.set(40 * time.Minute)
 	unable := p.startAs(shard.Config{
@@ -49,6 +50,7 @@ func TestAReplicaThatCannotServeLeavesItsShardsToAnother(t *testing.T) {
 
 // A replica whose checkpoints do not reach a deleted start of the log leaves the shards to one whose checkpoints do.
 func TestAReplicaBehindADeletedStartLeavesItsShardsToAnother(t *testing.T) {
+	t.Parallel()
 	p, dir := newPlatform(t, 2), t.TempDir()
 	able := p.start(dir, shard.Hooks{})
 	skus := []string{"A", "B", "C", "D", "E", "F", "G", "H"} // some of each shard
@@ -85,6 +87,7 @@ func TestAReplicaBehindADeletedStartLeavesItsShardsToAnother(t *testing.T) {
 
 // Where no replica can serve a shard, offering it once is enough: each time moves the healthy shards too.
 func TestAShardThatNobodyCanServeIsNotOfferedAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, 2)
 	n := p.start(t.TempDir(), shard.Hooks{})
 	stock(t, n, "A", 1) // nothing is in the other shard

@@ -150,6 +150,7 @@ func TestARefusalBindsACommandThatWaits(t *testing.T) {
 
 // Where no owner comes, commands wait for a while, and later ones not at all.
 func TestCommandsDoNotWaitForEver(t *testing.T) {
+	t.Parallel()
 	p, g := newPlatform(t, 2), &gate{}
 	nodes := startReplicas(p, g, 2)
 	leaver, stayer := nodes[0], nodes[1]

@@ -42,6 +42,7 @@ func awaitNotReady(t *testing.T, n *shard.Node, says string) (err error) {
 
 // A commit that hangs is told after five seconds, for its shard alone.
 func TestAReplicaWhoseCommitHangsIsNotReady(t *testing.T) {
+	t.Parallel()
 	p, cluster := onCluster(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})
 	eventually(t, func() string { return text(n.Ready()) })
@@ -77,6 +78,7 @@ func TestAReplicaWhoseCommitHangsIsNotReady(t *testing.T) {
 
 // An idle replica writes nothing for a minute. It says all the same that no broker is there.
 func TestAReplicaWithoutBrokersIsNotReady(t *testing.T) {
+	t.Parallel()
 	p, cluster := onCluster(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})
 	eventually(t, func() string { return text(n.Ready()) })

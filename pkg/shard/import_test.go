@@ -124,6 +124,7 @@ func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 
 // Whatever happens to the messages: accepted documents have consumed their stock, the others nothing.
 func TestPastDocumentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, 4)
 	nodes := p.replicas(unreliable)
 	skus := []string{"A", "B", "C", "D", "E"}

@@ -70,6 +70,7 @@ func untilExpired(t *testing.T, n *shard.Node, placed time.Time, key string) (or
 
 // A started payment moves the deadline: the timer that was set for the old one does nothing.
 func TestAStartedPaymentKeepsTheOrder(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})
 	for _, sku := range []string{"A", "B", "C"} {
@@ -167,6 +168,7 @@ func TestAnAmendmentThatNobodyPaysGivesTheStockBack(t *testing.T) {
 // An order that loses its money after it was confirmed does not ship, and gives its stock back at its deadline: all of
 // it, or what has not shipped. It is so after a restart, too.
 func TestLostCoverGivesTheStockBack(t *testing.T) {
+	t.Parallel()
 	for _, shards := range []int32{1, 4} {
 		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
 			p := newPlatform(t, shards)

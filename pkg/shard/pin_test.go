@@ -49,6 +49,7 @@ func (p *platform) orders() int64 {
 // A pin without an owner of each shard says so instead of waiting for ever. One whose maker is gone keeps nobody
 // waiting.
 func TestAPinNeedsEveryShard(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, 2)
 	r := p.replica(t.TempDir())
 	stock(t, r.Node(), "sku-0", 1)

@@ -28,6 +28,7 @@ const (
 // every phase, while clients write through both. Whoever announces later must have fenced the other for good: no
 // announcement and no heartbeat of a former owner follows, and no event is decided from its state.
 func TestAcquireRace(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t, racedShards)
 	rounds := 1_000/racedShards + 1
 	if testing.Short() || os.Getenv("HOLDFAST_TEST_KAFKA") != "" {

@@ -152,6 +152,7 @@ func unreliable(seed uint64) func(send func()) {
 }
 
 func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
+	t.Parallel()
 	t.Run("orders by their keys", func(t *testing.T) { loseRepeatAndReorder(t, newPlatform(t, 4)) })
 	t.Run("orders with their goods", func(t *testing.T) { loseRepeatAndReorder(t, newPlatformWithGoods(t, 4)) })
 }

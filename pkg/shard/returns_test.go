@@ -11,6 +11,7 @@ import (
 
 // TestReturnsComeBackToStock: resellable goods can be sold again, damaged ones are kept apart, and the money is due.
 func TestReturnsComeBackToStock(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		shards int32
 		hooks  shard.Hooks
