@@ -101,6 +101,16 @@ var writeCauses = []Alert{
 		remedy:  "Its log says why it does not follow: a disk that is full or slow, or too little CPU.",
 	},
 	{
+		Name: "HoldfastNoStandby", Severity: ticket, For: "30m",
+		Expr:    "max by (shard) (holdfast_shard_standby_current) == 0",
+		Summary: "No replica could take shard {{ $labels.shard }} over at once",
+		seen:    "There are several replicas, and for half an hour none but the owner has had a current checkpoint of a shard.",
+		means: "Should its owner fail, another replica reads the shard's log before it serves the shard: minutes, where that " +
+			"is long.",
+		remedy: "After replicas were lost, others build checkpoints from the log, which takes its time. Otherwise their logs " +
+			"say why they do not follow the shard.",
+	},
+	{
 		Name: "HoldfastClockSkew", Severity: ticket, For: "5m",
 		Expr:    "abs(holdfast_shard_clock_skew_seconds) > 5",
 		Summary: "The clock of {{ $labels.instance }} is {{ $value }} s from the brokers'",
@@ -208,6 +218,7 @@ var causeTests = map[string][3]string{
 	"HoldfastCommitStalled":     {"0+60x180", "50x180", `holdfast_shard_last_commit_age_seconds{shard="1"}`},
 	"HoldfastOrdersUnsettled":   {"0+60x180", "0x180", `holdfast_shard_oldest_unsettled_seconds{shard="1"}`},
 	"HoldfastStandbyBehind":     {"0+60x180", "3x180", `holdfast_shard_standby_lag_seconds{shard="1"}`},
+	"HoldfastNoStandby":         {"0x180", "1x180", `holdfast_shard_standby_current{shard="1"}`},
 	"HoldfastClockSkew":         {"-6x180", "0.1x180", `holdfast_shard_clock_skew_seconds{shard="1"}`},
 	"HoldfastReconciled":        {"0+1x180", "3x180", `holdfast_shard_reconciled_total`},
 	"HoldfastCheckpointDamaged": {"0+1x180", "3x180", `holdfast_shard_checkpoints_damaged_total`},

@@ -68,6 +68,8 @@ var dashboards = []dashboard{
 			Queries: quantiles("holdfast_shard_acquire_seconds", "phase, ", "{{phase}}")},
 		{Title: "Standbys: how far behind", Unit: "s",
 			Queries: gauge("holdfast_shard_standby_lag_seconds", "shard {{shard}} at {{instance}}")},
+		{Title: "Current standbys of each shard", Unit: "short", Help: "Other replicas that could take it over at once.",
+			Queries: gauge("sum by (shard) (holdfast_shard_standby_current)", "shard {{shard}}")},
 		{Title: "Clocks against the brokers'", Unit: "s",
 			Queries: gauge("holdfast_shard_clock_skew_seconds", "{{instance}} shard {{shard}}")},
 		{Title: "Memory", Unit: "bytes", Queries: gauge("process_resident_memory_bytes", "{{job}} {{instance}}")},

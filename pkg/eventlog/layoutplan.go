@@ -237,7 +237,12 @@ func (c *Client) describeGroup(ctx context.Context, name string) (kadm.Described
 }
 
 // GroupMember is a replica that is in a group.
-type GroupMember struct{ Replica, Host string }
+type GroupMember struct {
+	Replica, Host string
+	// TellsStandbys: its group tells which standbys to keep, and gives no shard to a replica that has to read its log
+	// while another one need not.
+	TellsStandbys bool
+}
 
 // Replicas are the members of the group of a generation.
 func (c *Client) Replicas(ctx context.Context, generation uint32) ([]GroupMember, error) {
@@ -251,7 +256,9 @@ func (c *Client) Replicas(ctx context.Context, generation uint32) ([]GroupMember
 	}
 	var members []GroupMember
 	for _, m := range groups[name].Members {
-		member := GroupMember{Replica: m.MemberID, Host: m.ClientHost}
+		member := GroupMember{
+			Replica: m.MemberID, Host: m.ClientHost, TellsStandbys: groups[name].Protocol == standbyProtocol,
+		}
 		if m.InstanceID != nil {
 			member.Replica = *m.InstanceID
 		}

@@ -41,6 +41,11 @@ type OwnershipOptions struct {
 	Replica string
 	// Later leaves joining to Rejoin. Until then it is as after Leave.
 	Later bool
+	// Standbys is how many other replicas keep a standby of each shard; 0: this one keeps none. The settings of the
+	// member that leads the group count. Checkpoints is asked what this replica has whenever the group is to assign; it
+	// must not wait. nil: the group assigns shards without regard to that.
+	Standbys    int
+	Checkpoints func() Checkpoints
 }
 
 func (o OwnershipOptions) withDefaults() OwnershipOptions {
@@ -85,6 +90,9 @@ type Ownership struct {
 	owned   map[int32]bool
 	queue   []OwnershipEvent // events not received yet, in order; at most two for each change of the group
 	arrived chan struct{}    // capacity 1: the queue is not empty
+	// standbys are those to keep, and changed says that they, or owned, have changed. It has the capacity 1.
+	standbys Standbys
+	changed  chan struct{}
 
 	events  chan OwnershipEvent
 	stop    chan struct{}
@@ -104,7 +112,8 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 	}
 	o := &Ownership{
 		cfg: cfg.withDefaults(), opts: opts, owned: make(map[int32]bool), arrived: make(chan struct{}, 1),
-		events: make(chan OwnershipEvent), stop: make(chan struct{}), stopped: make(chan struct{}),
+		changed: make(chan struct{}, 1),
+		events:  make(chan OwnershipEvent), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	o.group, o.replica, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.Replica, opts.ShardCount
 	o.topic = o.cfg.clusterTopic(opts.Topic)
@@ -128,7 +137,7 @@ func (o *Ownership) join() error {
 	kafka, err := o.cfg.newClient("ownership-"+o.opts.Group, append(named,
 		kgo.ConsumerGroup(o.group),
 		kgo.ConsumeTopics(o.topic),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.Balancers(o.balancers()...),
 		kgo.HeartbeatInterval(o.opts.Heartbeat),
 		kgo.SessionTimeout(o.opts.SessionTimeout),
 		kgo.RebalanceTimeout(o.opts.SessionTimeout),
@@ -171,6 +180,7 @@ func (o *Ownership) note(shards []int32, owned bool) {
 	case o.arrived <- struct{}{}:
 	default:
 	}
+	o.signalChange()
 }
 
 // deliver sends the queued events to the receiver of Events.

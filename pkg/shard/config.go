@@ -46,6 +46,9 @@ const (
 	healthyAfter     = 10 * time.Second
 )
 
+// DefaultStandbys of each shard: one can fail, or be replaced, while the shard's owner does.
+const DefaultStandbys = 2
+
 // DecodeFunc turns a command's JSON into its typed form, for commands that another replica handed over, or whose order
 // has another ID than they name. Its error is the sender's bug or a version skew: the sender validated the same bytes.
 type DecodeFunc func(typ, id, key string, body []byte, receivedAtMicros int64) (*Command, error)
@@ -73,6 +76,9 @@ type Config struct {
 	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log, so that acquiring one
 	// means reading what came since. 0: never; acquiring a shard that this replica never had means reading all of its log.
 	StandbyEvery time.Duration
+	// Standbys is how many other replicas keep such a checkpoint of each shard, where there are as many; 0:
+	// DefaultStandbys. The replica that leads the group of replicas decides for all.
+	Standbys int
 	// MaxQueueWait is how long a command may have to wait for its shard; one that would wait longer is refused at once. 0:
 	// however long. Commands on streams are never refused for that.
 	MaxQueueWait time.Duration

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
@@ -127,9 +128,15 @@ const HandOverWait = handOverWait
 // UnknownKeys are the shards of which this replica does not know which keys have placed orders.
 func (n *Node) UnknownKeys() (shards []int32) {
 	for shard := range n.layout.ShardCount {
-		if n.filters.of(shard) == nil {
+		if n.filterOf(shard) == nil {
 			shards = append(shards, shard)
 		}
 	}
 	return shards
+}
+
+// MayHaveKey reports whether a shard may have an order of the key, as far as this replica knows; known: it knows.
+func (n *Node) MayHaveKey(shard int32, key string) (may, known bool) {
+	filter := n.filterOf(shard)
+	return filter != nil && filter.MayHave(orderid.Prefix(orderid.DefaultTenant, key)), filter != nil
 }

@@ -68,6 +68,12 @@ func Start(ctx context.Context, cfg Config) (*Replica, error) {
 	if cfg.StandbyEvery < 0 {
 		return nil, fmt.Errorf("a standby cannot follow the log every %s; 0 turns standbys off", cfg.StandbyEvery)
 	}
+	if cfg.Standbys < 0 {
+		return nil, fmt.Errorf("a shard cannot have %d standbys; a StandbyEvery of 0 turns standbys off", cfg.Standbys)
+	}
+	if cfg.Standbys == 0 {
+		cfg.Standbys = DefaultStandbys
+	}
 	if cfg.MaxClockSkew < 0 {
 		return nil, fmt.Errorf("clocks cannot be %s apart; 0 does not compare them", cfg.MaxClockSkew)
 	}
@@ -278,7 +284,6 @@ func (r *Replica) prepare(ctx context.Context, layout eventlog.Layout) error {
 	if err != nil {
 		return err
 	}
-	next.ahead = true
 	if err := next.join(ctx, false); err != nil {
 		return err
 	}
@@ -319,14 +324,17 @@ func (r *Replica) report(ctx context.Context) error {
 		})
 }
 
-// prepared is how many records of the log the checkpoints have still to read, and whether each has been at the log's
-// end once. Without standbys there is nothing to prepare.
+// prepared is how many records of the log the checkpoints have still to read that this replica is to have, and whether
+// each has been at the log's end once. Without standbys there is nothing to prepare.
 func (n *Node) prepared() (lag int64, ready bool) {
 	ready = n.group.Joined()
 	if n.cfg.StandbyEvery == 0 {
 		return 0, ready
 	}
 	for shard := range n.layout.ShardCount {
+		if !n.keeps(shard) {
+			continue
+		}
 		if of := n.standbyLags[shard].Load(); of >= 0 {
 			lag += of
 			continue

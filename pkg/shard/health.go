@@ -133,8 +133,13 @@ func (*UnservedError) Partial() {}
 
 // watchHealth looks whether each shard is served, until ctx ends.
 func (n *Node) watchHealth(ctx context.Context) {
+	var saved time.Time
 	for backoff.Sleep(ctx, healthEvery) == nil {
 		n.checkShards(ctx)
+		if time.Since(saved) >= saveCurrencyEvery {
+			n.saveCurrency()
+			saved = time.Now()
+		}
 	}
 }
 
@@ -189,8 +194,12 @@ func (n *Node) noteHealth(shard int32, owner string, err error) {
 	n.metrics.served.WithLabelValues(label).Set(gauge(err == nil))
 	n.metrics.serving.WithLabelValues(label).Set(gauge(here))
 	n.metrics.noteRunner(label, n.runners[shard].Load())
-	n.metrics.noteStandby(label, n.standbyCurrent[shard].Load())
+	told := n.group.Standbys()
+	n.metrics.noteStandby(label, n.standbyCurrent[shard].Load(), told.All || len(told.Shards) > 0)
 	h := &n.health[shard]
+	if here {
+		n.current.note(shard, time.Now())
+	}
 	h.note(owner, err)
 	switch line := h.toTell(); {
 	case line == "":

@@ -152,3 +152,8 @@ func (h peerHandler) QueryAnswer(resp *peerv1.OrderQueryResponse) { h.node.deliv
 
 // Dropped counts a message that found no room on its way to a peer.
 func (h peerHandler) Dropped() { h.node.metrics.dropped.WithLabelValues(queueOfPeer).Inc() }
+
+// OrderKeys implements peer.Handler.
+func (h peerHandler) OrderKeys(req *peerv1.OrderKeysRequest, send func(*peerv1.OrderKeysResponse) error) error {
+	return h.node.sendKeys(req, send)
+}

@@ -23,6 +23,7 @@ type metrics struct {
 	ownedShards                      prometheus.Gauge
 	generation, layoutShards         prometheus.Gauge
 	standbyLag, standbyAge           *prometheus.GaugeVec // by shard
+	standbyCurrent                   *prometheus.GaugeVec // by shard
 	queued, unsettledAge, clockSkew  *prometheus.GaugeVec // by shard
 	served, serving, commitAge       *prometheus.GaugeVec // by shard
 }
@@ -110,6 +111,11 @@ func newMetrics(reg prometheus.Registerer, commandTypes []string) (*metrics, err
 			Name: "holdfast_shard_standby_lag_seconds",
 			Help: "How long ago the checkpoint of a shard that another replica serves last had all of the log.",
 		}, []string{"shard"}),
+		standbyCurrent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_standby_current",
+			Help: "Whether this replica keeps a checkpoint of a shard that another replica serves, and could take it over at " +
+				"once: 1 or 0. Only of a replica that is to keep some.",
+		}, []string{"shard"}),
 		queued: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "holdfast_shard_queue_inputs",
 			Help: "Commands and messages of other shards that wait to be decided by a shard of this replica.",
@@ -159,7 +165,7 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.commands, m.decideSeconds, m.commitSeconds, m.batchEvents, m.handOverSeconds, m.acquireSeconds,
-		m.standbyAge, m.queued, m.unsettledAge, m.resends, m.stepsSent, m.writtenUnanswered, m.released,
+		m.standbyAge, m.standbyCurrent, m.queued, m.unsettledAge, m.resends, m.stepsSent, m.writtenUnanswered, m.released,
 		m.refusedLate, m.reconciled, m.refusedFull,
 		m.refusedBound, m.keysLookedUp, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
 		m.served, m.serving, m.commitAge, m.ownedShards, m.generation, m.layoutShards,
@@ -186,11 +192,16 @@ func (m *metrics) noteRunner(label string, r *runner) {
 }
 
 // noteStandby tells when the standby of a shard last had all of the log, in Unix nanoseconds; 0: there is none that
-// had.
-func (m *metrics) noteStandby(label string, current int64) {
+// had. keepsAny: this replica is to keep standbys, of this shard or others.
+func (m *metrics) noteStandby(label string, current int64, keepsAny bool) {
 	if current == 0 {
 		m.standbyAge.DeleteLabelValues(label)
-		return
+	} else {
+		m.standbyAge.WithLabelValues(label).Set(sinceNanos(time.Now(), current).Seconds())
 	}
-	m.standbyAge.WithLabelValues(label).Set(sinceNanos(time.Now(), current).Seconds())
+	if keepsAny {
+		m.standbyCurrent.WithLabelValues(label).Set(gauge(current != 0))
+	} else {
+		m.standbyCurrent.DeleteLabelValues(label)
+	}
 }

@@ -32,10 +32,10 @@ type Node struct {
 	done    sync.WaitGroup
 	// preparing: the layout does not count yet, and the former generation uses its checkpoints.
 	preparing atomic.Bool
-	// ahead: it was made for a layout that is planned, and its standbys do not wait to be acquired first.
-	ahead bool
-	// catchingUp: it has not joined the others yet, because it reads what its checkpoints lack.
+	// catchingUp: it takes no shards yet, because it reads what its checkpoints lack.
 	catchingUp atomic.Bool
+	// readsAll: it keeps standbys of all shards, before it joins a group that tells nothing of standbys.
+	readsAll atomic.Bool
 	// formerLeft has the wait for the replicas to leave the former generation.
 	formerLeft sync.Once
 	// pinned has what holds the runners, by the ID of the pin; mu must be locked.
@@ -45,14 +45,14 @@ type Node struct {
 
 	mu       sync.Mutex
 	owned    map[int32]*ownership
-	standbys map[int32]*ownership // of shards that are not owned
+	standbys map[int32]*ownership // of shards that are not owned: what keeps, or forgets, their checkpoints
 	closing  bool
 	runners  []atomic.Pointer[runner] // by shard; nil: not serving here
 	// acquiring has, by shard, the runner that is being made for it and takes messages already.
 	acquiring []atomic.Pointer[runner]
 	faults    map[int32]error // shards that cannot be served until somebody repairs them
 	refusals  []*refusals     // by shard
-	filters   shardFilters    // by shard
+	filters   []shardFilters  // by shard
 	// handOvers have, by shard, the commands that wait for its next owner.
 	handOvers []*handOver
 	clocks    []*shardClock // by shard
@@ -62,6 +62,8 @@ type Node struct {
 
 	// standbyLags are, by shard, how many records the standby has to read; -1: it has not caught up once.
 	standbyLags []atomic.Int64
+	// current is when the checkpoints were at the log's end.
+	current *currency
 	// standbyCurrent is, by shard, when its standby last had all of the log, in Unix nanoseconds; 0: it never had.
 	standbyCurrent []atomic.Int64
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
@@ -76,8 +78,8 @@ type Node struct {
 	leavingEnded chan struct{}
 }
 
-// newNode prepares the write side under a layout: it follows what the owners announce, keeps checkpoints of all shards,
-// and is a member of the generation's group, but serves nothing until serve.
+// newNode prepares the write side under a layout: it follows what the owners announce, keeps the checkpoints
+// that the generation's group tells it to, and is a member of that group, but serves nothing until serve.
 func newNode(p process, layout eventlog.Layout, former []eventlog.Layout) (*Node, error) {
 	var before eventlog.Layout
 	if len(former) > 0 {
@@ -97,8 +99,9 @@ func newNode(p process, layout eventlog.Layout, former []eventlog.Layout) (*Node
 	for shard := range n.standbyLags {
 		n.standbyLags[shard].Store(-1)
 	}
+	n.current = loadCurrency(p.cfg.DataDir, layout, p.log)
 	n.hearing = newHearing(layout)
-	n.filters = make(shardFilters, layout.ShardCount)
+	n.filters = make([]shardFilters, layout.ShardCount)
 	n.refusals = make([]*refusals, max(layout.ShardCount, before.ShardCount))
 	for shard := range n.refusals {
 		n.refusals[shard] = newRefusals()
@@ -124,6 +127,7 @@ func (n *Node) join(ctx context.Context, later bool) error {
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount, Replica: n.replica,
 		Group: eventlog.ShardGroup(n.layout.Generation), Later: later,
+		Standbys: n.standbyCount(), Checkpoints: n.checkpoints,
 	})
 	if err != nil {
 		return err
@@ -132,9 +136,7 @@ func (n *Node) join(ctx context.Context, later bool) error {
 	n.run, n.cancel = run, cancel
 	n.done.Go(func() { n.hearing.run(run) })
 	n.done.Go(func() { n.owners.follow(run, n.client, n.log) })
-	if !later {
-		n.startStandbys(n.ahead)
-	}
+	n.done.Go(func() { n.followGroupStandbys(run) })
 	return nil
 }
 
@@ -155,6 +157,7 @@ func (n *Node) serve() {
 	n.done.Go(func() { n.followGroup(run) })
 	n.done.Go(func() { n.watchHealth(run) })
 	n.done.Go(func() { n.watchBrokers(run) })
+	n.done.Go(func() { n.followKeys(run) })
 	leaving, stopLeaving := context.WithCancel(run)
 	n.stopLeaving, n.leavingEnded = stopLeaving, make(chan struct{})
 	ended := n.leavingEnded
@@ -202,6 +205,7 @@ func (n *Node) close(ctx context.Context) error {
 		standby.cancel()
 	}
 	n.mu.Unlock()
+	n.saveCurrency()
 	n.stopLeaving()
 	<-n.leavingEnded // it must not join again after this
 	n.releaseAll(ctx, n.endCommits)

@@ -10,11 +10,21 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard/internal/logonce"
 )
 
-// ownership lasts from when the group assigns a shard to this replica to when it revokes it. A standby has one too, for
-// the time in between.
+// ownership lasts from when the group assigns a shard to this replica to when it revokes it. A shard that is not owned
+// has one too, for whatever uses its checkpoint meanwhile.
 type ownership struct {
 	cancel  context.CancelFunc
 	stopped chan struct{}
+	// keeps, of one that is no ownership: a standby is kept. Otherwise its checkpoint is about to be forgotten.
+	keeps bool
+}
+
+// end ends it and waits until its checkpoint is closed. nil is none.
+func (o *ownership) end() {
+	if o != nil {
+		o.cancel()
+		<-o.stopped
+	}
 }
 
 // followGroup acquires and releases shards as the group says.
@@ -40,18 +50,18 @@ func (n *Node) beginOwnership(ctx context.Context, shard int32) {
 	o := &ownership{cancel: cancel, stopped: make(chan struct{})}
 	n.owned[shard] = o
 	n.done.Go(func() {
-		for _, other := range []*ownership{before, standby} {
-			if other != nil {
-				other.cancel()
-				<-other.stopped
-			}
-		}
+		before.end()
+		standby.end()
 		n.formerLeft.Do(func() { n.awaitFormer(owned) })
 		n.own(owned, shard)
 		close(o.stopped)
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if n.owned[shard] == o && n.faults[shard] == nil {
+		if n.owned[shard] != o {
+			return
+		}
+		delete(n.owned, shard)
+		if n.faults[shard] == nil {
 			n.startStandby(ctx, shard, false)
 		}
 	})
@@ -121,8 +131,9 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 	n.handOvers[shard].hasOwner()
 	stop := context.AfterFunc(ctx, func() { close(r.stop) })
 	defer stop()
-	defer n.filters.publish(shard, r.state.store, true)()
+	defer n.filters[shard].publish(r.state.store, true)()
 	err = r.serve()
+	n.current.note(shard, time.Now())
 	n.runners[shard].CompareAndSwap(r, nil)
 	n.peers.SetServing(shard, false)
 	r.release()

@@ -3,6 +3,8 @@ package shard
 import (
 	"sync/atomic"
 
+	"github.com/google/uuid"
+
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -14,10 +16,11 @@ import (
 // A key that comes again with another body may name another order, because the ID of an order depends on its first SKU;
 // and an order of a former generation of the layout, or a past document, has the ID of its key alone. The command's
 // shard looks among its own orders, which is exact (orderOfKey). Before it gets the command, the replica that took it
-// looks whether the key may have placed an order in any other shard (shardsThatPlaced), in the filters of the
-// checkpoints that it has of all shards, and asks the owners of those first. So a key that no other shard knows costs
-// no message. A filter of a shard that another replica serves is as old as its standby's last round: within that time
-// the same key can place a second order, if its body has another first SKU. holdfast verify and the auditor find it.
+// looks whether the key may have placed an order in any other shard (shardsThatPlaced), in the filters that it has of
+// all shards, and asks the owners of those first. So a key that no other shard knows costs no message. The filter of a
+// shard that another replica serves is as old as its standby's last round, or, without a standby, as the owner's last
+// answer (orderkeys.go): within that time the same key can place a second order, if its body has another first SKU.
+// holdfast verify and the auditor find it.
 //
 // An order of a former generation is always found. Nobody places orders by their keys any more, so a filter that has
 // all of that generation knows (knowsFormer), and where there is none, the owner is asked.
@@ -25,29 +28,36 @@ import (
 // A client that knows an order's key and not its ID names it by the ID of the key alone, as lines of a file do. Then
 // each shard that may have the order is handed the command, until one has it (shardsThatMayHave).
 
-// shardFilter is the filter of a shard's checkpoint in this replica.
+// shardFilter is the filter of a shard's orders in this replica.
 type shardFilter struct {
 	*checkpoint.OrderFilter
-	// serves: this replica serves the shard; otherwise it is a standby's.
+	// serves: it is the owner's, this replica's or the one that has told it. Otherwise it is a standby's.
 	serves bool
+	// id tells it from other filters of the shard.
+	id uuid.UUID
 }
 
-// shardFilters are those of all shards; nil: there is no checkpoint.
-type shardFilters []atomic.Pointer[shardFilter]
+// shardFilters are those of one shard.
+type shardFilters struct {
+	here atomic.Pointer[shardFilter] // of the checkpoint; nil: there is none
+	told atomic.Pointer[shardFilter] // of what the owner has told; nil: it need not, or has not
+}
 
-// of is the filter of a shard, once it has all orders; nil: there is none.
-func (f shardFilters) of(shard int32) *shardFilter {
-	if filter := f[shard].Load(); filter != nil && filter.Complete() {
-		return filter
+// filterOf is the filter of a shard, once it has all orders; nil: there is none.
+func (n *Node) filterOf(shard int32) *shardFilter {
+	for _, filter := range []*shardFilter{n.filters[shard].here.Load(), n.filters[shard].told.Load()} {
+		if filter != nil && filter.Complete() {
+			return filter
+		}
 	}
 	return nil
 }
 
 // publish has commands ask the filter, until the function that it returns is called.
-func (f shardFilters) publish(shard int32, store *checkpoint.Store, serves bool) (withdraw func()) {
-	filter := &shardFilter{store.Filter(), serves}
-	f[shard].Store(filter)
-	return func() { f[shard].CompareAndSwap(filter, nil) }
+func (f *shardFilters) publish(store *checkpoint.Store, serves bool) (withdraw func()) {
+	filter := &shardFilter{store.Filter(), serves, uuid.New()}
+	f.here.Store(filter)
+	return func() { f.here.CompareAndSwap(filter, nil) }
 }
 
 // shardsToAsk are orders, one in each shard that is asked before a command is submitted; none: it goes to its own
@@ -70,7 +80,7 @@ func (n *Node) shardsThatPlaced(cmd *Command) (ids []string) {
 	own, prefix := n.ShardOf(cmd.ID), orderid.KeyOf(cmd.ID)
 	former := n.ShardOf(orderid.ByKey(orderid.DefaultTenant, cmd.Key))
 	for shard := range n.layout.ShardCount {
-		filter := n.filters.of(shard)
+		filter := n.filterOf(shard)
 		// Of a shard without a filter only an order of a former generation matters: any other would be another request.
 		unknown := shard == former && n.layout.OrdersByKeyBefore() && !n.knowsFormer(shard, filter)
 		if shard != own && (unknown || filter != nil && filter.MayHave(prefix)) {
@@ -87,7 +97,7 @@ func (n *Node) shardsThatMayHave(id string) (ids []string) {
 	home, prefix := n.ShardOf(id), orderid.KeyOf(id)
 	var others []string
 	for shard := range n.layout.ShardCount {
-		candidate, filter := id, n.filters.of(shard)
+		candidate, filter := id, n.filterOf(shard)
 		if shard != home {
 			candidate = orderid.In(prefix, shard, n.layout.PartitionCount)
 		}

@@ -3,39 +3,116 @@ package shard
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 	"github.com/holdfast/holdfast/pkg/shard/internal/logonce"
 )
 
 // standbyCached entries of each kind stay in a standby's memory. Nobody waits for it.
 const standbyCached = 5_000
 
-// startStandby begins to keep the checkpoint of a shard that another replica serves, until this one acquires it. mu
-// must be locked. atOnce: it does not wait to be acquired first.
+// forgetAfter is how long the checkpoint of a shard stays that this replica neither owns nor keeps a standby of: the
+// group may want it again soon.
+const forgetAfter = 10 * time.Minute
+
+// followGroupStandbys keeps the standbys that the group tells this replica to keep, until ctx ends. It tells the group
+// when those that it waits for are current.
+func (n *Node) followGroupStandbys(ctx context.Context) {
+	poll := time.NewTicker(catchUpPoll)
+	defer poll.Stop()
+	var told time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.group.Changed():
+			told = time.Now()
+			n.keepStandbys()
+		case <-poll.C:
+			if n.reportDue(time.Since(told)) {
+				n.group.Report()
+			}
+		}
+	}
+}
+
+// reportAfter is how long a replica waits for all the standbys that the group waits for, once some are current.
+const reportAfter = time.Minute
+
+// reportDue reports whether the group is to be told that standbys for which it waits are current: all are, or some have
+// been for long, and the others take longer.
+func (n *Node) reportDue(waiting time.Duration) bool {
+	awaited := n.group.Standbys().Awaited
+	current := 0
+	for _, shard := range awaited {
+		if n.standbyLags[shard].Load() >= 0 {
+			current++
+		}
+	}
+	return current > 0 && (current == len(awaited) || waiting > reportAfter)
+}
+
+// keeps reports whether this replica keeps a standby of a shard while it does not own it.
+func (n *Node) keeps(shard int32) bool {
+	told := n.group.Standbys()
+	return n.readsAll.Load() || told.Keeps(shard) || n.preparing.Load() && n.group.Owned(shard)
+}
+
+// keepStandbys begins and ends standbys, so that there are those that this replica is to keep.
+func (n *Node) keepStandbys() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for shard := range n.layout.ShardCount {
+		standby := n.standbys[shard]
+		if n.owned[shard] == nil && n.faults[shard] == nil && (standby == nil || standby.keeps != n.keeps(shard)) {
+			n.startStandby(n.run, shard, true)
+		}
+	}
+}
+
+// startStandby begins to keep the checkpoint of a shard that another replica serves, until this one acquires it, or to
+// forget it where this replica does not keep it. mu must be locked. atOnce: it does not wait to be acquired first.
 func (n *Node) startStandby(ctx context.Context, shard int32, atOnce bool) {
 	if n.cfg.StandbyEvery == 0 || n.closing {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &ownership{cancel: cancel, stopped: make(chan struct{})}
+	before := n.standbys[shard]
+	s := &ownership{cancel: cancel, stopped: make(chan struct{}), keeps: n.keeps(shard)}
 	n.standbys[shard] = s
 	n.done.Go(func() {
 		defer close(s.stopped)
-		n.runStandby(ctx, shard, atOnce)
+		before.end() // a checkpoint has one user at a time
+		if s.keeps {
+			n.runStandby(ctx, shard, atOnce)
+		} else {
+			n.forget(ctx, shard)
+		}
 	})
 }
 
-// startStandbys begins to keep the checkpoints of all shards.
-func (n *Node) startStandbys(atOnce bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for shard := range n.layout.ShardCount {
-		n.startStandby(n.run, shard, atOnce)
+// forget deletes the checkpoint of a shard after a while.
+func (n *Node) forget(ctx context.Context, shard int32) {
+	dir := filepath.Join(n.cfg.DataDir, checkpoint.Folder(n.layout.Generation, shard))
+	if !exists(dir) || backoff.Sleep(ctx, forgetAfter) != nil {
+		return
 	}
+	if err := checkpoint.Delete(dir); err != nil {
+		n.log.Warn("delete the checkpoint of a shard that other replicas keep", "shard", shard, "error", err)
+		return
+	}
+	n.log.Info("deleted the checkpoint of a shard that other replicas keep", "shard", shard)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // runStandby keeps the checkpoint near the log's end, so that acquiring the shard does not take longer the longer its
@@ -81,10 +158,11 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 		}
 		if !caughtUp { // a standby that has not caught up once shows no lag
 			n.noteStandby(shard, label, 0)
-			defer n.filters.publish(shard, s.store, false)()
+			defer n.filters[shard].publish(s.store, false)()
 			caughtUp = true
 		}
 		n.standbyCurrent[shard].Store(asked.UnixNano())
+		n.current.note(shard, asked)
 		if err := backoff.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
 			return true, err
 		}

@@ -75,6 +75,8 @@ type Config struct {
 	SessionTimeout time.Duration
 	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log; 0: never.
 	StandbyEvery time.Duration
+	// Standbys is how many other replicas keep such a checkpoint of each shard; 0: shard.DefaultStandbys.
+	Standbys int
 	// MaxClockSkew is how far the clock may be from the brokers'; 0: they are not compared.
 	MaxClockSkew time.Duration
 	// MaxQueueWait is how long a command may have to wait for its shard; 0: however long.
@@ -107,8 +109,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			return service.PlatformFolder(cfg.DataDir, platform)
 		},
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
-		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
-		MaxQueueWait: cfg.MaxQueueWait, PaymentWindow: cfg.PaymentWindow,
+		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, Standbys: cfg.Standbys,
+		MaxClockSkew: cfg.MaxClockSkew, MaxQueueWait: cfg.MaxQueueWait, PaymentWindow: cfg.PaymentWindow,
 		CheckpointMemory: service.MemoryLimit() / checkpointShare,
 		CommandTypes:     commandTypes(), Decode: decoder(options), Logger: cfg.Logger,
 		Registerer: cfg.Registry, Tracer: cfg.Tracer,
@@ -177,6 +179,13 @@ func requestMemory(mib int64) (int64, error) {
 	}
 }
 
+func checkStandbys(n int) error {
+	if n < 1 {
+		return fmt.Errorf("--standbys %d is too few; give at least 1, or --standby-every 0 for none", n)
+	}
+	return nil
+}
+
 // decoder rebuilds commands that another replica handed over.
 func decoder(options command.Options) shard.DecodeFunc {
 	return func(typ, id, key string, body []byte, receivedAtMicros int64) (*shard.Command, error) {
@@ -195,7 +204,7 @@ func Program() run.Program {
 			checked.Service = s
 			_, _, _, err := checked.resolve()
 			_, rounding := ParseRounding(checked.Rounding)
-			return errors.Join(err, rounding)
+			return errors.Join(err, rounding, checkStandbys(checked.Standbys))
 		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s
@@ -238,4 +247,6 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 	service.DurationVar(fs, &cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, 0, "how often this replica's "+
 		"checkpoints of shards that others serve follow the log, so that taking one over is quick however long its "+
 		"history is; 0: never")
+	fs.IntVar(&cfg.Standbys, "standbys", shard.DefaultStandbys, "`NUMBER` of other replicas that keep such a checkpoint "+
+		"of each shard, and take it over when its owner is gone; give all replicas the same")
 }

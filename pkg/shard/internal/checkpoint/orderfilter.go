@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/bits-and-blooms/bloom/v3"
@@ -24,14 +25,22 @@ const (
 // The orders that were saved before the checkpoint was opened are read in the background, so that the shard need not
 // wait for all orders there ever were. Until that is done, every look-up goes to the disk.
 //
-// One goroutine changes it, that of the store. Any may ask MayHave and Complete, also when the store is closed.
+// One goroutine changes it, that of the store. Any may ask it, also when the store is closed.
 type OrderFilter struct {
 	mu       sync.RWMutex
 	filter   *bloom.BloomFilter // of orders since the start; once complete, of all
 	complete bool
 	scanned  chan scanned
 	stop     chan struct{}
+	// added has the newest keys of those that were added since somebody first asked for them (KeysSince). The first one
+	// has the position addedFrom.
+	added     []string
+	addedFrom uint64
+	asked     bool
 }
+
+// maxAdded keys are kept for those who ask every few seconds. Who asks later reads the whole filter.
+const maxAdded = 131_072
 
 // scanned is the outcome of the background scan.
 type scanned struct {
@@ -61,10 +70,75 @@ func startOrderFilter(scan func(fn func(id, value []byte) error) error) *OrderFi
 
 func newFilter() *bloom.BloomFilter { return bloom.NewWithEstimates(expectedOrders, falsePositiveMax) }
 
-func (f *OrderFilter) add(orderID string) {
+// NewOrderFilter is one of a shard without a checkpoint, for what its owner says of its orders. Until all that came
+// before is merged (Complete), every look-up finds that there may be an order.
+func NewOrderFilter() *OrderFilter { return &OrderFilter{filter: newFilter()} }
+
+func (f *OrderFilter) add(orderID string) { f.Add(orderid.KeyOf(orderID)) }
+
+// Add adds a key, as orderid.Prefix has it.
+func (f *OrderFilter) Add(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.filter.AddString(orderid.KeyOf(orderID))
+	if f.filter.TestOrAddString(key) || !f.asked {
+		return
+	}
+	if len(f.added) == maxAdded {
+		f.added, f.addedFrom = append(f.added[:0], f.added[maxAdded/2:]...), f.addedFrom+maxAdded/2
+	}
+	f.added = append(f.added, key)
+}
+
+// KeysSince returns the keys that were added from a position on, and the position after them. ok is false where these
+// are not known any more, or the filter does not have all orders yet.
+func (f *OrderFilter) KeysSince(position uint64) (keys []string, next uint64, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next = f.addedFrom + uint64(len(f.added))
+	if !f.complete || !f.asked || position < f.addedFrom || position > next {
+		return nil, 0, false
+	}
+	return slices.Clone(f.added[position-f.addedFrom:]), next, true
+}
+
+// Position is that after what the filter has now. Whoever reads the filter after that, and asks from there on, misses
+// nothing. ok is false where the filter does not have all orders yet.
+func (f *OrderFilter) Position() (position uint64, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = true
+	return f.addedFrom + uint64(len(f.added)), f.complete
+}
+
+// WordCount is how many words of 64 bits every filter has.
+func (f *OrderFilter) WordCount() int { return len(f.filter.BitSet().Words()) }
+
+// Words copies some words of the filter.
+func (f *OrderFilter) Words(from, to int) []uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return slices.Clone(f.filter.BitSet().Words()[from:to])
+}
+
+// MergeWords adds what some words of another filter have. It is false where there are no such words.
+func (f *OrderFilter) MergeWords(from int, words []uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	mine := f.filter.BitSet().Words()
+	if from < 0 || from > len(mine) || len(words) > len(mine)-from {
+		return false
+	}
+	for i, w := range words {
+		mine[from+i] |= w
+	}
+	return true
+}
+
+// Finish notes that all words of another filter were merged.
+func (f *OrderFilter) Finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.complete = true
 }
 
 // MayHave reports whether the checkpoint may have an order, or another one that was placed under the same key; false is

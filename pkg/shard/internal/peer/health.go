@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
 // Whether a replica serves a shard it says by gRPC's health protocol: each shard is a service of it.
@@ -42,7 +45,33 @@ func (p *Peers) Serves(ctx context.Context, address string, shard int32) error {
 	return nil
 }
 
-// Forget closes the connections on which Serves asks, but for those to the addresses that owners still have.
+// OrderKeys asks a replica for the keys of the orders of a shard that it serves, and hands each part of the answer to
+// take.
+func (p *Peers) OrderKeys(
+	ctx context.Context, address string, req *peerv1.OrderKeysRequest, take func(*peerv1.OrderKeysResponse) error,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the stream, also where take fails
+	conn, err := p.asking.conn(address, p.creds)
+	if err != nil {
+		return fmt.Errorf("ask %s for keys: %w", address, err)
+	}
+	req.Generation = p.cfg.Generation
+	stream, err := peerv1.NewPeerServiceClient(conn).OrderKeys(ctx, req)
+	for err == nil {
+		var part *peerv1.OrderKeysResponse
+		if part, err = stream.Recv(); err == nil {
+			err = take(part)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("ask %s for keys: %w", address, err)
+}
+
+// Forget closes the connections on which Serves and OrderKeys ask, but for those to the addresses that owners still
+// have.
 func (p *Peers) Forget(except map[string]bool) { p.asking.forget(except) }
 
 // asking has the connections on which other replicas are asked. Streams are opened only when there is something to

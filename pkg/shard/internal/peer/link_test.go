@@ -26,6 +26,12 @@ func (h *handler) Query(*peerv1.OrderQuery, func(*peerv1.OrderQueryResponse)) { 
 func (h *handler) StepAnswer(*peerv1.ReservationResponse)                     { h.messages++ }
 func (h *handler) QueryAnswer(*peerv1.OrderQueryResponse)                     { h.messages++ }
 func (h *handler) Dropped()                                                   { h.dropped++ }
+func (h *handler) OrderKeys(req *peerv1.OrderKeysRequest, send func(*peerv1.OrderKeysResponse) error) error {
+	if req.Shard > 0 {
+		return errors.New("it is not served here")
+	}
+	return errors.Join(send(&peerv1.OrderKeysResponse{Position: 1}), send(&peerv1.OrderKeysResponse{Position: 2}))
+}
 func (h *handler) Refuse(detail string) *peerv1.CommandResult {
 	return &peerv1.CommandResult{Code: "unavailable", Detail: detail}
 }

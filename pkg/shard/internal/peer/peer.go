@@ -49,6 +49,8 @@ type Handler interface {
 	QueryAnswer(resp *peerv1.OrderQueryResponse)
 	// Dropped is told of each step or query of this replica that found no room.
 	Dropped()
+	// OrderKeys sends the keys of a shard's orders in parts. Unlike the others it may block.
+	OrderKeys(req *peerv1.OrderKeysRequest, send func(*peerv1.OrderKeysResponse) error) error
 }
 
 // Config is what Start needs.

@@ -3,6 +3,9 @@ package peer
 import (
 	"context"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
@@ -16,6 +19,17 @@ type server struct {
 // Exchange serves one replica's stream.
 func (s *server) Exchange(stream peerv1.PeerService_ExchangeServer) error {
 	return s.serve(stream, newReplies(s.generation))
+}
+
+// OrderKeys hands a request for keys to the handler.
+func (s *server) OrderKeys(req *peerv1.OrderKeysRequest, stream peerv1.PeerService_OrderKeysServer) error {
+	if req.Generation != s.generation {
+		return status.Error(codes.FailedPrecondition, "this replica serves under another generation of the layout")
+	}
+	if err := s.handler.OrderKeys(req, stream.Send); err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return nil
 }
 
 func (s *server) serve(stream peerv1.PeerService_ExchangeServer, out *replies) error {

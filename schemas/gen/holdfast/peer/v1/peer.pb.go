@@ -163,6 +163,166 @@ func (x *ExchangeResponse) GetOrderQueries() []*OrderQueryResponse {
 	return nil
 }
 
+// OrderKeysRequest asks for what has come since an answer before.
+type OrderKeysRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Generation uint32                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Shard      uint32                 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
+	// Those of the last answer; absent: everything is wanted.
+	FilterId      []byte `protobuf:"bytes,3,opt,name=filter_id,json=filterId,proto3" json:"filter_id,omitempty"`
+	Position      uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderKeysRequest) Reset() {
+	*x = OrderKeysRequest{}
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderKeysRequest) ProtoMessage() {}
+
+func (x *OrderKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderKeysRequest.ProtoReflect.Descriptor instead.
+func (*OrderKeysRequest) Descriptor() ([]byte, []int) {
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OrderKeysRequest) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *OrderKeysRequest) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *OrderKeysRequest) GetFilterId() []byte {
+	if x != nil {
+		return x.FilterId
+	}
+	return nil
+}
+
+func (x *OrderKeysRequest) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+// OrderKeysResponse is a part of the answer.
+type OrderKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The filter that the owner has. A position is one in a filter: another owner has another filter.
+	FilterId []byte `protobuf:"bytes,1,opt,name=filter_id,json=filterId,proto3" json:"filter_id,omitempty"`
+	// What to ask from the next time.
+	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// The keys that have come since, as order IDs begin with them.
+	Keys []string `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Or, where the owner does not know any more what has come since, a part of the whole Bloom filter: its 64-bit words
+	// from word_offset on, little-endian, compressed with S2. word_count is how many the filter has in all.
+	Words         []byte `protobuf:"bytes,4,opt,name=words,proto3" json:"words,omitempty"`
+	WordOffset    uint64 `protobuf:"varint,5,opt,name=word_offset,json=wordOffset,proto3" json:"word_offset,omitempty"`
+	WordCount     uint64 `protobuf:"varint,6,opt,name=word_count,json=wordCount,proto3" json:"word_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderKeysResponse) Reset() {
+	*x = OrderKeysResponse{}
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderKeysResponse) ProtoMessage() {}
+
+func (x *OrderKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderKeysResponse.ProtoReflect.Descriptor instead.
+func (*OrderKeysResponse) Descriptor() ([]byte, []int) {
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OrderKeysResponse) GetFilterId() []byte {
+	if x != nil {
+		return x.FilterId
+	}
+	return nil
+}
+
+func (x *OrderKeysResponse) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *OrderKeysResponse) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *OrderKeysResponse) GetWords() []byte {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
+func (x *OrderKeysResponse) GetWordOffset() uint64 {
+	if x != nil {
+		return x.WordOffset
+	}
+	return 0
+}
+
+func (x *OrderKeysResponse) GetWordCount() uint64 {
+	if x != nil {
+		return x.WordCount
+	}
+	return 0
+}
+
 // CommandRequest hands a command to the owner of its aggregate's shard, as the client wrote it.
 type CommandRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -194,7 +354,7 @@ type CommandRequest struct {
 
 func (x *CommandRequest) Reset() {
 	*x = CommandRequest{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[2]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -206,7 +366,7 @@ func (x *CommandRequest) String() string {
 func (*CommandRequest) ProtoMessage() {}
 
 func (x *CommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[2]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -219,7 +379,7 @@ func (x *CommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRequest.ProtoReflect.Descriptor instead.
 func (*CommandRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CommandRequest) GetRequestId() uint64 {
@@ -326,7 +486,7 @@ type CommandResponse struct {
 
 func (x *CommandResponse) Reset() {
 	*x = CommandResponse{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[3]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +498,7 @@ func (x *CommandResponse) String() string {
 func (*CommandResponse) ProtoMessage() {}
 
 func (x *CommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[3]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +511,7 @@ func (x *CommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResponse.ProtoReflect.Descriptor instead.
 func (*CommandResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{3}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CommandResponse) GetRequestId() uint64 {
@@ -413,7 +573,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +585,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +598,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CommandResult) GetCode() string {
@@ -574,7 +734,7 @@ type OrderSummary struct {
 
 func (x *OrderSummary) Reset() {
 	*x = OrderSummary{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +746,7 @@ func (x *OrderSummary) String() string {
 func (*OrderSummary) ProtoMessage() {}
 
 func (x *OrderSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +759,7 @@ func (x *OrderSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderSummary.ProtoReflect.Descriptor instead.
 func (*OrderSummary) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrderSummary) GetId() string {
@@ -702,7 +862,7 @@ type StockSummary struct {
 
 func (x *StockSummary) Reset() {
 	*x = StockSummary{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +874,7 @@ func (x *StockSummary) String() string {
 func (*StockSummary) ProtoMessage() {}
 
 func (x *StockSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +887,7 @@ func (x *StockSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockSummary.ProtoReflect.Descriptor instead.
 func (*StockSummary) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StockSummary) GetSku() string {
@@ -800,7 +960,7 @@ type Wanted struct {
 
 func (x *Wanted) Reset() {
 	*x = Wanted{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +972,7 @@ func (x *Wanted) String() string {
 func (*Wanted) ProtoMessage() {}
 
 func (x *Wanted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +985,7 @@ func (x *Wanted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wanted.ProtoReflect.Descriptor instead.
 func (*Wanted) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Wanted) GetSku() string {
@@ -911,7 +1071,7 @@ type ReservationRequest struct {
 
 func (x *ReservationRequest) Reset() {
 	*x = ReservationRequest{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +1083,7 @@ func (x *ReservationRequest) String() string {
 func (*ReservationRequest) ProtoMessage() {}
 
 func (x *ReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1096,7 @@ func (x *ReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRequest.ProtoReflect.Descriptor instead.
 func (*ReservationRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReservationRequest) GetSourceShard() uint32 {
@@ -1037,7 +1197,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1209,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1222,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Held) GetSku() string {
@@ -1148,7 +1308,7 @@ type PartitionOffset struct {
 
 func (x *PartitionOffset) Reset() {
 	*x = PartitionOffset{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1160,7 +1320,7 @@ func (x *PartitionOffset) String() string {
 func (*PartitionOffset) ProtoMessage() {}
 
 func (x *PartitionOffset) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1173,7 +1333,7 @@ func (x *PartitionOffset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionOffset.ProtoReflect.Descriptor instead.
 func (*PartitionOffset) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PartitionOffset) GetOrders() bool {
@@ -1214,7 +1374,7 @@ type ReservationResponse struct {
 
 func (x *ReservationResponse) Reset() {
 	*x = ReservationResponse{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[11]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1226,7 +1386,7 @@ func (x *ReservationResponse) String() string {
 func (*ReservationResponse) ProtoMessage() {}
 
 func (x *ReservationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[11]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,7 +1399,7 @@ func (x *ReservationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationResponse.ProtoReflect.Descriptor instead.
 func (*ReservationResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReservationResponse) GetSourceShard() uint32 {
@@ -1308,7 +1468,7 @@ type OrderQuery struct {
 
 func (x *OrderQuery) Reset() {
 	*x = OrderQuery{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[12]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1480,7 @@ func (x *OrderQuery) String() string {
 func (*OrderQuery) ProtoMessage() {}
 
 func (x *OrderQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[12]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1493,7 @@ func (x *OrderQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderQuery.ProtoReflect.Descriptor instead.
 func (*OrderQuery) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OrderQuery) GetSourceShard() uint32 {
@@ -1404,7 +1564,7 @@ type OrderQueryResponse struct {
 
 func (x *OrderQueryResponse) Reset() {
 	*x = OrderQueryResponse{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[13]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1576,7 @@ func (x *OrderQueryResponse) String() string {
 func (*OrderQueryResponse) ProtoMessage() {}
 
 func (x *OrderQueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[13]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1589,7 @@ func (x *OrderQueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderQueryResponse.ProtoReflect.Descriptor instead.
 func (*OrderQueryResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OrderQueryResponse) GetSourceShard() uint32 {
@@ -1506,7 +1666,23 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"generation\x12=\n" +
 	"\bcommands\x18\x02 \x03(\v2!.holdfast.peer.v1.CommandResponseR\bcommands\x12I\n" +
 	"\freservations\x18\x03 \x03(\v2%.holdfast.peer.v1.ReservationResponseR\freservations\x12I\n" +
-	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xf4\x03\n" +
+	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\x81\x01\n" +
+	"\x10OrderKeysRequest\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\rR\n" +
+	"generation\x12\x14\n" +
+	"\x05shard\x18\x02 \x01(\rR\x05shard\x12\x1b\n" +
+	"\tfilter_id\x18\x03 \x01(\fR\bfilterId\x12\x1a\n" +
+	"\bposition\x18\x04 \x01(\x04R\bposition\"\xb6\x01\n" +
+	"\x11OrderKeysResponse\x12\x1b\n" +
+	"\tfilter_id\x18\x01 \x01(\fR\bfilterId\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
+	"\x04keys\x18\x03 \x03(\tR\x04keys\x12\x14\n" +
+	"\x05words\x18\x04 \x01(\fR\x05words\x12\x1f\n" +
+	"\vword_offset\x18\x05 \x01(\x04R\n" +
+	"wordOffset\x12\x1d\n" +
+	"\n" +
+	"word_count\x18\x06 \x01(\x04R\twordCount\"\xf4\x03\n" +
 	"\x0eCommandRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
@@ -1640,9 +1816,10 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x06wanted\x18\x05 \x01(\v2$.holdfast.peer.v1.ReservationRequestR\x06wanted\x12'\n" +
 	"\x0fbackorder_known\x18\x06 \x01(\bR\x0ebackorderKnown\x12\x10\n" +
 	"\x03sku\x18\a \x01(\tR\x03sku\x12 \n" +
-	"\vbackordered\x18\b \x01(\x03R\vbackordered2d\n" +
+	"\vbackordered\x18\b \x01(\x03R\vbackordered2\xbc\x01\n" +
 	"\vPeerService\x12U\n" +
-	"\bExchange\x12!.holdfast.peer.v1.ExchangeRequest\x1a\".holdfast.peer.v1.ExchangeResponse(\x010\x01BBZ@github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1;peerv1b\x06proto3"
+	"\bExchange\x12!.holdfast.peer.v1.ExchangeRequest\x1a\".holdfast.peer.v1.ExchangeResponse(\x010\x01\x12V\n" +
+	"\tOrderKeys\x12\".holdfast.peer.v1.OrderKeysRequest\x1a#.holdfast.peer.v1.OrderKeysResponse0\x01BBZ@github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1;peerv1b\x06proto3"
 
 var (
 	file_holdfast_peer_v1_peer_proto_rawDescOnce sync.Once
@@ -1656,54 +1833,58 @@ func file_holdfast_peer_v1_peer_proto_rawDescGZIP() []byte {
 	return file_holdfast_peer_v1_peer_proto_rawDescData
 }
 
-var file_holdfast_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_holdfast_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_holdfast_peer_v1_peer_proto_goTypes = []any{
 	(*ExchangeRequest)(nil),     // 0: holdfast.peer.v1.ExchangeRequest
 	(*ExchangeResponse)(nil),    // 1: holdfast.peer.v1.ExchangeResponse
-	(*CommandRequest)(nil),      // 2: holdfast.peer.v1.CommandRequest
-	(*CommandResponse)(nil),     // 3: holdfast.peer.v1.CommandResponse
-	(*CommandResult)(nil),       // 4: holdfast.peer.v1.CommandResult
-	(*OrderSummary)(nil),        // 5: holdfast.peer.v1.OrderSummary
-	(*StockSummary)(nil),        // 6: holdfast.peer.v1.StockSummary
-	(*Wanted)(nil),              // 7: holdfast.peer.v1.Wanted
-	(*ReservationRequest)(nil),  // 8: holdfast.peer.v1.ReservationRequest
-	(*Held)(nil),                // 9: holdfast.peer.v1.Held
-	(*PartitionOffset)(nil),     // 10: holdfast.peer.v1.PartitionOffset
-	(*ReservationResponse)(nil), // 11: holdfast.peer.v1.ReservationResponse
-	(*OrderQuery)(nil),          // 12: holdfast.peer.v1.OrderQuery
-	(*OrderQueryResponse)(nil),  // 13: holdfast.peer.v1.OrderQueryResponse
-	(*v1.Principal)(nil),        // 14: holdfast.event.v1.Principal
-	(*v1.ShortLine)(nil),        // 15: holdfast.event.v1.ShortLine
-	(*v1.Level)(nil),            // 16: holdfast.event.v1.Level
-	(*v1.LocationLevel)(nil),    // 17: holdfast.event.v1.LocationLevel
-	(*v1.ReturnedAt)(nil),       // 18: holdfast.event.v1.ReturnedAt
-	(*v1.AllocationRule)(nil),   // 19: holdfast.event.v1.AllocationRule
+	(*OrderKeysRequest)(nil),    // 2: holdfast.peer.v1.OrderKeysRequest
+	(*OrderKeysResponse)(nil),   // 3: holdfast.peer.v1.OrderKeysResponse
+	(*CommandRequest)(nil),      // 4: holdfast.peer.v1.CommandRequest
+	(*CommandResponse)(nil),     // 5: holdfast.peer.v1.CommandResponse
+	(*CommandResult)(nil),       // 6: holdfast.peer.v1.CommandResult
+	(*OrderSummary)(nil),        // 7: holdfast.peer.v1.OrderSummary
+	(*StockSummary)(nil),        // 8: holdfast.peer.v1.StockSummary
+	(*Wanted)(nil),              // 9: holdfast.peer.v1.Wanted
+	(*ReservationRequest)(nil),  // 10: holdfast.peer.v1.ReservationRequest
+	(*Held)(nil),                // 11: holdfast.peer.v1.Held
+	(*PartitionOffset)(nil),     // 12: holdfast.peer.v1.PartitionOffset
+	(*ReservationResponse)(nil), // 13: holdfast.peer.v1.ReservationResponse
+	(*OrderQuery)(nil),          // 14: holdfast.peer.v1.OrderQuery
+	(*OrderQueryResponse)(nil),  // 15: holdfast.peer.v1.OrderQueryResponse
+	(*v1.Principal)(nil),        // 16: holdfast.event.v1.Principal
+	(*v1.ShortLine)(nil),        // 17: holdfast.event.v1.ShortLine
+	(*v1.Level)(nil),            // 18: holdfast.event.v1.Level
+	(*v1.LocationLevel)(nil),    // 19: holdfast.event.v1.LocationLevel
+	(*v1.ReturnedAt)(nil),       // 20: holdfast.event.v1.ReturnedAt
+	(*v1.AllocationRule)(nil),   // 21: holdfast.event.v1.AllocationRule
 }
 var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
-	2,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
-	8,  // 1: holdfast.peer.v1.ExchangeRequest.reservations:type_name -> holdfast.peer.v1.ReservationRequest
-	12, // 2: holdfast.peer.v1.ExchangeRequest.order_queries:type_name -> holdfast.peer.v1.OrderQuery
-	3,  // 3: holdfast.peer.v1.ExchangeResponse.commands:type_name -> holdfast.peer.v1.CommandResponse
-	11, // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
-	13, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
-	14, // 6: holdfast.peer.v1.CommandRequest.principal:type_name -> holdfast.event.v1.Principal
-	4,  // 7: holdfast.peer.v1.CommandResponse.outcome:type_name -> holdfast.peer.v1.CommandResult
-	15, // 8: holdfast.peer.v1.CommandResult.short:type_name -> holdfast.event.v1.ShortLine
-	5,  // 9: holdfast.peer.v1.CommandResult.order:type_name -> holdfast.peer.v1.OrderSummary
-	6,  // 10: holdfast.peer.v1.CommandResult.stock:type_name -> holdfast.peer.v1.StockSummary
-	16, // 11: holdfast.peer.v1.StockSummary.total:type_name -> holdfast.event.v1.Level
-	17, // 12: holdfast.peer.v1.StockSummary.locations:type_name -> holdfast.event.v1.LocationLevel
-	18, // 13: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	7,  // 14: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
-	19, // 15: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
-	9,  // 16: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
-	10, // 17: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
-	9,  // 18: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
-	8,  // 19: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
+	4,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
+	10, // 1: holdfast.peer.v1.ExchangeRequest.reservations:type_name -> holdfast.peer.v1.ReservationRequest
+	14, // 2: holdfast.peer.v1.ExchangeRequest.order_queries:type_name -> holdfast.peer.v1.OrderQuery
+	5,  // 3: holdfast.peer.v1.ExchangeResponse.commands:type_name -> holdfast.peer.v1.CommandResponse
+	13, // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
+	15, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
+	16, // 6: holdfast.peer.v1.CommandRequest.principal:type_name -> holdfast.event.v1.Principal
+	6,  // 7: holdfast.peer.v1.CommandResponse.outcome:type_name -> holdfast.peer.v1.CommandResult
+	17, // 8: holdfast.peer.v1.CommandResult.short:type_name -> holdfast.event.v1.ShortLine
+	7,  // 9: holdfast.peer.v1.CommandResult.order:type_name -> holdfast.peer.v1.OrderSummary
+	8,  // 10: holdfast.peer.v1.CommandResult.stock:type_name -> holdfast.peer.v1.StockSummary
+	18, // 11: holdfast.peer.v1.StockSummary.total:type_name -> holdfast.event.v1.Level
+	19, // 12: holdfast.peer.v1.StockSummary.locations:type_name -> holdfast.event.v1.LocationLevel
+	20, // 13: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	9,  // 14: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
+	21, // 15: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 16: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
+	12, // 17: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
+	11, // 18: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
+	10, // 19: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
 	0,  // 20: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
-	1,  // 21: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
-	21, // [21:22] is the sub-list for method output_type
-	20, // [20:21] is the sub-list for method input_type
+	2,  // 21: holdfast.peer.v1.PeerService.OrderKeys:input_type -> holdfast.peer.v1.OrderKeysRequest
+	1,  // 22: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
+	3,  // 23: holdfast.peer.v1.PeerService.OrderKeys:output_type -> holdfast.peer.v1.OrderKeysResponse
+	22, // [22:24] is the sub-list for method output_type
+	20, // [20:22] is the sub-list for method input_type
 	20, // [20:20] is the sub-list for extension type_name
 	20, // [20:20] is the sub-list for extension extendee
 	0,  // [0:20] is the sub-list for field type_name
@@ -1714,15 +1895,15 @@ func file_holdfast_peer_v1_peer_proto_init() {
 	if File_holdfast_peer_v1_peer_proto != nil {
 		return
 	}
-	file_holdfast_peer_v1_peer_proto_msgTypes[2].OneofWrappers = []any{}
 	file_holdfast_peer_v1_peer_proto_msgTypes[4].OneofWrappers = []any{}
+	file_holdfast_peer_v1_peer_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_peer_v1_peer_proto_rawDesc), len(file_holdfast_peer_v1_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

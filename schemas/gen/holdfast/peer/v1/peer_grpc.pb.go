@@ -22,7 +22,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PeerService_Exchange_FullMethodName = "/holdfast.peer.v1.PeerService/Exchange"
+	PeerService_Exchange_FullMethodName  = "/holdfast.peer.v1.PeerService/Exchange"
+	PeerService_OrderKeys_FullMethodName = "/holdfast.peer.v1.PeerService/OrderKeys"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -33,6 +34,9 @@ const (
 type PeerServiceClient interface {
 	// Exchange is one long-lived stream for each pair of replicas. Each frame carries many messages.
 	Exchange(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExchangeRequest, ExchangeResponse], error)
+	// OrderKeys tells the keys of a shard's orders to a replica that keeps no checkpoint of the shard, so that the replica
+	// knows whether a key that it gets may have placed an order there. Only the shard's owner answers.
+	OrderKeys(ctx context.Context, in *OrderKeysRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OrderKeysResponse], error)
 }
 
 type peerServiceClient struct {
@@ -56,6 +60,25 @@ func (c *peerServiceClient) Exchange(ctx context.Context, opts ...grpc.CallOptio
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PeerService_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, ExchangeResponse]
 
+func (c *peerServiceClient) OrderKeys(ctx context.Context, in *OrderKeysRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OrderKeysResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PeerService_ServiceDesc.Streams[1], PeerService_OrderKeys_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[OrderKeysRequest, OrderKeysResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_OrderKeysClient = grpc.ServerStreamingClient[OrderKeysResponse]
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -64,6 +87,9 @@ type PeerService_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, Exch
 type PeerServiceServer interface {
 	// Exchange is one long-lived stream for each pair of replicas. Each frame carries many messages.
 	Exchange(grpc.BidiStreamingServer[ExchangeRequest, ExchangeResponse]) error
+	// OrderKeys tells the keys of a shard's orders to a replica that keeps no checkpoint of the shard, so that the replica
+	// knows whether a key that it gets may have placed an order there. Only the shard's owner answers.
+	OrderKeys(*OrderKeysRequest, grpc.ServerStreamingServer[OrderKeysResponse]) error
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -76,6 +102,9 @@ type UnimplementedPeerServiceServer struct{}
 
 func (UnimplementedPeerServiceServer) Exchange(grpc.BidiStreamingServer[ExchangeRequest, ExchangeResponse]) error {
 	return status.Error(codes.Unimplemented, "method Exchange not implemented")
+}
+func (UnimplementedPeerServiceServer) OrderKeys(*OrderKeysRequest, grpc.ServerStreamingServer[OrderKeysResponse]) error {
+	return status.Error(codes.Unimplemented, "method OrderKeys not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -105,6 +134,17 @@ func _PeerService_Exchange_Handler(srv interface{}, stream grpc.ServerStream) er
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type PeerService_ExchangeServer = grpc.BidiStreamingServer[ExchangeRequest, ExchangeResponse]
 
+func _PeerService_OrderKeys_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(OrderKeysRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PeerServiceServer).OrderKeys(m, &grpc.GenericServerStream[OrderKeysRequest, OrderKeysResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_OrderKeysServer = grpc.ServerStreamingServer[OrderKeysResponse]
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -118,6 +158,11 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _PeerService_Exchange_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "OrderKeys",
+			Handler:       _PeerService_OrderKeys_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "holdfast/peer/v1/peer.proto",

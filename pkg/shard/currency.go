@@ -1,0 +1,106 @@
+package shard
+
+import (
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
+)
+
+const (
+	// currencyFile in the data folder has when the checkpoints were at the log's end: after a restart the group is told,
+	// so that shards which nobody serves go to the replica that has the least to read.
+	currencyFile = "current.json"
+	// saveCurrencyEvery is how often it is written.
+	saveCurrencyEvery = 10 * time.Second
+	// recentFor is how long a checkpoint counts as recent that was at the log's end.
+	recentFor = time.Minute
+)
+
+// currency is when each checkpoint was last at the log's end, in this process or the one before.
+type currency struct {
+	path string
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	state currencyState
+}
+
+// currencyState is what the file has.
+type currencyState struct {
+	Generation uint32 `json:"generation"`
+	// Micros are by shard; 0: never.
+	Micros []int64 `json:"micros"`
+}
+
+// loadCurrency reads what the former process has left. What cannot be read, or is of another layout, says nothing.
+func loadCurrency(dataDir string, l eventlog.Layout, log *slog.Logger) *currency {
+	c := &currency{path: filepath.Join(dataDir, currencyFile), log: log}
+	text, err := os.ReadFile(c.path)
+	if err != nil || json.Unmarshal(text, &c.state) != nil || c.state.Generation != l.Generation ||
+		len(c.state.Micros) != int(l.ShardCount) {
+		c.state = currencyState{l.Generation, make([]int64, l.ShardCount)}
+	}
+	return c
+}
+
+func (c *currency) note(shard int32, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Micros[shard] = max(c.state.Micros[shard], at.UnixMicro())
+}
+
+// recent reports whether the checkpoint of a shard was at the log's end lately.
+func (c *currency) recent(shard int32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(time.UnixMicro(c.state.Micros[shard])) < recentFor
+}
+
+// save writes the file. One that is not written costs that the next process is not preferred.
+func (c *currency) save() {
+	c.mu.Lock()
+	text, err := json.Marshal(c.state)
+	c.mu.Unlock()
+	if err == nil {
+		err = os.WriteFile(c.path, append(text, '\n'), 0o600)
+	}
+	if err != nil {
+		c.log.Warn("when the checkpoints were current is not noted", "error", err)
+	}
+}
+
+// saveCurrency notes when the checkpoints were at the log's end, unless another generation uses the file.
+func (n *Node) saveCurrency() {
+	if !n.preparing.Load() {
+		n.current.save()
+	}
+}
+
+// checkpoints are what the group is told of this replica's checkpoints.
+func (n *Node) checkpoints() (has eventlog.Checkpoints) {
+	for shard := range n.layout.ShardCount {
+		switch {
+		case n.Owns(shard), n.standbyLags[shard].Load() >= 0:
+			has.Current = append(has.Current, shard)
+		case n.current.recent(shard):
+			has.Recent = append(has.Recent, shard)
+		case exists(filepath.Join(n.cfg.DataDir, checkpoint.Folder(n.layout.Generation, shard))):
+			has.Old = append(has.Old, shard)
+		}
+	}
+	return has
+}
+
+// standbyCount is how many standbys of each shard the group is to have; 0: none.
+func (n *Node) standbyCount() int {
+	if n.cfg.StandbyEvery == 0 {
+		return 0
+	}
+	return n.cfg.Standbys
+}
