@@ -144,9 +144,9 @@ func TestStockGet(t *testing.T) {
 		t.Errorf("an unknown SKU was passed over: %v", err)
 	}
 	want := "A1  Heart\nversion 3, backorder limit 0, backordered 0\n" +
-		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
-		"main              7         2          0       0        0   0        9         0\n" +
-		"all               7         2          0       0        0   0        9         0\n"
+		"LOCATION  AVAILABLE  BACKORDERED  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
+		"main              7            0         2          0       0        0   0        9         0\n" +
+		"all               7            0         2          0       0        0   0        9         0\n"
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}
@@ -166,8 +166,8 @@ func TestStockShow(t *testing.T) {
 		`"backorders":[{"order_id":"o-1","location":"main","quantity":2,"since":`+at+`}]}`)
 	out, err := holdfast(t, "stock", "show", "A1", "--url", url)
 	want := "A1  Heart\nversion 8, backorder limit 4, backordered 2\n" +
-		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
-		"all               0         7          0       0        0   0        5         9\n" +
+		"LOCATION  AVAILABLE  BACKORDERED  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
+		"all               0            2         7          0       0        0   0        5         9\n" +
 		"\nMETADATA  VALUE\ncategory  lighting\nnote      two words\n" +
 		"\nTRANSFER  FROM  TO     UNDER  SHIPPED  REMAINING  SHIPPED AT\n" +
 		"t-1       main  north  van 2        3          2  2026-01-02T03:04:05Z\n" +

@@ -23,7 +23,8 @@ func writeStock(w io.Writer, items []client.Availability) error {
 	return nil
 }
 
-// writeLevels shows an item's levels by location. ON HAND is the sum of the columns before it.
+// writeLevels shows an item's levels by location. ON HAND is the sum of the columns before it, with
+// BACKORDERED taken off.
 func writeLevels(w io.Writer, a *client.Availability) error {
 	fmt.Fprintln(w, strings.TrimSpace(a.SKU+"  "+a.Description))
 	fmt.Fprintf(w, "version %d, backorder limit %d, backordered %d\n", a.Version, a.BackorderLimit, a.Backordered)
@@ -31,13 +32,14 @@ func writeLevels(w io.Writer, a *client.Availability) error {
 		fmt.Fprintf(w, "transfer %s\n", a.TransferID)
 	}
 	t := newTable(w)
-	fmt.Fprintln(t, "LOCATION\tAVAILABLE\tRESERVED\tCOMMITTED\tSAFETY\tDAMAGED\tQC\tON HAND\tINCOMING")
+	fmt.Fprintln(t, "LOCATION\tAVAILABLE\tBACKORDERED\tRESERVED\tCOMMITTED\tSAFETY\tDAMAGED\tQC\tON HAND\tINCOMING")
 	for _, l := range append(a.Locations, client.LocationLevel{
-		Location: "all", Available: a.Available, Reserved: a.Reserved, Committed: a.Committed, SafetyStock: a.SafetyStock,
+		Location: "all", Available: a.Available, Backordered: a.Backordered, Reserved: a.Reserved,
+		Committed: a.Committed, SafetyStock: a.SafetyStock,
 		Damaged: a.Damaged, QualityControl: a.QualityControl, OnHand: a.OnHand, Incoming: a.Incoming,
 	}) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", l.Location, l.Available, l.Reserved,
-			l.Committed, l.SafetyStock, l.Damaged, l.QualityControl, l.OnHand, l.Incoming)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", l.Location, l.Available, l.Backordered,
+			l.Reserved, l.Committed, l.SafetyStock, l.Damaged, l.QualityControl, l.OnHand, l.Incoming)
 	}
 	return t.Flush()
 }

@@ -170,6 +170,8 @@ func statusRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 		return quantityRow("order_backordered", c.OrderBackordered.Backordered, orderRow{status: "reserved"}), true
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		return quantityRow("order_backorder_filled", c.OrderBackorderFilled.Filled, orderRow{}), true
+	case *eventv1.OrderEvent_OrderFellShort:
+		return quantityRow("order_fell_short", c.OrderFellShort.Backordered, orderRow{}), true
 	case *eventv1.OrderEvent_OrderRejected:
 		return shortageRow("order_rejected", c.OrderRejected.Short, orderRow{status: "rejected"}), true
 	case *eventv1.OrderEvent_ImportRequestedV2:

@@ -209,6 +209,11 @@ func (m *movement) decodeReservation(ev *eventv1.InventoryEvent) bool {
 		m.typ, m.orderID = "backorder_filled", f.GetStep().GetOrderId()
 		m.fill(f.Location, f.Reserved, reserved)
 		m.fill(f.Location, f.Committed, committed)
+	case *eventv1.InventoryEvent_ReservationFellShort:
+		s := c.ReservationFellShort
+		m.typ, m.orderID = "reservation_fell_short", s.GetStep().GetOrderId()
+		m.fill(s.Location, s.Reserved, reserved)
+		m.fill(s.Location, s.Committed, committed)
 	case *eventv1.InventoryEvent_ReservationRejected:
 		m.typ, m.orderID = "reservation_rejected", c.ReservationRejected.GetStep().GetOrderId()
 	case *eventv1.InventoryEvent_ReservationCommitted:
@@ -238,8 +243,8 @@ func (m *movement) decodeReservation(ev *eventv1.InventoryEvent) bool {
 	return true
 }
 
-// fill moves a backorder from the location where it was recorded to the locations where stock has filled it. level is
-// reserved or committed.
+// fill moves what is promised from a location that lacks it to the locations that have it instead. level is reserved or
+// committed.
 func (m *movement) fill(backorderedAt string, filled []*eventv1.Allocation, level int) {
 	m.move(filled, available, level)
 	for _, a := range filled {

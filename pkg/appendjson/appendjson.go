@@ -60,14 +60,16 @@ func memberName(b []byte, name string) []byte {
 	return append(b, `":`...)
 }
 
-// Level is a stock level in units, of an item or of one of its locations. Available is what can be sold.
+// Level is a stock level in units, of an item or of one of its locations. Available is what can be sold, Backordered
+// what is promised and not there.
 type Level struct {
-	Available, OnHand, Reserved, Committed, SafetyStock, Damaged, QualityControl, Incoming int64
+	Available, Backordered, OnHand, Reserved, Committed, SafetyStock, Damaged, QualityControl, Incoming int64
 }
 
 // Append appends the members of a level, each with a comma before it.
 func (l Level) Append(b []byte) []byte {
 	b = Int(b, "available", l.Available)
+	b = Int(b, "backordered", l.Backordered)
 	b = Int(b, "on_hand", l.OnHand)
 	b = Int(b, "reserved", l.Reserved)
 	b = Int(b, "committed", l.Committed)

@@ -46,6 +46,11 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 				}
 			}
 		}
+	case *eventv1.InventoryEvent_ReservationFellShort:
+		s := c.ReservationFellShort
+		w := addBackorder(row, s.Step.GetOrderId(), s.Location, at)
+		w.Quantity = s.Backordered
+		dropIfFilled(row, w)
 	case *eventv1.InventoryEvent_BackorderFilled:
 		b := c.BackorderFilled
 		if w := findBackorder(row, b.Step.GetOrderId(), b.Location); w != nil {

@@ -3,6 +3,7 @@ package availability
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,10 +39,20 @@ func (i *item) run(t *rapid.T, cmd inventory.Command) {
 	if err != nil {
 		return
 	}
+	i.follow(t, step.OrderID, events)
+	i.follow(t, "", inventorytest.Shortfall(i.state, maps.Values(i.reservations)))
+	i.checkEquation(t)
+}
+
+// follow folds the events of a decision about an order, or about none.
+func (i *item) follow(t *rapid.T, orderID string, events []inventory.Event) {
 	for _, ev := range events {
-		order := step.OrderID
-		if filled, ok := ev.Change.(inventory.BackorderFilled); ok {
-			order = filled.Step.OrderID
+		order := orderID
+		switch c := ev.Change.(type) {
+		case inventory.BackorderFilled:
+			order = c.Step.OrderID
+		case inventory.ReservationFellShort:
+			order = c.Step.OrderID
 		}
 		if shipped, ok := ev.Change.(inventory.TransferShipped); ok {
 			i.references[shipped.TransferID] = shipped.Reference
@@ -64,6 +75,51 @@ func (i *item) run(t *rapid.T, cmd inventory.Command) {
 			t.Fatal(problem)
 		}
 		i.offset++
+	}
+}
+
+// checkEquation checks the equation of stock in the answer of the API and in the row of the topic, for each location and
+// for their sum. What is lacking has an owner who waits for it, unless nobody was promised it.
+func (i *item) checkEquation(t *rapid.T) {
+	row := i.fold.rows["A"]
+	if row == nil {
+		return
+	}
+	type level struct {
+		Location                                             string
+		Available, Backordered, Reserved, Committed, Damaged int64
+		OnHand                                               int64 `json:"on_hand"`
+		SafetyStock                                          int64 `json:"safety_stock"`
+		QualityControl                                       int64 `json:"quality_control"`
+	}
+	var answer struct {
+		level
+		Locations  []level
+		Backorders []struct {
+			Location string
+			Quantity int64
+		}
+	}
+	if err := json.Unmarshal(renderStock(render(row), "", row), &answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range append(answer.Locations, answer.level) {
+		sum := l.Available - l.Backordered + l.Reserved + l.Committed + l.SafetyStock + l.Damaged + l.QualityControl
+		if l.OnHand != sum || l.Available < 0 || l.Backordered < 0 || l.OnHand < 0 {
+			t.Fatalf("%+v", l)
+		}
+	}
+	waits := map[string]int64{}
+	for _, b := range answer.Backorders {
+		waits[b.Location] += b.Quantity
+	}
+	for k, l := range answer.Locations {
+		if waits[l.Location] != l.Backordered && waits[l.Location] != l.Reserved+l.Committed {
+			t.Fatalf("orders wait for %d at %+v", waits[l.Location], l)
+		}
+		if at := row.Locations[k].Level; at.GetAvailable() != l.Available-l.Backordered {
+			t.Fatalf("the row has %v, the answer %+v", at, l)
+		}
 	}
 }
 

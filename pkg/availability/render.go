@@ -20,14 +20,14 @@ func render(row *eventv1.AvailabilityRow) []byte {
 	b = appendjson.String(b, row.Sku)
 	b = appendText(b, "description", row.Description)
 	b = appendjson.Uint(b, "version", row.VisibleVersion)
-	b = appendLevel(b, row.Total, available)
+	b = appendLevel(b, row.Total, available, backordered)
 	b = appendjson.Int(b, "backorder_limit", row.BackorderLimit)
-	b = appendjson.Int(b, "backordered", backordered)
 	b = appendTime(b, "occurred_at", row.OccurredAtMicros)
 	b = append(b, `,"locations":`...)
 	b = appendjson.Array(b, row.Locations, func(b []byte, l *eventv1.LocationLevel) []byte {
 		b = appendjson.String(append(b, `{"location":`...), l.Location)
-		return append(appendLevel(b, l.Level, max(0, l.GetLevel().GetAvailable())), '}')
+		a := l.GetLevel().GetAvailable()
+		return append(appendLevel(b, l.Level, max(0, a), max(0, -a)), '}')
 	})
 	return append(b, '}')
 }
@@ -81,10 +81,11 @@ func renderStock(availability []byte, metadata string, row *eventv1.Availability
 	return append(b, '}')
 }
 
-// appendLevel appends the members of a level with another figure for what is available.
-func appendLevel(b []byte, l *eventv1.Level, available int64) []byte {
+// appendLevel appends the members of a level with other figures for what is available and what is lacking.
+func appendLevel(b []byte, l *eventv1.Level, available, backordered int64) []byte {
 	return appendjson.Level{
-		Available: available, OnHand: l.GetOnHand(), Reserved: l.GetReserved(), Committed: l.GetCommitted(),
+		Available: available, Backordered: backordered, OnHand: l.GetOnHand(),
+		Reserved: l.GetReserved(), Committed: l.GetCommitted(),
 		SafetyStock: l.GetSafetyStock(), Damaged: l.GetDamaged(), QualityControl: l.GetQualityControl(),
 		Incoming: l.GetIncoming(),
 	}.Append(b)

@@ -393,12 +393,15 @@ type AmendOrder struct {
 // Amount A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
 type Amount = string
 
-// Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
+// Availability An item's levels, all locations together and each. For each of them, and for their sum,
+// on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
-	Available      int64           `json:"available"`
-	BackorderLimit int64           `json:"backorder_limit,omitempty,omitzero"`
-	Backordered    int64           `json:"backordered,omitempty,omitzero"`
+	Available      int64 `json:"available"`
+	BackorderLimit int64 `json:"backorder_limit,omitempty,omitzero"`
+
+	// Backordered What is reserved or committed and not there: orders wait for it
+	Backordered    int64           `json:"backordered"`
 	Committed      int64           `json:"committed"`
 	Damaged        int64           `json:"damaged"`
 	Description    string          `json:"description,omitempty,omitzero"`
@@ -838,7 +841,10 @@ type Location = string
 
 // LocationLevel defines model for LocationLevel.
 type LocationLevel struct {
-	Available      int64  `json:"available"`
+	Available int64 `json:"available"`
+
+	// Backordered What is reserved or committed here and not there
+	Backordered    int64  `json:"backordered"`
 	Committed      int64  `json:"committed"`
 	Damaged        int64  `json:"damaged"`
 	Incoming       int64  `json:"incoming"`
@@ -1598,7 +1604,8 @@ type ResultLine struct {
 	// Status The HTTP status that the command's own route would answer
 	Status int `json:"status"`
 
-	// Stock An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
+	// Stock An item's levels, all locations together and each. For each of them, and for their sum,
+	// on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control.
 	Stock   Availability `json:"stock,omitempty,omitzero"`
 	Version int64        `json:"version,omitempty,omitzero"`
 }
@@ -1824,9 +1831,11 @@ type StockItem struct {
 	// Available What can be sold; a location that is short does not take from the others
 	Available      int64 `json:"available"`
 	BackorderLimit int64 `json:"backorder_limit,omitempty,omitzero"`
-	Backordered    int64 `json:"backordered,omitempty,omitzero"`
 
-	// Backorders First in, first out
+	// Backordered What is reserved or committed and not there: orders wait for it
+	Backordered int64 `json:"backordered"`
+
+	// Backorders First in, first out. An order waits because its goods were not in stock yet, or because a count, an adjustment or damage left less than was promised
 	Backorders  []WaitingOrder  `json:"backorders"`
 	Committed   int64           `json:"committed"`
 	Damaged     int64           `json:"damaged"`
@@ -2144,16 +2153,19 @@ type ReplayList = ReplayPage
 // Revenue defines model for Revenue.
 type Revenue = RevenuePage
 
-// StockAccepted An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
+// StockAccepted An item's levels, all locations together and each. For each of them, and for their sum,
+// on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control.
 type StockAccepted = Availability
 
-// StockChanged An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
+// StockChanged An item's levels, all locations together and each. For each of them, and for their sum,
+// on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control.
 type StockChanged = Availability
 
 // StockConflict RFC 9457; code is stable, detail is for people.
 type StockConflict = ProblemDocument
 
-// StockCreated An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
+// StockCreated An item's levels, all locations together and each. For each of them, and for their sum,
+// on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control.
 type StockCreated = Availability
 
 // StockMovements defines model for StockMovements.

@@ -70,18 +70,17 @@ func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
 // AppendStock appends the answer to a command on stock: the members of GET /v1/availability/{sku} that the writer
 // knows. A location that is short does not reduce what the others can sell.
 func AppendStock(b []byte, s *shard.StockSummary) []byte {
-	total, backordered := s.Total, int64(0)
-	total.Available = 0
+	total := levelOf(&s.Total)
+	total.Available, total.Backordered = 0, 0
 	for _, l := range s.Locations {
 		total.Available += max(0, l.Level.Available)
-		backordered += max(0, -l.Level.Available)
+		total.Backordered += max(0, -l.Level.Available)
 	}
 	b = appendjson.String(append(b, `{"sku":`...), s.SKU)
 	b = appendjson.String(append(b, `,"description":`...), s.Description)
 	b = appendjson.Uint(b, "version", s.Version)
-	b = levelOf(&total).Append(b)
+	b = total.Append(b)
 	b = appendjson.Int(b, "backorder_limit", s.BackorderLimit)
-	b = appendjson.Int(b, "backordered", backordered)
 	b = appendjson.Member(b, "transfer_id", s.TransferID)
 	b = appendjson.Array(append(b, `,"locations":`...), s.Locations, appendLocation)
 	return append(b, '}')
@@ -89,14 +88,14 @@ func AppendStock(b []byte, s *shard.StockSummary) []byte {
 
 func appendLocation(b []byte, l inventory.LocationLevel) []byte {
 	b = appendjson.String(append(b, `{"location":`...), l.Location)
-	level := levelOf(&l.Level)
-	level.Available = max(0, level.Available)
-	return append(level.Append(b), '}')
+	return append(levelOf(&l.Level).Append(b), '}')
 }
 
+// levelOf is the level of a location as clients see it: what it lacks is backordered, and available is not below 0.
 func levelOf(l *inventory.Level) appendjson.Level {
 	return appendjson.Level{
-		Available: l.Available, OnHand: l.OnHand, Reserved: l.Reserved, Committed: l.Committed,
+		Available: max(0, l.Available), Backordered: max(0, -l.Available), OnHand: l.OnHand,
+		Reserved: l.Reserved, Committed: l.Committed,
 		SafetyStock: l.SafetyStock, Damaged: l.Damaged, QualityControl: l.QualityControl, Incoming: l.Incoming,
 	}
 }

@@ -31,7 +31,9 @@ func TestINV60OrderOfLocations(t *testing.T) {
 	rest := by(1, 12, Split, "south")
 	given(t, three()...).when(rest).
 		then(StockReserved{rest.step(), 12, []Allocation{{"south", 6}, {"main", 3}, {"north", 3}}})
-	below := given(t, three(want(1, 3, 0, 0), AdjustStock{"", -3, ReasonShrinkage, ""})...)
+	below := given(t, RegisterItem{}, ReceiveStock{"", 3, "", UnitCost{}}, by(1, 3, SingleLocation),
+		AdjustStock{"", -3, ReasonShrinkage, ""}, ReceiveStock{"north", 4, "", UnitCost{}},
+		ReceiveStock{"south", 6, "", UnitCost{}})
 	c := other(1, 10, 0, 0)
 	c.Allocation = &AllocationRule{Split, []string{"main"}}
 	below.when(c).then(StockReserved{c.step(), 10, []Allocation{{"north", 4}, {"south", 6}}})

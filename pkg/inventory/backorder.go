@@ -45,8 +45,8 @@ type Backorder struct {
 	Allocation          *AllocationRule
 }
 
-// backorderable is what is left of the backorder limit. A location that is below zero for another reason, a count or an
-// adjustment, does not count against it.
+// backorderable is what is left of the backorder limit, with all that orders wait for: what fell short counts against
+// the limit, and may be more than it.
 func (i *Item) backorderable() int64 {
 	if len(i.Backorders) >= MaxBackorders {
 		return 0
@@ -93,6 +93,13 @@ func (i *Item) followBackorder(r Reservation) {
 func (r *Reservation) backorder(h *ReservationAt) Backorder {
 	return Backorder{
 		r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed, r.Allocation,
+	}
+}
+
+// noteBackordered keeps the item's version at which Backordered last changed.
+func (r *Reservation) noteBackordered(before int64, version uint64) {
+	if r.Backordered != before {
+		r.BackorderVersion = version
 	}
 }
 

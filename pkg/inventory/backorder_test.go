@@ -74,14 +74,16 @@ func TestINV26Whatever(t *testing.T) {
 		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 1})
 }
 
-func TestINV26PromisesComeFirst(t *testing.T) {
+func TestINV26WhatFellShortWaitsBehindOthers(t *testing.T) {
 	s := given(t,
 		append(stock(3), SetBackorderLimit{10}, other(1, 3, 0, 0), want(1, 4, 0, 0),
 			AdjustStock{"", -3, ReasonShrinkage, ""})...)
 	s.levels(0, -7, 7, 0)
-	s.when(ReceiveStock{"", 3, "", UnitCost{}}).then(StockReceived{"main", 3, "", 0, UnitCost{}})
-	s.when(ReceiveStock{"", 1, "", UnitCost{}}).then(StockReceived{"main", 1, "", 0, UnitCost{}},
-		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 3})
+	s.when(ReceiveStock{"", 3, "", UnitCost{}}).then(StockReceived{"main", 3, "", 0, UnitCost{}},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 3, Backordered: 1})
+	s.when(ReceiveStock{"", 2, "", UnitCost{}}).then(StockReceived{"main", 2, "", 0, UnitCost{}},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1},
+		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
 }
 
 func TestINV25WhatIsNotThereGoesFirstAndShipsLast(t *testing.T) {
@@ -97,7 +99,9 @@ func TestINV25WhatIsNotThereGoesFirstAndShipsLast(t *testing.T) {
 	if b := s.item.Backorders; len(b) != 1 || b[0] != (Backorder{"o-1", placed, 4, "main", 1, 0, 1, nil}) {
 		t.Fatalf("%+v", b)
 	}
-	s.when(want(5, 0, 0, 5)).levels(-1, -1, 0, 0) // it has left the shelf, whatever the books said
+	// It has left the shelf, whatever the books said.
+	s.when(want(5, 0, 0, 5)).then(StockAdjusted{"main", 1, ReasonCorrection, "o-1"},
+		StockFulfilled{Step: stepOf(5), Quantity: 1, FromCommitted: at("main", 1)}).levels(0, 0, 0, 0)
 	if len(s.item.Backorders) != 0 {
 		t.Fatalf("%+v", s.item.Backorders)
 	}

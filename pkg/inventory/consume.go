@@ -8,7 +8,8 @@ import "slices"
 //	        (ReservationReleased).
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted). Committed never becomes reserved again.
 //	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled). This is never refused: the goods have left the
-//	        shelf, even when on_hand falls below 0. Fulfilled never goes back.
+//	        shelf. Where a location has less on hand than leaves it, the rest must have been there: it is added first, as
+//	        a correction whose reference is the order's ID (StockAdjusted). Fulfilled never goes back.
 
 // ReservationReleased gave Quantity back to available.
 type ReservationReleased struct {
@@ -89,12 +90,37 @@ func (d *stepDecision) fulfil() {
 	d.fulfilled += committed + reserved
 	fromCommitted := d.pick(committed, committedAt, inStockAt)
 	fromReserved := d.pick(reserved, reservedAt, inStockAt)
+	d.find(fromCommitted, fromReserved)
 	changed := d.levels(
 		levelChange{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.OnHand -= q }},
 		levelChange{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.OnHand -= q }})
 	d.emit(StockFulfilled{
 		Step: d.step, Quantity: committed + reserved, FromReserved: fromReserved, FromCommitted: fromCommitted,
 	}, changed)
+}
+
+// find adds to the books what leaves a location beyond what it has on hand: it must have been there (INV-17).
+func (d *stepDecision) find(fromCommitted, fromReserved []Allocation) {
+	for k := range d.item.Locations {
+		l := d.item.Locations[k]
+		found := unitsAt(fromCommitted, l.Location) + unitsAt(fromReserved, l.Location) - max(0, l.Level.OnHand)
+		if found <= 0 {
+			continue
+		}
+		l.Level = l.Level.plus(Level{OnHand: found, Available: found})
+		d.emit(StockAdjusted{l.Location, found, ReasonCorrection, d.step.OrderID}, []LocationLevel{l})
+		d.catchUp()
+	}
+}
+
+// unitsAt is what allocations have of a location.
+func unitsAt(allocations []Allocation, location string) (quantity int64) {
+	for _, a := range allocations {
+		if a.Location == location {
+			quantity += a.Quantity
+		}
+	}
+	return quantity
 }
 
 func reservedAt(h *ReservationAt) int64  { return h.Reserved }

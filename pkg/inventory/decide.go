@@ -86,13 +86,18 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 	if Visible(ev.Change) {
 		item.VisibleVersion = item.Version
 	}
-	before, wasBackordered := item.Locations, res.Backordered > 0
+	before, backordered := item.Locations, res.Backordered
 	item.Locations = withLevels(before, ev.Locations)
 	item.noteOnHand(before, ev.Locations)
 	switch c := ev.Change.(type) { // direct calls for frequent changes: through the interface the state would be allocated
 	case BackorderFilled:
 		c.evolve(&item, &res)
+		res.noteBackordered(backordered, item.Version)
 		return item, res // it has kept the waiting orders up to date itself
+	case ReservationFellShort:
+		c.evolve(&item, &res)
+		res.noteBackordered(backordered, item.Version)
+		return item, res // so has this
 	case StockReserved:
 		c.evolve(&item, &res)
 	case ReservationCommitted:
@@ -107,8 +112,9 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 	default:
 		item, res = evolveCopy(item, res, c)
 	}
-	if wasBackordered || res.Backordered > 0 {
+	if backordered > 0 || res.Backordered > 0 {
 		res.sumBackordered()
+		res.noteBackordered(backordered, item.Version)
 		item.followBackorder(res)
 	}
 	return item, res

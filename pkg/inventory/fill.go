@@ -123,7 +123,7 @@ func (i *Item) elsewhere(b *Backorder, quantity int64) (allocations []Allocation
 func (c BackorderFilled) evolve(item *Item, res *Reservation) {
 	item.fillBackorder(&c)
 	if res.OrderID == c.Step.OrderID && res.PlacedEventID == c.Step.PlacedEventID {
-		res.fillBackorder(&c)
+		res.moveBackorder(c.Location, c.Backordered, c.Reserved, c.Committed)
 	}
 }
 
@@ -145,18 +145,18 @@ func (i *Item) fillBackorder(c *BackorderFilled) {
 	}
 }
 
-// fillBackorder does the same for the reservation that was filled.
-func (r *Reservation) fillBackorder(c *BackorderFilled) {
-	locations := make([]ReservationAt, len(r.Locations), len(r.Locations)+len(c.Reserved)+len(c.Committed))
+// moveBackorder says what a reservation waits for at a location, and what it has at others instead of there.
+func (r *Reservation) moveBackorder(location string, backordered int64, reserved, committed []Allocation) {
+	locations := make([]ReservationAt, len(r.Locations), len(r.Locations)+len(reserved)+len(committed))
 	copy(locations, r.Locations)
 	r.Locations = locations
-	if k := r.find(c.Location); k >= 0 {
-		locations[k].Backordered = c.Backordered
-		locations[k].Reserved -= units(c.Reserved)
-		locations[k].Committed -= units(c.Committed)
+	if k := r.find(location); k >= 0 {
+		locations[k].Backordered = backordered
+		locations[k].Reserved -= units(reserved)
+		locations[k].Committed -= units(committed)
 	}
-	r.add(c.Reserved, func(h *ReservationAt) *int64 { return &h.Reserved })
-	r.add(c.Committed, func(h *ReservationAt) *int64 { return &h.Committed })
+	r.add(reserved, func(h *ReservationAt) *int64 { return &h.Reserved })
+	r.add(committed, func(h *ReservationAt) *int64 { return &h.Committed })
 	r.sumBackordered()
 }
 

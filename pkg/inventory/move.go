@@ -17,7 +17,8 @@ const (
 // MoveStock moves units of one location between states that are not reserved for an order.
 //
 //	INV-22  The quantity is 1 to MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
-//	        that it leaves has at least the quantity (insufficient_stock).
+//	        that it leaves has at least the quantity (insufficient_stock). What is promised to orders counts as available
+//	        where it becomes damaged or goes to quality_control: those orders then fall short (INV-70).
 type MoveStock struct {
 	Location  string
 	From, To  State
@@ -49,7 +50,7 @@ func (c MoveStock) decide(item *Item, _ *Reservation) ([]Event, error) {
 		return nil, refuse(CodeInvalidState, "/from", "the state is not one that stock moves between")
 	case to == nil || c.From == c.To:
 		return nil, refuse(CodeInvalidState, "/to", "the state is not another one that stock moves between")
-	case *from < c.Quantity:
+	case *from < c.Quantity && !c.takesPromised(&level):
 		return nil, refuse(CodeInsufficientStock, "/quantity", "the location has less than that in this state")
 	}
 	*to = c.Quantity
@@ -73,6 +74,11 @@ func (l *Level) state(s State) *int64 {
 		return &l.SafetyStock
 	}
 	return nil
+}
+
+// takesPromised reports whether goods are moved that may be promised to orders, and are on hand.
+func (c *MoveStock) takesPromised(l *Level) bool {
+	return c.From == StateAvailable && c.To != StateSafetyStock && l.Available+l.Reserved+l.Committed >= c.Quantity
 }
 
 // SetSafetyStock keeps Quantity of a location from sale.

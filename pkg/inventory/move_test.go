@@ -15,7 +15,8 @@ func TestINV22Move(t *testing.T) {
 	s.when(move(StateAvailable, StateSafetyStock+1, 1)).refused(CodeInvalidState)
 	s.when(move(StateDamaged, StateDamaged, 1)).refused(CodeInvalidState)
 	s.when(MoveStock{" ", StateAvailable, StateDamaged, 1, ""}).refused(CodeInvalidLocation)
-	s.when(move(StateAvailable, StateDamaged, 8)).refused(CodeInsufficientStock) // 3 are promised
+	s.when(move(StateAvailable, StateDamaged, 11)).refused(CodeInsufficientStock)
+	s.when(move(StateAvailable, StateSafetyStock, 8)).refused(CodeInsufficientStock) // 3 are promised
 	s.when(move(StateDamaged, StateAvailable, 1)).refused(CodeInsufficientStock)
 	s.when(MoveStock{"elsewhere", StateAvailable, StateDamaged, 1, ""}).refused(CodeInsufficientStock)
 

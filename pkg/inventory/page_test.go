@@ -17,12 +17,15 @@ const stockHead = `# Stock
 Where units of an item can be, and what takes them from there. Each location has its own; an item's are those of its
 locations added up. This page is made by running each command: ` + "`go test ./pkg/inventory -update`" + `.
 
-    on_hand = available + reserved + committed + safety_stock + damaged + quality_control
+    on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control
+
+That is so for each location, and for their sum, in every answer of the API. Events, the topic of availability and
+ClickHouse have available − backordered in one number, called available, which is below 0 where orders wait.
 
 | state | |
 |---|---|
-| available | can be promised. Below 0 at a location where orders wait for goods, or ` +
-	`where a count fell short of what is promised |
+| available | can be promised |
+| backordered | promised, and not there: orders wait for it |
 | reserved | promised to an order that is not confirmed |
 | committed | promised to an order that is: it will ship |
 | safety_stock | held back from sale |
@@ -30,9 +33,8 @@ locations added up. This page is made by running each command: ` + "`go test ./p
 | quality_control | on the shelf, and not yet released |
 | incoming | outside of on_hand: expected deliveries, and transfers on their way |
 
-What is promised to orders (reserved, committed) is moved by their steps alone: no command on stock takes it away. ` +
-	`Only a
-count or an adjustment may find that it is not there; available is then below 0, and the next goods make up for it.
+What is promised to orders (reserved, committed) is moved by their steps alone. A count, an adjustment or a move to
+damaged or quality_control may leave less than was promised: see [shortfalls](#shortfalls).
 
 ## What a command moves
 
@@ -46,6 +48,24 @@ An order's step is absolute: it says how much is to be reserved, committed and s
 nothing. When goods become available, orders that wait get them within the same decision, first in, first out: those
 that wait at the goods' location, then those that wait at others. An order of single_location has nothing from another
 location than the one that it waits at, so orders that came after it may get what comes to others.
+
+## Shortfalls
+
+Where a location lacks what orders were promised there, Holdfast decides in the same transaction whose goods are missing:
+
+1. Safety stock of the location covers it first, and is lower from then on.
+2. Then the orders lose it that were promised it last (latest promised first). An order was promised an item when it was
+   first reserved for it; an amendment changes nothing about that.
+3. What an order loses, it gets at other locations of the item that have it available, as far as its allocation rule
+   allows: split takes what each has, fewest_locations as few locations as can be, and single_location moves all of the
+   order to one location that has it, if nothing of it has shipped.
+4. What is not found is backordered where it was lost, whatever the backorder limit. It counts against that limit, so
+   fewer new orders are accepted meanwhile. The next goods fill it like any backorder: those that wait longest come
+   first.
+
+Stock records reservation_fell_short, and the order order_fell_short, which is in its timeline. GET /v1/stock/{sku}
+lists who waits for what. At most 10,000 orders wait for an item; what more is missing gets an owner as they become
+fewer. Holdfast asks for no policy: an order that must have its goods is amended, or another is cancelled, by hand.
 
 ## What units cost
 

@@ -79,6 +79,26 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 	if isStep && err == nil && fresh != (len(events) > 0) {
 		return fmt.Sprintf("new step %v, %d events", fresh, len(events))
 	}
+	if problem := checkEvents(w, total, events); problem != "" {
+		return problem
+	}
+	if w.item.FallsShort() {
+		short := DecideShortfall(w.item, w.promised)
+		if problem := checkLatest(w, short); problem != "" {
+			return problem
+		}
+		if problem := checkEvents(w, total, short); problem != "" {
+			return problem
+		}
+	}
+	if problem := checkOwners(w); problem != "" {
+		return problem
+	}
+	return checkBackorders(w)
+}
+
+// checkEvents applies events to the world, and returns what is wrong with one of them.
+func checkEvents(w *scenario, total *flows, events []Event) string {
 	for _, ev := range events {
 		before := w.item
 		w.evolve(ev)
@@ -106,7 +126,52 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 			}
 		}
 	}
-	return checkBackorders(w)
+	return ""
+}
+
+// checkOwners: whatever a location lacks of what is promised, an order waits for (INV-70).
+func checkOwners(w *scenario) string {
+	for _, l := range w.item.Locations {
+		missing := max(0, -l.Level.Available) - w.item.waitingAt(l.Location)
+		var inStock int64
+		for _, r := range w.reservations {
+			if k := r.find(l.Location); k >= 0 {
+				inStock += inStockAt(&r.Locations[k])
+			}
+		}
+		if missing > 0 && (inStock > 0 || l.Level.SafetyStock > 0) {
+			return fmt.Sprintf("%s lacks %d that nobody waits for: %+v, orders have %d", l.Location, missing, l.Level, inStock)
+		}
+		if l.Level.OnHand < 0 {
+			return fmt.Sprintf("%s has %d on hand", l.Location, l.Level.OnHand)
+		}
+	}
+	return ""
+}
+
+// checkLatest: whoever was promised something at a location later than one who loses it there loses it too, before the
+// events of a shortfall.
+func checkLatest(w *scenario, events []Event) string {
+	loses := map[[2]string]int64{} // by location and order
+	for _, ev := range events {
+		if c, ok := ev.Change.(ReservationFellShort); ok {
+			loses[[2]string{c.Location, c.Step.OrderID}] += c.Quantity
+		}
+	}
+	for key, quantity := range loses {
+		r := w.reservations[key[1]]
+		if k := r.find(key[0]); k < 0 || quantity <= 0 || quantity > inStockAt(&r.Locations[k]) {
+			return fmt.Sprintf("%v loses %d of %+v", key, quantity, r)
+		}
+		for id, later := range w.reservations {
+			k := later.find(key[0])
+			if later.PromisedVersion > r.PromisedVersion && k >= 0 && inStockAt(&later.Locations[k]) > 0 &&
+				loses[[2]string{key[0], id}] == 0 {
+				return fmt.Sprintf("%v loses %d, and %s nothing, which was promised later", key, quantity, id)
+			}
+		}
+	}
+	return ""
 }
 
 // checkVisible: an event that clients see gives the item its version, and changes what they are shown; a count may

@@ -10,8 +10,12 @@ type Reservation struct {
 	// Version is that of the newest step seen: the order's version at which what it wants last changed. 0: none seen.
 	Version   uint64
 	Locations []ReservationAt
-	// Backordered is how much of reserved and committed is not in stock yet, over all locations.
-	Backordered int64
+	// Backordered is how much of reserved and committed is not in stock yet, over all locations. BackorderVersion is the
+	// item's version at which that last changed; 0: never.
+	Backordered      int64
+	BackorderVersion uint64
+	// PromisedVersion is the item's version at which it first reserved something; 0: it never did.
+	PromisedVersion uint64
 	// Allocation is the rule of the newest step seen; nil: it has none.
 	Allocation *AllocationRule
 	// ReturnedAt is what came back to locations that were named for it.
@@ -70,6 +74,8 @@ func StepOf(c Change) (Step, bool) {
 	case StockRestocked:
 		return c.Step, true
 	case BackorderFilled:
+		return c.Step, true
+	case ReservationFellShort:
 		return c.Step, true
 	}
 	return Step{}, false

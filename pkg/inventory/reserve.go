@@ -96,13 +96,22 @@ func (d *stepDecision) reserve(quantity int64) {
 	d.emit(StockReserved{Step: d.step, Quantity: quantity, Allocations: allocations}, changed)
 }
 
-func (c StockReserved) evolve(_ *Item, res *Reservation) {
+func (c StockReserved) evolve(item *Item, res *Reservation) {
 	res.advance(c.Step, len(c.Allocations))
+	res.promised(item)
 	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Reserved })
 }
 
-func (c StockBackordered) evolve(_ *Item, res *Reservation) {
+// promised notes when the reservation first reserved something (INV-70).
+func (r *Reservation) promised(item *Item) {
+	if r.PromisedVersion == 0 {
+		r.PromisedVersion = item.Version
+	}
+}
+
+func (c StockBackordered) evolve(item *Item, res *Reservation) {
 	res.advance(c.Step, len(c.Allocations))
+	res.promised(item)
 	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Reserved })
 	if len(c.Allocations) > 0 {
 		first := []Allocation{{c.Allocations[0].Location, c.Backordered}}

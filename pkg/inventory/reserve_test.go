@@ -111,7 +111,7 @@ func TestINV12Backorders(t *testing.T) {
 
 func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
 	s := given(t,
-		append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""},
+		append(stock(5), by(1, 5, SingleLocation), AdjustStock{"", -5, ReasonShrinkage, ""},
 			ReceiveStock{"north", 3, "", UnitCost{}})...)
 	s.levels(3, -2, 5, 0)
 	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 3}
@@ -217,8 +217,9 @@ func TestINV17Fulfil(t *testing.T) {
 	s.when(want(3, 0, 4, 2)).then(StockFulfilled{Step: stepOf(3), Quantity: 2, FromCommitted: at("main", 2)})
 	s.levels(8, 4, 0, 4)
 	s.when(CountStock{"", 0, "", 0}).levels(0, -4, 0, 4)
-	s.when(want(4, 0, 0, 6)).then(StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
-	s.levels(-4, -4, 0, 0).has("o-1", 0, 0, 6, 0)
+	s.when(want(4, 0, 0, 6)).then(StockAdjusted{"main", 4, ReasonCorrection, "o-1"},
+		StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
+	s.levels(0, 0, 0, 0).has("o-1", 0, 0, 6, 0)
 	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).has("o-1", 0, 0, 6, 0)
 
 	skip := given(t, append(stock(10), want(1, 6, 0, 0))...)
@@ -282,12 +283,13 @@ func TestINV21EventsCarryLevels(t *testing.T) {
 	}
 }
 
-func TestINV12ALocationBelowZeroBlocksNoOther(t *testing.T) {
+func TestINV12WhatFellShortCountsAgainstTheBackorderLimit(t *testing.T) {
 	s := given(t,
-		append(stock(6), SetBackorderLimit{4}, other(1, 6, 0, 0), AdjustStock{"", -6, ReasonShrinkage, ""},
+		append(stock(6), SetBackorderLimit{9}, by(1, 6, SingleLocation), AdjustStock{"", -6, ReasonShrinkage, ""},
 			ReceiveStock{"north", 5, "", UnitCost{}})...)
-	s.when(want(1, 10, 0, 0)).then(ReservationRejected{stepOf(1), 10, 9, InsufficientStock})
-	s.when(want(2, 6, 0, 0)).then(StockBackordered{stepOf(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}})
-	s.when(want(3, 9, 0, 0)).then(StockBackordered{stepOf(3), 3, 3, at("main", 3)})
-	s.when(want(4, 10, 0, 0)).then(ReservationRejected{stepOf(4), 1, 0, InsufficientStock})
+	s.when(other(1, 10, 0, 0)).then(ReservationRejected{otherStep(1), 10, 8, InsufficientStock})
+	s.when(other(2, 6, 0, 0)).then(StockBackordered{otherStep(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}})
+	s.when(other(3, 8, 0, 0)).then(StockBackordered{otherStep(3), 2, 2, at("main", 2)})
+	s.when(other(4, 9, 0, 0)).then(ReservationRejected{otherStep(4), 1, 0, InsufficientStock})
+	s.when(SetBackorderLimit{1}).levels(5, -9, 14, 0) // of those that wait nobody is turned away
 }

@@ -1,8 +1,11 @@
 package inventory
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -34,14 +37,35 @@ func (s *scenario) when(cmd Command) *scenario {
 		orderID = c.OrderID
 	}
 	s.events, s.err = Decide(s.item, s.reservations[orderID], cmd)
-	for _, ev := range s.events {
+	s.evolveAll(s.events)
+	if s.item.FallsShort() {
+		short := DecideShortfall(s.item, s.promised)
+		s.evolveAll(short)
+		s.events = append(s.events, short...)
+	}
+	return s
+}
+
+func (s *scenario) evolveAll(events []Event) {
+	s.t.Helper()
+	for _, ev := range events {
 		before := s.item
 		s.evolve(ev)
 		if problem := checkEvent(before, s.item, ev); problem != "" {
 			s.t.Fatalf("%T: %s", ev.Change, problem)
 		}
 	}
-	return s
+}
+
+// promised are the open reservations, the one that was promised last first.
+func (s *scenario) promised(yield func(Reservation) bool) {
+	open := slices.DeleteFunc(slices.Collect(maps.Values(s.reservations)), func(r Reservation) bool { return !r.Open() })
+	slices.SortFunc(open, func(a, b Reservation) int { return cmp.Compare(b.PromisedVersion, a.PromisedVersion) })
+	for _, r := range open {
+		if !yield(r) {
+			return
+		}
+	}
 }
 
 // evolve applies an event to the item, and to the reservation that it is about.

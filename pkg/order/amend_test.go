@@ -141,7 +141,7 @@ func TestORD56Backorders(t *testing.T) {
 		t.Fatalf("%+v", l)
 	}
 	s.when(stockAnswers(func(o Order) RecordReservation { return backordered(3)(o) })).then(
-		OrderBackorderFilled{line("a", 1)}, ReservationSettled{s.order.ReservationVersion})
+		filled(1, 0), ReservationSettled{s.order.ReservationVersion})
 	s.when(amend(AmendLine{SKU: "a", Line: 1, Quantity: 2})) // what waits is given up first
 	if s.order.Backordered("a") != 1 {
 		t.Fatalf("%+v", s.order.Lines)

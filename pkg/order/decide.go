@@ -54,7 +54,8 @@ type Facts struct {
 //	¹ or rejected; goes on to confirmed on account, and when there is nothing to pay
 //	² ReservationSettled, once for each ReservationVersion; see ORD-9 for stock that was lost
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
-//	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled, when less is backordered than before
+//	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled or OrderFellShort,
+//	when less or more is backordered than before
 //	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
 //	⁹ or placed, where stock is asked first: RecordReservation then makes it completed or rejected
 //

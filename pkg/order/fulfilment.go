@@ -53,7 +53,8 @@ func (e FulfilmentCreated) evolve(o *Order, _ Facts) {
 
 // ShipFulfilment records that a fulfilment left.
 //
-//	ORD-31  The fulfilment has not shipped (unknown_fulfilment, fulfilment_shipped). It ships as Ship does.
+//	ORD-31  The fulfilment has not shipped (unknown_fulfilment, fulfilment_shipped). It ships as Ship does, and not with
+//	        units that have become backordered since it was packed (backordered).
 type ShipFulfilment struct {
 	FulfilmentID      string
 	TrackingReference string
@@ -80,10 +81,21 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.fellShort(f) {
+		return nil, o.refuseHere(CodeBackordered, "part of this fulfilment is missing in stock, and waits for more to come")
+	}
 	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason}
 	return o.shipped(shipped, Ship{
 		Capture: c.Capture, PaymentReference: c.PaymentReference, ProviderEventID: c.ProviderEventID,
 		Provider: c.Provider, DeadlineMicros: c.DeadlineMicros,
+	})
+}
+
+// fellShort reports whether units of a fulfilment that is being packed are backordered now.
+func (o *Order) fellShort(f *Fulfilment) bool {
+	return slices.ContainsFunc(f.Lines, func(l LineQuantity) bool {
+		line := &o.Lines[l.Line-1]
+		return l.Quantity > line.left()-line.Backordered
 	})
 }
 

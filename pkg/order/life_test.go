@@ -50,27 +50,78 @@ func TestORD7Reserved(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(partly).then()
 }
 
+// backorderOf is news of what is backordered of SKU a, of a version of the item.
+func backorderOf(version uint64, quantity int64, stock uint64) RecordBackorder {
+	return RecordBackorder{"a", version, quantity, stock}
+}
+
+func filled(quantity int64, stock uint64) OrderBackorderFilled {
+	return OrderBackorderFilled{line("a", quantity), []StockVersion{{"a", stock}}}
+}
+
+func fellShort(quantity int64, stock uint64) OrderFellShort {
+	return OrderFellShort{line("a", quantity), []StockVersion{{"a", stock}}}
+}
+
 func TestORD33BackordersAreFilled(t *testing.T) {
-	left := func(version uint64, quantity int64) RecordBackorder { return RecordBackorder{"a", version, quantity} }
-	given(t).when(left(1, 0)).then()
-	given(t, twoSKUs(Prepaid)).when(left(1, 0)).then()
+	given(t).when(backorderOf(1, 0, 9)).then()
+	given(t, twoSKUs(Prepaid)).when(backorderOf(1, 0, 9)).then()
 	s := given(t, twoSKUs(OnAccount), backordered(3))
-	s.when(left(1, 0)).then() // of a step before
-	s.when(left(3, 2)).then(OrderBackorderFilled{line("a", 1)}).at(Confirmed, "pending", "unfulfilled")
-	s.when(left(3, 2)).then()
-	s.when(left(3, 3)).then() // an older message
+	s.when(backorderOf(1, 0, 9)).then() // of a step before
+	s.when(backorderOf(3, 2, 9)).then(filled(1, 9)).at(Confirmed, "pending", "unfulfilled")
+	s.when(backorderOf(3, 2, 9)).then()
+	s.when(backorderOf(3, 3, 8)).then() // an older message
+	s.when(backorderOf(3, 3, 0)).then() // of a release that knows no versions
 	if s.order.Lines[0].Backordered != 1 || s.order.Lines[2].Backordered != 1 || s.order.Backordered("a") != 2 {
 		t.Fatalf("%+v", s.order.Lines)
 	}
 	s.when(Ship{FulfilmentID: "f", Lines: line("a", 2)}).refused(CodeBackordered)
-	s.when(left(3, 0)).then(OrderBackorderFilled{line("a", 2)})
+	s.when(backorderOf(3, 0, 11)).then(filled(2, 11))
 	s.when(Ship{FulfilmentID: "f"}).at(Completed, "pending", "fulfilled")
-	s.when(left(7, 0)).then()
+	s.when(backorderOf(7, 0, 12)).then()
 
 	answer := given(t, twoSKUs(OnAccount), backordered(3))
-	answer.when(backordered(1)).then(OrderBackorderFilled{line("a", 2)}, ReservationSettled{3})
+	answer.when(backordered(1)).then(filled(2, 0), ReservationSettled{3})
 	answer.when(backordered(1)).then()
-	answer.when(backordered(0)).then(OrderBackorderFilled{line("a", 1)})
+	answer.when(backordered(0)).then(filled(1, 0))
+}
+
+func TestORD33GoodsThatWerePromisedAreMissing(t *testing.T) {
+	s := given(t, twoSKUs(OnAccount), stockAnswers(granted))
+	s.when(backorderOf(3, 2, 9)).then(fellShort(2, 9)).at(Confirmed, "pending", "unfulfilled")
+	if s.order.Lines[0].Backordered != 1 || s.order.Lines[2].Backordered != 1 {
+		t.Fatalf("%+v", s.order.Lines)
+	}
+	s.when(backorderOf(3, 0, 8)).then() // an older message
+	s.when(backorderOf(3, 7, 10)).then(fellShort(1, 10))
+	s.when(Ship{FulfilmentID: "f", Lines: line("a", 1)}).refused(CodeBackordered)
+	s.when(Ship{FulfilmentID: "f"}).wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Fulfilled: 4})
+	s.when(backorderOf(3, 0, 11)).then() // of a step before
+	s.when(stockAnswers(func(o Order) RecordReservation {
+		c := granted(o)
+		c.Answers[0].Backordered, c.Answers[0].BackorderVersion = 2, 12
+		return c
+	})).then(filled(1, 12), ReservationSettled{s.order.ReservationVersion})
+
+	held := given(t, twoSKUs(Prepaid), stockAnswers(granted), Hold{})
+	held.when(backorderOf(held.order.ReservationVersion, 1, 9)).then(fellShort(1, 9))
+	ended := given(t, twoSKUs(Prepaid), stockAnswers(granted), Cancel{})
+	ended.when(backorderOf(ended.order.ReservationVersion, 1, 9)).then()
+}
+
+// What is being packed does not leave once it is known to be missing.
+func TestORD31MissingGoodsOfAFulfilment(t *testing.T) {
+	s := given(t, twoSKUs(OnAccount), stockAnswers(granted))
+	s.when(CreateFulfilment{FulfilmentID: "f", Lines: line("a", 3)})
+	s.when(backorderOf(s.order.ReservationVersion, 1, 9)).then(fellShort(1, 9))
+	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodeBackordered)
+	s.when(Ship{FulfilmentID: "g", Lines: line("b", 4)}).at(Confirmed, "pending", "partially_fulfilled")
+	s.when(stockAnswers(func(o Order) RecordReservation {
+		c := granted(o)
+		c.Answers[0].BackorderVersion = 10
+		return c
+	})).then(filled(1, 10), ReservationSettled{s.order.ReservationVersion})
+	s.when(ShipFulfilment{FulfilmentID: "f"}).at(Completed, "pending", "fulfilled")
 }
 
 func TestORD8ConfirmedAtOnce(t *testing.T) {

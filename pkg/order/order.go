@@ -120,6 +120,8 @@ type Order struct {
 	PaymentDue bool
 	// CoverLost: money that covered the confirmed order is gone. It ends at its payment deadline unless that comes again.
 	CoverLost bool
+	// StockVersions are the newest versions of items that the order has news of: of what is backordered of them (ORD-33).
+	StockVersions []StockVersion
 	// RequestedDocument is a past document that waits for stock; nil: none does. The event that imports it has all of it.
 	RequestedDocument *DocumentImported
 }

@@ -12,9 +12,11 @@ type StockAnswer struct {
 	SKU                                       string
 	Reserved, Committed, Fulfilled, Restocked int64
 	Damaged, Backordered                      int64
-	Rejected                                  bool
-	Available                                 int64
-	RejectionReason                           int32
+	// BackorderVersion is the item's version at which Backordered last changed; 0: it never did.
+	BackorderVersion uint64
+	Rejected         bool
+	Available        int64
+	RejectionReason  int32
 }
 
 // RefusedAll reports whether stock rejected the order, and has nothing of it from before.
@@ -99,7 +101,7 @@ func (c RecordReservation) decide(o *Order) ([]Event, error) {
 	case !covered && (o.Lifecycle == Placed || o.cancellable()):
 		return nil, nil
 	}
-	events := o.backordersFilled(answers)
+	events := o.backordersChanged(answers)
 	if !o.Settled {
 		events = append(events, ReservationSettled{ReservationVersion: c.ReservationVersion})
 	}
@@ -108,15 +110,9 @@ func (c RecordReservation) decide(o *Order) ([]Event, error) {
 
 func (OrderReserved) evolve(o *Order, _ Facts) { o.Lifecycle, o.Settled = Reserved, true }
 
-// What is backordered is spread over the lines of its SKU, the last line first.
 func (e OrderBackordered) evolve(o *Order, _ Facts) {
 	o.Lifecycle, o.Settled = Reserved, true
-	o.Lines = slices.Clone(o.Lines)
-	left := bySKU(e.Backordered)
-	for i := len(o.Lines) - 1; i >= 0; i-- {
-		line := &o.Lines[i]
-		line.Backordered += left.use(line.SKU, line.left()-line.Backordered)
-	}
+	o.backorder(e.Backordered)
 }
 
 func (e OrderRejected) evolve(o *Order, _ Facts) {
@@ -135,24 +131,45 @@ func (e ReservationSettled) evolve(o *Order, _ Facts) {
 
 // RecordBackorder brings how much of a SKU is still backordered, as stock has it for the step of ReservationVersion.
 //
-//	ORD-33  It counts only for the order's own ReservationVersion. What is backordered only falls: a smaller quantity is
-//	        OrderBackorderFilled, a greater one is an older message. An answer to a later step (RecordReservation) brings
-//	        the same.
+//	ORD-33  It counts only for the order's own ReservationVersion, and not if the order has heard of a newer StockVersion
+//	        of the SKU, the item's version at which that quantity last changed. A smaller quantity is
+//	        OrderBackorderFilled, a greater one OrderFellShort: goods that were promised are missing (INV-70). An answer
+//	        to a later step (RecordReservation) brings the same.
 type RecordBackorder struct {
 	SKU                string
 	ReservationVersion uint64
 	Backordered        int64
+	StockVersion       uint64
 }
 
 // OrderBackorderFilled says that these quantities, which were backordered, are in stock now.
-type OrderBackorderFilled struct{ Filled []LineQuantity }
+type OrderBackorderFilled struct {
+	Filled        []LineQuantity
+	StockVersions []StockVersion
+}
+
+// OrderFellShort says that these quantities, which were in stock, are backordered now.
+type OrderFellShort struct {
+	Backordered   []LineQuantity
+	StockVersions []StockVersion
+}
+
+// StockVersion is the version of an item that an order has news of.
+type StockVersion struct {
+	SKU     string
+	Version uint64
+}
 
 func (c RecordBackorder) decide(o *Order) ([]Event, error) {
-	if (o.offHold() != Reserved && o.offHold() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
+	if !o.waitsForStock() || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
-	return o.backordersFilled([]StockAnswer{{SKU: c.SKU, Backordered: c.Backordered}}), nil
+	return o.backordersChanged(
+		[]StockAnswer{{SKU: c.SKU, Backordered: c.Backordered, BackorderVersion: c.StockVersion}}), nil
 }
+
+// waitsForStock reports whether anything of the order may be backordered.
+func (o *Order) waitsForStock() bool { return o.offHold() == Reserved || o.offHold() == Confirmed }
 
 // What is filled goes to the first lines of its SKU first.
 func (e OrderBackorderFilled) evolve(o *Order, _ Facts) {
@@ -162,20 +179,85 @@ func (e OrderBackorderFilled) evolve(o *Order, _ Facts) {
 		line := &o.Lines[i]
 		line.Backordered -= left.use(line.SKU, line.Backordered)
 	}
+	o.noteStockVersions(e.StockVersions)
 }
 
-// backordersFilled compares stock's answers with what the order knows to be backordered.
-func (o *Order) backordersFilled(answers []StockAnswer) []Event {
-	var filled []LineQuantity
-	for i := range answers {
-		if less := o.Backordered(answers[i].SKU) - answers[i].Backordered; less > 0 {
-			filled = append(filled, LineQuantity{SKU: answers[i].SKU, Quantity: less})
+func (e OrderFellShort) evolve(o *Order, _ Facts) {
+	o.backorder(e.Backordered)
+	o.noteStockVersions(e.StockVersions)
+}
+
+// backorder spreads what is backordered over the lines of its SKU, the last line first.
+func (o *Order) backorder(quantities []LineQuantity) {
+	o.Lines = slices.Clone(o.Lines)
+	left := bySKU(quantities)
+	for i := len(o.Lines) - 1; i >= 0; i-- {
+		line := &o.Lines[i]
+		line.Backordered += left.use(line.SKU, line.left()-line.Backordered)
+	}
+}
+
+func (o *Order) noteStockVersions(news []StockVersion) {
+	if len(news) == 0 {
+		return
+	}
+	versions := slices.Clone(o.StockVersions)
+	for _, n := range news {
+		if i := slices.IndexFunc(versions, func(v StockVersion) bool { return v.SKU == n.SKU }); i >= 0 {
+			versions[i] = n
+		} else {
+			versions = append(versions, n)
 		}
 	}
-	if len(filled) == 0 {
-		return nil
+	o.StockVersions = versions
+}
+
+// stockVersion is the newest version of an item that the order has news of; 0: none.
+func (o *Order) stockVersion(sku string) uint64 {
+	for _, v := range o.StockVersions {
+		if v.SKU == sku {
+			return v.Version
+		}
 	}
-	return []Event{OrderBackorderFilled{Filled: filled}}
+	return 0
+}
+
+// backordersChanged compares stock's answers with what the order knows to be backordered (ORD-33).
+func (o *Order) backordersChanged(answers []StockAnswer) (events []Event) {
+	var filled OrderBackorderFilled
+	var short OrderFellShort
+	for i := range answers {
+		h := &answers[i]
+		if h.BackorderVersion < o.stockVersion(h.SKU) {
+			continue
+		}
+		change, news := h.Backordered-o.Backordered(h.SKU), StockVersion{h.SKU, h.BackorderVersion}
+		if change < 0 {
+			filled.Filled = append(filled.Filled, LineQuantity{SKU: h.SKU, Quantity: -change})
+			filled.StockVersions = append(filled.StockVersions, news)
+		}
+		if change = min(change, o.inStock(h.SKU)); change > 0 && news.Version > 0 && o.waitsForStock() {
+			short.Backordered = append(short.Backordered, LineQuantity{SKU: h.SKU, Quantity: change})
+			short.StockVersions = append(short.StockVersions, news)
+		}
+	}
+	if len(short.Backordered) > 0 {
+		events = append(events, short)
+	}
+	if len(filled.Filled) > 0 {
+		events = append(events, filled)
+	}
+	return events
+}
+
+// inStock is how much of a SKU is to ship and not backordered.
+func (o *Order) inStock(sku string) (sum int64) {
+	for i := range o.Lines {
+		if l := &o.Lines[i]; l.SKU == sku {
+			sum += l.left() - l.Backordered
+		}
+	}
+	return sum
 }
 
 // Backordered is how much of a SKU still waits for stock to come.

@@ -34,7 +34,7 @@ type message struct {
 	order, sku string
 	step       *inventory.SetReservation
 	answer     *order.StockAnswer
-	news       bool
+	news       *order.RecordBackorder
 	version    uint64
 }
 
@@ -100,7 +100,8 @@ func (s *shop) send(id string, only ...string) {
 	}
 }
 
-// stock gives a command to an item, and sends news of the backorders that it filled.
+// stock gives a command to an item, decides who loses what it then lacks, and sends news of backorders that this filled
+// or made.
 func (s *shop) stock(sku string, cmd inventory.Command) error {
 	item := s.items[sku]
 	item.SKU = sku
@@ -109,6 +110,21 @@ func (s *shop) stock(sku string, cmd inventory.Command) error {
 		key = [2]string{c.OrderID, sku}
 	}
 	events, err := inventory.Decide(item, s.reservations[key], cmd)
+	item = s.evolve(item, events)
+	item = s.evolve(item, inventorytest.Shortfall(item, func(yield func(inventory.Reservation) bool) {
+		for key, r := range s.reservations {
+			if key[1] == sku && !yield(r) {
+				return
+			}
+		}
+	}))
+	s.items[sku] = item
+	return err
+}
+
+// evolve applies stock's events.
+func (s *shop) evolve(item inventory.Item, events []inventory.Event) inventory.Item {
+	sku := item.SKU
 	for _, ev := range events {
 		before := item
 		step, ok := inventory.StepOf(ev.Change)
@@ -119,12 +135,19 @@ func (s *shop) stock(sku string, cmd inventory.Command) error {
 			item, s.reservations[key] = inventory.Evolve(item, s.reservations[key], ev)
 		}
 		s.account(before, item, ev)
-		if filled, ok := ev.Change.(inventory.BackorderFilled); ok {
-			s.network = append(s.network, message{order: filled.Step.OrderID, sku: sku, news: true})
+		switch ev.Change.(type) {
+		case inventory.BackorderFilled, inventory.ReservationFellShort:
+			news := newsOf(sku, s.reservations[[2]string{step.OrderID, sku}])
+			s.network = append(s.network, message{order: step.OrderID, sku: sku, news: &news})
 		}
 	}
-	s.items[sku] = item
-	return err
+	return item
+}
+
+func newsOf(sku string, r inventory.Reservation) order.RecordBackorder {
+	return order.RecordBackorder{
+		SKU: sku, ReservationVersion: r.Version, Backordered: r.Backordered, StockVersion: r.BackorderVersion,
+	}
 }
 
 // account adds up what moved, and checks that nothing is oversold.
@@ -169,9 +192,8 @@ func (s *shop) deliver(k int, again bool) error {
 	switch {
 	case m.step != nil:
 		return s.deliverStep(m)
-	case m.news:
-		r := s.reservations[[2]string{m.order, m.sku}]
-		return s.order(m.order, order.RecordBackorder{SKU: m.sku, ReservationVersion: r.Version, Backordered: r.Backordered})
+	case m.news != nil:
+		return s.order(m.order, *m.news)
 	}
 	return s.deliverAnswer(m)
 }
@@ -189,7 +211,8 @@ func (s *shop) deliverStep(m message) error {
 		return err
 	}
 	r := s.reservations[[2]string{m.order, m.sku}]
-	h := order.StockAnswer{SKU: m.sku, Backordered: r.Backordered, Damaged: r.Damaged()}
+	h := order.StockAnswer{SKU: m.sku, Backordered: r.Backordered, BackorderVersion: r.BackorderVersion,
+		Damaged: r.Damaged()}
 	h.Reserved, h.Committed, h.Fulfilled, h.Restocked = r.Sums()
 	if r.Rejected != nil {
 		h.Rejected, h.Available, h.RejectionReason = true, r.Rejected.Available, int32(r.Rejected.Reason)
@@ -344,13 +367,12 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 	})
 }
 
-// tell delivers news of filled backorders, also those that were lost: the item's shard asks until the order knows.
+// tell delivers news of backorders, also those that were lost: the item's shard asks until the order knows.
 func (s *shop) tell(t *rapid.T, id string) {
 	o := s.orders[id]
 	for _, w := range o.Wanted() {
 		r := s.reservations[[2]string{id, w.SKU}]
-		filled := order.RecordBackorder{SKU: w.SKU, ReservationVersion: r.Version, Backordered: r.Backordered}
-		if err := s.order(id, filled); err != nil {
+		if err := s.order(id, newsOf(w.SKU, r)); err != nil {
 			t.Fatal(err)
 		}
 		if o := s.orders[id]; o.Backordered(w.SKU) != r.Backordered {

@@ -70,7 +70,11 @@ var happenings = []variant{
 		return c
 	}))},
 	{"goods have come that it waited for",
-		func(o Order) []Command { return []Command{RecordBackorder{"a", o.ReservationVersion, 0}} }},
+		func(o Order) []Command { return []Command{backorderOf(o.ReservationVersion, 0, o.stockVersion("a")+1)} }},
+	{"goods that were promised are missing",
+		func(o Order) []Command {
+			return []Command{backorderOf(o.ReservationVersion, 1, o.stockVersion("a")+1)}
+		}},
 	{"the payment deadline passes", just(Expire{9_000})},
 }
 

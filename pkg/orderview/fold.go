@@ -31,7 +31,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.applyPlacing(ev)
 	case *eventv1.OrderEvent_OrderRejected, *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired:
 		o.applyEnd(ev, &e)
-	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled,
+	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled, *eventv1.OrderEvent_OrderFellShort,
 		*eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
 		*eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
 		*eventv1.OrderEvent_FulfilmentCancelled:
@@ -112,6 +112,8 @@ func (o *Order) applyLines(ev *eventv1.OrderEvent, e *Entry) {
 		e.Lines = o.backorder(c.OrderBackordered.Backordered)
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
+	case *eventv1.OrderEvent_OrderFellShort:
+		e.Lines = o.backorder(c.OrderFellShort.Backordered)
 	case *eventv1.OrderEvent_LinesShippedV2:
 		e.Lines = o.ship(c.LinesShippedV2.Lines)
 		e.FulfilmentID, e.Reference = c.LinesShippedV2.FulfilmentId, c.LinesShippedV2.TrackingReference

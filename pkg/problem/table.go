@@ -757,7 +757,7 @@ var rows = []Row{
 	{
 		Code: "backordered", Status: http.StatusConflict,
 		Title:  "Stock is still to come",
-		Cause:  "Part of what would ship waits for stock to come.",
+		Cause:  "Part of what would ship waits for stock to come, or was found to be missing.",
 		Remedy: "Ship the rest, and this part once `backordered` has fallen.",
 	},
 	{

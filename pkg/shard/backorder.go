@@ -9,107 +9,113 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// fillNotices are sent to orders of other shards whose backorders stock has filled, until those confirm, or are known
-// never to have been written. They are in memory only: after an acquire the sweep sends all open reservations again.
-type fillNotices struct {
-	attempts map[fillKey]int // notices that are not confirmed, and how often each was sent
-	due      schedule[fillKey]
+// backorderNotices are sent to orders of other shards of which stock has filled backorders, or that have lost stock to a
+// shortfall, until those confirm, or are known never to have been written. They are in memory only: after an acquire
+// the sweep sends all open reservations again.
+type backorderNotices struct {
+	attempts map[backorderKey]int // notices that are not confirmed, and how often each was sent
+	due      schedule[backorderKey]
 }
 
-type fillKey struct{ orderID, sku string }
+type backorderKey struct{ orderID, sku string }
 
-func newFillNotices() fillNotices {
-	return fillNotices{attempts: map[fillKey]int{}, due: newSchedule[fillKey]()}
+func newBackorderNotices() backorderNotices {
+	return backorderNotices{attempts: map[backorderKey]int{}, due: newSchedule[backorderKey]()}
 }
 
 // end ends a notice, if there is one.
-func (f *fillNotices) end(k fillKey) {
+func (f *backorderNotices) end(k backorderKey) {
 	delete(f.attempts, k)
 	f.due.set(k, 0)
 }
 
-// tellFilled tells an order how much of a SKU is still backordered: at once where the order is this shard's, again and
-// again where it is not.
-func (d *decider) tellFilled(res *checkpoint.Reservation, from *origin) error {
+// tellBackorder tells an order how much of a SKU is still backordered: at once where the order is this shard's, again
+// and again where it is not.
+func (d *decider) tellBackorder(res *checkpoint.Reservation, from *origin) error {
 	if !d.foreign(res.OrderID) {
-		return d.recordFill(res, from)
+		return d.recordBackorder(res, from)
 	}
-	k := fillKey{res.OrderID, res.SKU}
-	d.fills.attempts[k] = 0
-	d.fills.due.set(k, d.batch.now)
+	k := backorderKey{res.OrderID, res.SKU}
+	d.notices.attempts[k] = 0
+	d.notices.due.set(k, d.batch.now)
 	return nil
 }
 
-// recordFill records what is still backordered in an order of this shard.
-func (d *decider) recordFill(res *checkpoint.Reservation, from *origin) error {
+// recordBackorder records what is still backordered in an order of this shard.
+func (d *decider) recordBackorder(res *checkpoint.Reservation, from *origin) error {
 	e, err := d.store.Order(res.OrderID)
 	if err != nil || e.Order.PlacedEventID != order.ID(res.PlacedEventID) {
 		return err
 	}
 	if s := d.sagas.byOrder[e.Order.ID]; s != nil {
 		if h, ok := s.answers[res.SKU]; ok {
-			h.Backordered = res.Backordered
+			h.Backordered, h.BackorderVersion = res.Backordered, res.BackorderVersion
 			s.answers[res.SKU] = h
 		}
 	}
-	return d.writeFill(e, res.SKU, res.Version, res.Backordered, from)
+	return d.writeBackorder(e, order.RecordBackorder{
+		SKU: res.SKU, ReservationVersion: res.Version, Backordered: res.Backordered, StockVersion: res.BackorderVersion,
+	}, from)
 }
 
-func (d *decider) writeFill(e *checkpoint.Entry, sku string, version uint64, backordered int64, from *origin) error {
-	evs, err := order.Decide(e.Order,
-		order.RecordBackorder{SKU: sku, ReservationVersion: version, Backordered: backordered})
+func (d *decider) writeBackorder(e *checkpoint.Entry, news order.RecordBackorder, from *origin) error {
+	evs, err := order.Decide(e.Order, news)
 	if err != nil {
-		return fmt.Errorf("order %s refuses a filled backorder, which its rules forbid: %w", e.Order.ID, err)
+		return fmt.Errorf("order %s refuses news of a backorder, which its rules forbid: %w", e.Order.ID, err)
 	}
 	return d.appendOrder(e, evs, from)
 }
 
-// sendFillNotices sends new notices, and resends those that are not confirmed, as many as a batch may.
-func (d *decider) sendFillNotices() error {
-	due, now := &d.fills.due, d.batch.now
+// sendBackorderNotices sends new notices, and resends those that are not confirmed, as many as a batch may.
+func (d *decider) sendBackorderNotices() error {
+	due, now := &d.notices.due, d.batch.now
 	for k, ok := due.first(now); ok && len(d.batch.onCommit) < maxUnsent; k, ok = due.first(now) {
-		if err := d.sendFillNotice(k); err != nil {
+		if err := d.sendBackorderNotice(k); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sendFillNotice tells the reservation as it is now, once the current batch has committed.
-func (d *decider) sendFillNotice(k fillKey) error {
+// sendBackorderNotice tells the reservation as it is now, once the current batch has committed.
+func (d *decider) sendBackorderNotice(k backorderKey) error {
 	reservations, err := d.store.Reservations(k.orderID)
 	if err != nil {
 		return err
 	}
-	d.fills.attempts[k]++
-	attempts := d.fills.attempts[k]
+	d.notices.attempts[k]++
+	attempts := d.notices.attempts[k]
 	if attempts > 1 {
 		d.node.metrics.resends.Inc()
 	}
-	d.fills.due.set(k, 0)
+	d.notices.due.set(k, 0)
 	d.queryOnCommit(reservations.Of(k.sku))
 	d.batch.onCommit = append(d.batch.onCommit, func(*batch) {
-		if d.fills.attempts[k] != attempts {
+		if d.notices.attempts[k] != attempts {
 			return // there is a newer notice, or it was confirmed
 		}
 		wait := d.sagas.answerTimes[d.shardOf(k.orderID)].wait(attempts)
-		d.fills.due.set(k, d.wallMicros()+wait.Microseconds())
+		d.notices.due.set(k, d.wallMicros()+wait.Microseconds())
 	})
 	return nil
 }
 
-// decideFillNotice records what another shard's stock has filled, and confirms once the order knows.
-func (d *decider) decideFillNotice(
+// decideBackorderNotice records what of an order is backordered in another shard's stock, and confirms once the order
+// knows.
+func (d *decider) decideBackorderNotice(
 	e *checkpoint.Entry, q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse),
 ) error {
 	from := origin{occurredAt: d.batch.now, cause: eventv1.Cause_CAUSE_SAGA}
-	if err := d.writeFill(e, q.Sku, q.Version, q.Held.Backordered, &from); err != nil {
+	news := order.RecordBackorder{
+		SKU: q.Sku, ReservationVersion: q.Version, Backordered: q.Held.Backordered, StockVersion: q.Held.BackorderVersion,
+	}
+	if err := d.writeBackorder(e, news, &from); err != nil {
 		return err
 	}
-	// An order that waits for its outcome cannot record the fill yet, and is told again. One whose step is newer learns
+	// An order that waits for its outcome cannot record the news yet, and is told again. One whose step is newer learns
 	// of it with the answer to that step.
 	current := q.Version == e.Order.ReservationVersion
-	if e.Order.Lifecycle == order.Placed || current && e.Order.Backordered(q.Sku) > q.Held.Backordered ||
+	if e.Order.Lifecycle == order.Placed || current && e.Order.Backordered(q.Sku) != q.Held.Backordered ||
 		q.Version > e.Order.ReservationVersion {
 		return nil
 	}
@@ -121,18 +127,19 @@ func (d *decider) decideFillNotice(
 	return nil
 }
 
-// confirmFill ends a notice, unless more has been filled since.
-func (d *decider) confirmFill(resp *peerv1.OrderQueryResponse) error {
-	k := fillKey{resp.OrderId, resp.Sku}
-	if _, ok := d.fills.attempts[k]; !ok {
-		return nil
-	}
+// confirmBackorder ends a notice if the order knows what is backordered now. Otherwise it is told again: more may have
+// changed since, or what it has just recorded was an old message, of a time between two changes that make no
+// difference.
+func (d *decider) confirmBackorder(resp *peerv1.OrderQueryResponse) error {
 	reservations, err := d.store.Reservations(resp.OrderId)
 	if err != nil {
 		return err
 	}
-	if reservations.Of(resp.Sku).Backordered == resp.Backordered {
-		d.fills.end(k)
+	k, res := backorderKey{resp.OrderId, resp.Sku}, reservations.Find(resp.Sku)
+	if res == nil || res.Backordered == resp.Backordered {
+		d.notices.end(k)
+	} else if _, told := d.notices.attempts[k]; !told {
+		return d.tellBackorder(res, nil)
 	}
 	return nil
 }

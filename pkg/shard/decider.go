@@ -13,11 +13,11 @@ import (
 // their stock. It commits nothing; the runner does.
 type decider struct {
 	*shardState
-	node  *Node
-	batch *batch // being decided
-	ids   *eventIDs
-	sagas sagas
-	fills fillNotices
+	node    *Node
+	batch   *batch // being decided
+	ids     *eventIDs
+	sagas   sagas
+	notices backorderNotices
 	// deadlines has the orders that expire unless they are paid.
 	deadlines schedule[string]
 	unsettled resumption
@@ -33,7 +33,7 @@ type decider struct {
 func newDecider(n *Node, s *shardState) *decider {
 	return &decider{
 		shardState: s, node: n, batch: newBatch(), ids: newEventIDs(),
-		sagas: newSagas(s.layout.ShardCount), fills: newFillNotices(), deadlines: newSchedule[string](),
+		sagas: newSagas(s.layout.ShardCount), notices: newBackorderNotices(), deadlines: newSchedule[string](),
 		refusing: map[uint64]int{}, tentative: tentativeSteps{},
 	}
 }
@@ -49,7 +49,7 @@ func (d *decider) onTime() error {
 	if err := d.resendSteps(); err != nil {
 		return err
 	}
-	if err := d.sendFillNotices(); err != nil {
+	if err := d.sendBackorderNotices(); err != nil {
 		return err
 	}
 	d.sweepSome()
@@ -61,7 +61,7 @@ func (d *decider) wait() time.Duration {
 	if !d.unsettled.done || len(d.sweep.orders) > 0 {
 		return tick
 	}
-	due := min(d.deadlines.next(), d.sagas.resends.next(), d.fills.due.next(),
+	due := min(d.deadlines.next(), d.sagas.resends.next(), d.notices.due.next(),
 		d.sweep.began.Add(d.sweep.wait).UnixMicro())
 	left := due - d.wallMicros()
 	return time.Duration(min(max(left, 0), longestWait.Microseconds())) * time.Microsecond

@@ -55,7 +55,8 @@ func (d *decider) appendOrder(e *checkpoint.Entry, evs []order.Event, from *orig
 	return nil
 }
 
-// appendStock does the same for an item. res are the reservations that the events change, or nil.
+// appendStock does the same for an item. res are the reservations that the events change, or nil. Where the item then
+// lacks what was promised, orders lose it (INV-70).
 func (d *decider) appendStock(
 	it *inventory.Item, res *checkpoint.Reservations, evs []inventory.Event, from *origin,
 ) error {
@@ -63,13 +64,45 @@ func (d *decider) appendStock(
 	for i, ev := range evs {
 		if _, fills := ev.Change.(inventory.BackorderFilled); fills {
 			next.request, next.cause = request{}, eventv1.Cause_CAUSE_SAGA
-			return d.appendFills(it, evs[i:], &next)
+			if err := d.appendFills(it, evs[i:], &next); err != nil {
+				return err
+			}
+			break
 		}
 		id, err := d.appendStockEvent(it, res, ev, from)
 		if err != nil {
 			return err
 		}
 		next.causation = id
+	}
+	if !it.FallsShort() {
+		return nil
+	}
+	next.request, next.cause = request{}, eventv1.Cause_CAUSE_SAGA
+	return d.appendShortfall(it, &next)
+}
+
+// appendShortfall decides who loses what an item lacks, writes it, and tells those orders.
+func (d *decider) appendShortfall(it *inventory.Item, from *origin) error {
+	var err error
+	evs := inventory.DecideShortfall(*it, d.store.Promised(it.SKU, &err))
+	if err != nil {
+		return err
+	}
+	for i, ev := range evs {
+		step, ofOrder := inventory.StepOf(ev.Change)
+		if !ofOrder { // less safety stock
+			if from.causation, err = d.appendStockEvent(it, nil, ev, from); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, fills := ev.Change.(inventory.BackorderFilled); fills {
+			return d.appendFills(it, evs[i:], from)
+		}
+		if err := d.appendToReservation(it, step.OrderID, ev, from); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -81,20 +114,25 @@ func (d *decider) appendFills(it *inventory.Item, evs []inventory.Event, from *o
 	it.Backorders = nil // not copied for each event
 	for _, ev := range evs {
 		step, _ := inventory.StepOf(ev.Change)
-		res, err := d.store.Reservations(step.OrderID)
-		if err != nil {
-			return err
-		}
-		if from.causation, err = d.appendStockEvent(it, res, ev, from); err != nil {
-			return err
-		}
-		cause := *from
-		if err := d.tellFilled(res.Of(it.SKU), &cause); err != nil {
+		if err := d.appendToReservation(it, step.OrderID, ev, from); err != nil {
 			return err
 		}
 	}
 	it.Backorders = inventory.AfterFills(waiting, evs)
 	return nil
+}
+
+// appendToReservation writes an event that changes what an order waits for, and tells the order.
+func (d *decider) appendToReservation(it *inventory.Item, orderID string, ev inventory.Event, from *origin) error {
+	res, err := d.store.Reservations(orderID)
+	if err != nil {
+		return err
+	}
+	if from.causation, err = d.appendStockEvent(it, res, ev, from); err != nil {
+		return err
+	}
+	cause := *from
+	return d.tellBackorder(res.Of(it.SKU), &cause)
 }
 
 func (d *decider) appendStockEvent(

@@ -76,14 +76,14 @@ func (n *Node) Receive(frame *peerv1.ExchangeRequest) {
 }
 
 // Memory counts what a shard keeps in memory for orders that wait for something.
-type Memory struct{ Timers, FillNotices int }
+type Memory struct{ Timers, BackorderNotices int }
 
 // MemoryOf returns a function that counts what a shard that this replica serves has in memory. Call it once the node is
 // closed.
 func (n *Node) MemoryOf(shard int32) func() Memory {
 	r := n.runners[shard].Load()
 	return func() Memory {
-		return Memory{Timers: len(r.decider.deadlines.queue), FillNotices: len(r.decider.fills.attempts)}
+		return Memory{Timers: len(r.decider.deadlines.queue), BackorderNotices: len(r.decider.notices.attempts)}
 	}
 }
 

@@ -105,7 +105,7 @@ func (d *decider) reconcileOrder(e *checkpoint.Entry) error {
 	if (!e.Order.Settled || d.firstOfGeneration) && d.sagas.byOrder[e.Order.ID] == nil {
 		return d.resendStep(e, d.sagaOrigin(e))
 	}
-	return d.recordMissedFills(e)
+	return d.recordMissedBackorders(e)
 }
 
 // stockMissedStep reports whether stock of this shard lacks the order's newest step, which belongs to the same
@@ -127,11 +127,11 @@ func (d *decider) resendStep(e *checkpoint.Entry, from origin) error {
 	return nil
 }
 
-// recordMissedFills records the backorders that stock has filled and the order does not know of.
-func (d *decider) recordMissedFills(e *checkpoint.Entry) error {
+// recordMissedBackorders records the backorders that stock has filled and the order does not know of.
+func (d *decider) recordMissedBackorders(e *checkpoint.Entry) error {
 	for _, res := range e.Reservations.List {
 		version := e.Order.Version
-		err := d.recordFill(res, &origin{occurredAt: d.batch.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+		err := d.recordBackorder(res, &origin{occurredAt: d.batch.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (d *decider) decideQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuer
 	if q.Held == nil {
 		return nil
 	}
-	if err := d.decideFillNotice(e, q, reply); err != nil {
+	if err := d.decideBackorderNotice(e, q, reply); err != nil {
 		return err
 	}
 	if d.sagas.byOrder[q.OrderId] != nil {
@@ -122,7 +122,7 @@ func (d *decider) compareReservation(e *checkpoint.Entry, q *peerv1.OrderQuery) 
 // decideQueryAnswer ends a fill notice, or releases what is reserved for an order that does not exist.
 func (d *decider) decideQueryAnswer(resp *peerv1.OrderQueryResponse) error {
 	if resp.BackorderKnown {
-		return d.confirmFill(resp)
+		return d.confirmBackorder(resp)
 	}
 	if !resp.Unknown || resp.Wanted == nil {
 		return nil
@@ -133,7 +133,7 @@ func (d *decider) decideQueryAnswer(resp *peerv1.OrderQueryResponse) error {
 	}
 	for _, res := range reservations.List { // the order never hears what was filled for it
 		if string(resp.Wanted.PlacedEventId) == string(res.PlacedEventID[:]) {
-			d.fills.end(fillKey{resp.OrderId, res.SKU})
+			d.notices.end(backorderKey{resp.OrderId, res.SKU})
 		}
 	}
 	return d.releaseOrphan(reservations, resp.Wanted.PlacedEventId)

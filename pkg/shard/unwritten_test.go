@@ -309,7 +309,7 @@ func TestNobodyIsToldForEverOfAFillForAnOrderThatWasNeverWritten(t *testing.T) {
 	h.next.Acquire(h.home)
 	levelIs(t, h.next, h.far, 1)
 	h.stopAll()
-	if n := memory().FillNotices; n != 0 {
+	if n := memory().BackorderNotices; n != 0 {
 		t.Errorf("%d fills are still told", n)
 	}
 }

@@ -55,7 +55,7 @@ func TestAShardWaitsUntilSomethingIsDue(t *testing.T) {
 			r.decider.sagas.resends.set("O", in(200*time.Millisecond))
 		}, 200 * time.Millisecond},
 		{"a fill is told", func(r *runner) {
-			r.decider.fills.due.set(fillKey{"O", "A"}, in(5*time.Millisecond))
+			r.decider.notices.due.set(backorderKey{"O", "A"}, in(5*time.Millisecond))
 		}, 5 * time.Millisecond},
 		{"the next sweep", func(r *runner) { r.decider.sweep.wait = 400 * time.Millisecond }, 400 * time.Millisecond},
 		{"a sweep under way", func(r *runner) { r.decider.sweep.orders = []string{"O"} }, tick},

@@ -96,7 +96,7 @@ func heldToWire(held []order.StockAnswer) []*peerv1.Held {
 		out[i] = &peerv1.Held{
 			Sku: h.SKU, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
 			Damaged: h.Damaged, Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available,
-			RejectionReason: h.RejectionReason,
+			RejectionReason: h.RejectionReason, BackorderVersion: h.BackorderVersion,
 		}
 	}
 	return out
@@ -108,7 +108,7 @@ func heldFromWire(held []*peerv1.Held) []order.StockAnswer {
 		out[i] = order.StockAnswer{
 			SKU: h.Sku, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
 			Damaged: h.Damaged, Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available,
-			RejectionReason: h.RejectionReason,
+			RejectionReason: h.RejectionReason, BackorderVersion: h.BackorderVersion,
 		}
 	}
 	return out

@@ -77,30 +77,106 @@ func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv
 	c.check(Conserved, ch.Quantity > 0 && r.backorderedAt[ch.Location] == ch.Backordered,
 		"%s: %d are said to be backordered, it should be %d", at(rec), ch.Backordered, r.backorderedAt[ch.Location])
 	it.dropFilled()
+	moved := c.moveReserved(rec, it, r, ch.Location, ch.Reserved, ch.Committed)
+	c.check(Agreement, !r.singleLocation() || moved == 0,
+		"%s: filled from %v and %v, all should be at one location", at(rec), ch.Reserved, ch.Committed)
+	c.check(Conserved, moved <= ch.Quantity, "%s: moved %d to fill %d", at(rec), moved, ch.Quantity)
+}
+
+// moveReserved moves what a reservation has at a location to others, and returns how much that is.
+func (c *checker) moveReserved(
+	rec *eventlog.Record, it *item, r *reservation, location string, reserved, committed []*eventv1.Allocation,
+) int64 {
 	giveBack := func(sum int64, give func(*eventv1.Level, int64)) {
 		if sum > 0 {
-			give(it.touch(ch.Location), sum)
+			give(it.touch(location), sum)
 		}
 	}
-	reserved := c.applyAllocations(rec, it, ch.Reserved, func(l *eventv1.Level, q int64) {
+	asReserved := c.applyAllocations(rec, it, reserved, func(l *eventv1.Level, q int64) {
 		l.Available -= q
 		l.Reserved += q
 	})
-	giveBack(reserved, func(l *eventv1.Level, q int64) { l.Available += q; l.Reserved -= q })
-	committed := c.applyAllocations(rec, it, ch.Committed, func(l *eventv1.Level, q int64) {
+	giveBack(asReserved, func(l *eventv1.Level, q int64) { l.Available += q; l.Reserved -= q })
+	asCommitted := c.applyAllocations(rec, it, committed, func(l *eventv1.Level, q int64) {
 		l.Available -= q
 		l.Committed += q
 	})
-	giveBack(committed, func(l *eventv1.Level, q int64) { l.Available += q; l.Committed -= q })
-	for _, a := range slices.Concat(ch.Reserved, ch.Committed) {
+	giveBack(asCommitted, func(l *eventv1.Level, q int64) { l.Available += q; l.Committed -= q })
+	for _, a := range slices.Concat(reserved, committed) {
 		r.track(a.Location, a.Quantity, 0)
-		r.track(ch.Location, -a.Quantity, 0)
+		r.track(location, -a.Quantity, 0)
 	}
-	c.check(Agreement, !r.singleLocation() || reserved+committed == 0,
-		"%s: filled from %v and %v, all should be at one location", at(rec), ch.Reserved, ch.Committed)
-	c.check(Conserved, reserved+committed <= ch.Quantity,
-		"%s: moved %d to fill %d", at(rec), reserved+committed, ch.Quantity)
+	return asReserved + asCommitted
 }
+
+// foldFellShort folds units that a reservation had at a location, and that are missing. It has them at other locations
+// instead, or waits for them where they are missing (INV-70, INV-71).
+func (c *checker) foldFellShort(rec *eventlog.Record, it *item, ch *eventv1.ReservationFellShort) {
+	r := c.accountOf(ch.Step.GetOrderId()).reservation(it.sku)
+	if r == nil || ch.Step.Version != r.version || idOf(ch.Step.PlacedEventId) != r.placed {
+		c.check(Conserved, false, "%s: order %s fell short of what it does not have", at(rec), ch.Step.GetOrderId())
+		return
+	}
+	it.ownsShortfalls = true
+	missing, before := it.missingAt(ch.Location), r.backorderedAt[ch.Location]
+	c.check(Conserved, ch.Quantity > 0 && ch.Quantity <= missing,
+		"%s: order %s fell short of %d at %s, which lacks %d", at(rec), ch.Step.OrderId, ch.Quantity, ch.Location, missing)
+	it.addBackordered(ch.Step.OrderId, r, ch.Location, ch.Backordered-before)
+	it.dropFilled()
+	moved := c.moveReserved(rec, it, r, ch.Location, ch.Reserved, ch.Committed)
+	if r.singleLocation() && moved > 0 {
+		whole := ch.Backordered == 0 && r.byLocation[ch.Location].present == 0
+		c.check(Agreement, whole && len(ch.Reserved) <= 1 && len(ch.Committed) <= 1,
+			"%s: %v and %v went elsewhere, all should be at one location", at(rec), ch.Reserved, ch.Committed)
+		return
+	}
+	c.check(Conserved, moved <= ch.Quantity && ch.Backordered == before+ch.Quantity-moved,
+		"%s: %d are missing, %d were found elsewhere, and %d are backordered after %d",
+		at(rec), ch.Quantity, moved, ch.Backordered, before)
+}
+
+// missingAt is what a location lacks beyond what orders wait for there.
+func (it *item) missingAt(location string) int64 {
+	l := it.find(location)
+	if l == nil {
+		return 0
+	}
+	missing := max(0, -l.level.Available)
+	for _, w := range it.waiting {
+		if w.location == location {
+			missing -= w.units
+		}
+	}
+	return max(0, missing)
+}
+
+// checkOwners checks, where a decision begins, that what a location lacks of what is promised has an owner (INV-70). A
+// log from before that rule has shortfalls without any, until the first one of the item has been decided.
+func (c *checker) checkOwners(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent) {
+	if !it.ownsShortfalls || len(it.waiting) >= maxWaiting {
+		return
+	}
+	switch ev.Change.(type) {
+	case *eventv1.InventoryEvent_ItemRegistered, *eventv1.InventoryEvent_StockReceived,
+		*eventv1.InventoryEvent_StockExpected, *eventv1.InventoryEvent_StockMoved, *eventv1.InventoryEvent_StockAdjusted,
+		*eventv1.InventoryEvent_StockCounted, *eventv1.InventoryEvent_BackorderLimitSet,
+		*eventv1.InventoryEvent_TransferShipped, *eventv1.InventoryEvent_TransferReceived:
+	default:
+		return // it may be of the decision that falls short
+	}
+	for _, l := range it.locations {
+		missing := it.missingAt(l.name)
+		if missing == 0 {
+			continue
+		}
+		inStock := l.level.Reserved + l.level.Committed + l.level.Available + missing
+		c.check(Oversold, l.level.SafetyStock == 0 && min(missing, inStock) <= 0,
+			"%s: %s lacked %d of what is promised, and no order waits for them", at(rec), l.name, missing)
+	}
+}
+
+// maxWaiting is how many orders wait for an item at most (INV-72).
+const maxWaiting = 10_000
 
 // checkTurn checks that no order waits since before that could have had what fills this one (INV-26, INV-62): goods of
 // the location that it waits at, or of any other location unless its rule is single_location.

@@ -307,6 +307,7 @@ func (it *item) code(c *coder) {
 	message(c, &it.row)
 	c.int64(&it.rowOffset)
 	c.uint64(&it.due)
+	c.flag(&it.ownsShortfalls)
 }
 
 func (l *location) code(c *coder) {

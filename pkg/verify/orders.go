@@ -165,6 +165,9 @@ func (c *checker) foldOrderChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		c.check(Transitions, len(ch.OrderBackorderFilled.Filled) > 0, "%s: filled, and says nothing of what", at(rec))
 		c.foldBackordered(rec, o, ch.OrderBackorderFilled.Filled, -1)
+	case *eventv1.OrderEvent_OrderFellShort:
+		c.check(Transitions, len(ch.OrderFellShort.Backordered) > 0, "%s: fell short, and says nothing of what", at(rec))
+		c.foldBackordered(rec, o, ch.OrderFellShort.Backordered, 1)
 	case *eventv1.OrderEvent_OrderRejected:
 		c.foldRejected(rec, o, ch.OrderRejected)
 	case *eventv1.OrderEvent_ReservationSettled:

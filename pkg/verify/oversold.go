@@ -23,6 +23,9 @@ func (c *checker) checkOversold(rec *eventlog.Record, it *item, ev *eventv1.Inve
 	case *eventv1.InventoryEvent_BackorderFilled:
 		c.check(Oversold, short <= shortBefore,
 			"%s: SKU %s is %d short after a backorder was filled, and was %d short", at(rec), ev.Sku, short, shortBefore)
+	case *eventv1.InventoryEvent_ReservationFellShort:
+		c.check(Oversold, short <= shortBefore,
+			"%s: SKU %s is %d short after that had an owner, and was %d short", at(rec), ev.Sku, short, shortBefore)
 	case *eventv1.InventoryEvent_StockFulfilled:
 		c.check(Oversold, short <= shortBefore,
 			"%s: SKU %s is %d short after it left, and was %d short", at(rec), ev.Sku, short, shortBefore)

@@ -46,6 +46,8 @@ func (c *checker) foldReservation(rec *eventlog.Record, it *item, ev *eventv1.In
 		c.foldStockBackordered(rec, it, b)
 	case *eventv1.InventoryEvent_BackorderFilled:
 		c.foldBackorderFilled(rec, it, ch.BackorderFilled)
+	case *eventv1.InventoryEvent_ReservationFellShort:
+		c.foldFellShort(rec, it, ch.ReservationFellShort)
 	case *eventv1.InventoryEvent_ReservationRejected:
 		c.reservationOfStep(rec, it, ch.ReservationRejected.Step)
 	case *eventv1.InventoryEvent_ReservationCommitted:

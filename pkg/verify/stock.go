@@ -27,6 +27,8 @@ type item struct {
 	row       *eventv1.AvailabilityRow
 	rowOffset int64
 	due       uint64 // as that of account
+	// ownsShortfalls: an order has lost units of the item, so it is decided by programs that know shortfalls.
+	ownsShortfalls bool
 }
 
 // entry is a name and a value that a client keeps with the item.
@@ -110,6 +112,7 @@ func (c *checker) foldStock(rec *eventlog.Record) {
 		c.check(Transitions, it.registered, "%s: stock of SKU %s moved before it was registered", at(rec), ev.Sku)
 	}
 	shortBefore := it.short()
+	c.checkOwners(rec, it, &ev)
 	c.foldStockChange(rec, it, &ev)
 	c.checkOversold(rec, it, &ev, shortBefore)
 	c.checkLevels(rec, it, &ev)
@@ -168,7 +171,12 @@ func (c *checker) foldStockMoved(rec *eventlog.Record, it *item, m *eventv1.Stoc
 	if from != nil && to != nil {
 		*from -= m.Quantity
 		*to += m.Quantity
-		c.check(Oversold, *from >= 0, "%s: moved more out of %v than there was", at(rec), m.From)
+		left := *from
+		if m.From == eventv1.StockState_STOCK_STATE_AVAILABLE && m.To != eventv1.StockState_STOCK_STATE_SAFETY_STOCK {
+			l := it.touch(m.Location)
+			left += l.Reserved + l.Committed // what is promised may turn out to be damaged
+		}
+		c.check(Oversold, left >= 0, "%s: moved more out of %v than there was", at(rec), m.From)
 	}
 }
 

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -43,6 +44,11 @@ func (l *stockLife) do(t fatal, cmd rules.Command) {
 	if err != nil {
 		return
 	}
+	l.foldAll(t, events)
+	l.foldAll(t, inventorytest.Shortfall(l.item, maps.Values(l.reservations)))
+}
+
+func (l *stockLife) foldAll(t fatal, events []rules.Event) {
 	for _, ev := range events {
 		l.fold(t, ev)
 		if problem := l.problem(); problem != "" {

@@ -27,6 +27,7 @@ var statusesBefore = map[string][]string{
 	"order_backordered":      {"placed"},
 	"order_rejected":         {"placed"},
 	"order_backorder_filled": activeOrOnHold,
+	"order_fell_short":       activeOrOnHold,
 	"reservation_settled":    anyStatus,
 
 	"payment_started":    {"placed", "reserved", "confirmed"},

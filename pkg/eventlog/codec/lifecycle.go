@@ -29,8 +29,13 @@ func setLifecycle(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.order_backordered.v1"
 	case order.OrderBackorderFilled:
 		e.Change = &eventv1.OrderEvent_OrderBackorderFilled{
-			OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: toQuantities(c.Filled)}}
+			OrderBackorderFilled: &eventv1.OrderBackorderFilled{
+				Filled: toQuantities(c.Filled), StockVersions: toStockVersions(c.StockVersions)}}
 		return "holdfast.order_backorder_filled.v1"
+	case order.OrderFellShort:
+		e.Change = &eventv1.OrderEvent_OrderFellShort{OrderFellShort: &eventv1.OrderFellShort{
+			Backordered: toQuantities(c.Backordered), StockVersions: toStockVersions(c.StockVersions)}}
+		return "holdfast.order_fell_short.v1"
 	case order.OrderRejected:
 		e.Change = &eventv1.OrderEvent_OrderRejected{
 			OrderRejected: &eventv1.OrderRejected{Short: toShort(c.Short), RefundDueMicros: c.RefundDueMicros}}
@@ -83,7 +88,13 @@ func readLifecycle(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_OrderBackordered:
 		return order.OrderBackordered{Backordered: fromQuantities(c.OrderBackordered.Backordered)}
 	case *eventv1.OrderEvent_OrderBackorderFilled:
-		return order.OrderBackorderFilled{Filled: fromQuantities(c.OrderBackorderFilled.Filled)}
+		p := c.OrderBackorderFilled
+		return order.OrderBackorderFilled{
+			Filled: fromQuantities(p.Filled), StockVersions: fromStockVersions(p.StockVersions)}
+	case *eventv1.OrderEvent_OrderFellShort:
+		p := c.OrderFellShort
+		return order.OrderFellShort{
+			Backordered: fromQuantities(p.Backordered), StockVersions: fromStockVersions(p.StockVersions)}
 	case *eventv1.OrderEvent_OrderRejected:
 		return order.OrderRejected{Short: fromShort(c.OrderRejected.Short), RefundDueMicros: c.OrderRejected.RefundDueMicros}
 	case *eventv1.OrderEvent_OrderConfirmed:
@@ -104,6 +115,16 @@ func readLifecycle(e *eventv1.OrderEvent) order.Event {
 		return order.OrderReopened{PaymentDeadlineMicros: c.OrderReopened.PaymentDeadlineMicros}
 	}
 	return nil
+}
+
+func toStockVersions(versions []order.StockVersion) []*eventv1.StockVersion {
+	return messages(versions, func(m *eventv1.StockVersion, v *order.StockVersion) { m.Sku, m.Version = v.SKU, v.Version })
+}
+
+func fromStockVersions(versions []*eventv1.StockVersion) []order.StockVersion {
+	return values(versions, func(v *eventv1.StockVersion) order.StockVersion {
+		return order.StockVersion{SKU: v.Sku, Version: v.Version}
+	})
 }
 
 func toShort(short []order.ShortLine) []*eventv1.ShortLine {

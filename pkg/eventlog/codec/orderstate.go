@@ -24,8 +24,8 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.DeclinedAmendments, AskedSkus: o.SKUsToRelease,
 		Amendments: o.Amendments, PaymentDue: o.PaymentDue, ReturnedTo: toReturnedTo(o.ReturnedTo),
 		GoodwillMicros: o.GoodwillMicros, CoverLost: o.CoverLost, Unmatched: toPayments(o.Unmatched),
-		RequestedDocument: toRequested(o.RequestedDocument),
-		Charges:           toChargesLeft(o.Charges), TaxesIncluded: o.TaxesIncluded, RoundByLine: o.RoundByLine,
+		RequestedDocument: toRequested(o.RequestedDocument), StockVersions: toStockVersions(o.StockVersions),
+		Charges: toChargesLeft(o.Charges), TaxesIncluded: o.TaxesIncluded, RoundByLine: o.RoundByLine,
 	})
 }
 
@@ -52,8 +52,8 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		Amendment:  fromAmendment(p.Amendment), DeclinedAmendments: p.DeclinedAmendments, SKUsToRelease: p.AskedSkus,
 		Amendments: p.Amendments, PaymentDue: p.PaymentDue, ReturnedTo: fromReturnedTo(p.ReturnedTo),
 		GoodwillMicros: p.GoodwillMicros, CoverLost: p.CoverLost, Unmatched: fromPayments(p.Unmatched),
-		RequestedDocument: fromRequested(p.RequestedDocument),
-		Charges:           fromChargesLeft(p.Charges), TaxesIncluded: p.TaxesIncluded, RoundByLine: p.RoundByLine,
+		RequestedDocument: fromRequested(p.RequestedDocument), StockVersions: fromStockVersions(p.StockVersions),
+		Charges: fromChargesLeft(p.Charges), TaxesIncluded: p.TaxesIncluded, RoundByLine: p.RoundByLine,
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err

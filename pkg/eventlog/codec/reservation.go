@@ -54,6 +54,12 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 			Reserved: toAllocations(c.Reserved), Committed: toAllocations(c.Committed),
 		}}
 		return "holdfast.backorder_filled.v1"
+	case inventory.ReservationFellShort:
+		e.Change = &eventv1.InventoryEvent_ReservationFellShort{ReservationFellShort: &eventv1.ReservationFellShort{
+			Step: s.useStep(c.Step), Location: c.Location, Quantity: c.Quantity, Backordered: c.Backordered,
+			Reserved: toAllocations(c.Reserved), Committed: toAllocations(c.Committed),
+		}}
+		return "holdfast.reservation_fell_short.v1"
 	}
 	return ""
 }
@@ -107,6 +113,13 @@ func readReservation(e *eventv1.InventoryEvent) (inventory.Change, error) {
 		p := c.BackorderFilled
 		step, err := readStep(p.Step)
 		return inventory.BackorderFilled{
+			Step: step, Location: p.Location, Quantity: p.Quantity, Backordered: p.Backordered,
+			Reserved: fromAllocations(p.Reserved), Committed: fromAllocations(p.Committed),
+		}, err
+	case *eventv1.InventoryEvent_ReservationFellShort:
+		p := c.ReservationFellShort
+		step, err := readStep(p.Step)
+		return inventory.ReservationFellShort{
 			Step: step, Location: p.Location, Quantity: p.Quantity, Backordered: p.Backordered,
 			Reserved: fromAllocations(p.Reserved), Committed: fromAllocations(p.Committed),
 		}, err

@@ -56,8 +56,9 @@ var (
 	}}
 	sampleCredits = []order.ChargeCredit{{Charge: 1, AmountMicros: 4_900_000, TaxMicros: 816_667}}
 
-	sampleWaiting   = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
-	sampleCancelled = []order.CancelledLine{
+	sampleWaiting       = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
+	sampleStockVersions = []order.StockVersion{{SKU: "85123A", Version: 70}, {SKU: "22423", Version: 9}}
+	sampleCancelled     = []order.CancelledLine{
 		{Line: 1, SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000},
 		{Line: 3, SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000},
 	}
@@ -109,7 +110,8 @@ var orderSamples = map[string]order.Event{
 	},
 	"order_reserved":         order.OrderReserved{},
 	"order_backordered":      order.OrderBackordered{Backordered: sampleWaiting},
-	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleWaiting},
+	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleWaiting, StockVersions: sampleStockVersions},
+	"order_fell_short":       order.OrderFellShort{Backordered: sampleWaiting, StockVersions: sampleStockVersions},
 	"order_rejected":         order.OrderRejected{Short: sampleShort, RefundDueMicros: 8_050_000},
 	"payment_authorized": order.PaymentAuthorized{
 		AmountMicros: 28_050_000, Reference: "auth 1", ProviderEventID: "evt 1", Provider: "stripe",
@@ -236,6 +238,9 @@ var inventorySamples = map[string]inventory.Change{
 	"backorder_filled": inventory.BackorderFilled{
 		Step: sampleStep, Location: "main", Quantity: 9, Backordered: 3, Reserved: sampleMain, Committed: sampleBoth,
 	},
+	"reservation_fell_short": inventory.ReservationFellShort{
+		Step: sampleStep, Location: "main", Quantity: 9, Backordered: 3, Reserved: sampleMain, Committed: sampleBoth,
+	},
 	"stock_restocked": inventory.StockRestocked{
 		Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn, Damaged: sampleBoth,
 		ReturnedAt: []inventory.ReturnedAt{{Location: "north", Restocked: 5, Damaged: 2}},
@@ -259,8 +264,9 @@ var (
 		"import_requested": {
 			order.ImportRequested{Document: sampleDocument(order.KindImportedOrder, "536365", 1)},
 		},
-		"order_rejected": {order.OrderRejected{Short: sampleShort}},
-		"order_expired":  {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"order_rejected":         {order.OrderRejected{Short: sampleShort}},
+		"order_expired":          {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"order_backorder_filled": {order.OrderBackorderFilled{Filled: sampleWaiting}},
 		"payment_started": {
 			order.PaymentStarted{Reference: "pi 1", PaymentDeadlineMicros: 1_760_000_900_000_000},
 		},

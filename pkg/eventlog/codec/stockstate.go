@@ -111,6 +111,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	p := &s.reservation
 	p.Sku, p.OrderId, p.PlacedEventId, p.Version = sku, res.OrderID, res.PlacedEventID[:], res.Version
 	p.Backordered, p.Allocation, p.ReturnedAt = res.Backordered, toStockRule(res.Allocation), ToReturnedAt(res.ReturnedAt)
+	p.BackorderVersion, p.PromisedVersion = res.BackorderVersion, res.PromisedVersion
 	p.Rejected, p.RejectedRequested, p.RejectedAvailable, p.RejectionReason = false, 0, 0, 0
 	if r := res.Rejected; r != nil {
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
@@ -145,6 +146,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	}
 	res = inventory.Reservation{
 		OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered,
+		BackorderVersion: p.BackorderVersion, PromisedVersion: p.PromisedVersion,
 		Allocation: FromStockRule(p.Allocation), ReturnedAt: FromReturnedAt(p.ReturnedAt),
 	}
 	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {

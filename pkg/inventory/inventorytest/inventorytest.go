@@ -2,6 +2,10 @@
 package inventorytest
 
 import (
+	"cmp"
+	"iter"
+	"slices"
+
 	"pgregory.net/rapid"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -108,4 +112,22 @@ func rule(t *rapid.T) *inventory.AllocationRule {
 		rule.Locations = append(rule.Locations, first.Draw(t, "first")) // none is nil, as the codec has it
 	}
 	return rule
+}
+
+// Shortfall is what the rules decide of what an item lacks after a decision (inventory.DecideShortfall). reservations
+// are those of the item.
+func Shortfall(item inventory.Item, reservations iter.Seq[inventory.Reservation]) []inventory.Event {
+	if !item.FallsShort() {
+		return nil
+	}
+	var promised []inventory.Reservation
+	for r := range reservations {
+		if r.Open() {
+			promised = append(promised, r)
+		}
+	}
+	slices.SortFunc(promised, func(a, b inventory.Reservation) int {
+		return cmp.Compare(b.PromisedVersion, a.PromisedVersion)
+	})
+	return inventory.DecideShortfall(item, slices.Values(promised))
 }

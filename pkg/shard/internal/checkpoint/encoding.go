@@ -115,7 +115,7 @@ func (r *Reservations) decodeOne(v []byte) (remaining []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.List = append(r.List, &Reservation{SKU: sku, Reservation: res})
+	r.List = append(r.List, &Reservation{SKU: sku, Reservation: res, promised: promisedAt(&res)})
 	return remaining, nil
 }
 

@@ -112,6 +112,8 @@ type Reservations struct {
 type Reservation struct {
 	SKU string
 	inventory.Reservation
+	// promised is the version under which it is among the SKU's open reservations in the checkpoint; 0: it is not.
+	promised uint64
 }
 
 // Of returns the reservation of a SKU; there is always one, at first an empty one.
@@ -150,7 +152,8 @@ func (r *Reservations) Open() bool {
 
 // Answer is the reservation as stock's answer to the order's step.
 func (r *Reservation) Answer() order.StockAnswer {
-	h := order.StockAnswer{SKU: r.SKU, Damaged: r.Damaged(), Backordered: r.Backordered}
+	h := order.StockAnswer{SKU: r.SKU, Damaged: r.Damaged(), Backordered: r.Backordered,
+		BackorderVersion: r.BackorderVersion}
 	h.Reserved, h.Committed, h.Fulfilled, h.Restocked = r.Sums()
 	if r.Rejected != nil {
 		h.Rejected, h.Available, h.RejectionReason = true, r.Rejected.Available, int32(r.Rejected.Reason)

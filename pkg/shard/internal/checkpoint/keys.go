@@ -10,7 +10,7 @@ import (
 // Format is part of the name of a checkpoint's folder. Raise it with each new field of schemas/holdfast/state, and when
 // the keys change: a replica of the former version may have folded events without the field. The new checkpoint is then
 // built from the log. A test holds it to the schema (testdata/format.golden).
-const Format = 16
+const Format = 17
 
 // folder is the name of a checkpoint's folder, by generation of the layout, shard and format: "g1-s0-f4".
 const folder = "g%d-s%d-f%d"
@@ -48,6 +48,7 @@ const (
 	keyOrder            = 'o' // order ID → order, with its reservations of this shard's SKUs and its commands
 	keyCommand          = 'c' // SKU \0 idempotency key → command record
 	keyOpenReservations = 'x' // order ID: those with open reservations here that no order in this shard is known to want
+	keyPromise          = 's' // SKU \0 when it was promised, newest first, order ID: the open reservations of a SKU
 	keyDeadline         = 'd' // order ID → its payment deadline: orders that expire unless they are paid
 	keyUnsettled        = 'u' // order ID: orders whose newest step is not known to be answered
 	keyTouched          = 't' // order ID: orders at the log's end that reconciliation has not looked at yet
@@ -55,8 +56,8 @@ const (
 	keyBegun            = 'n' // partition of orders → how many orders begin there
 )
 
-// key is a key of the checkpoint: what kind of value it has, and whose. Only a command's key uses b, for the
-// idempotency key.
+// key is a key of the checkpoint: what kind of value it has, and whose. Only the keys of a SKU's commands and promises
+// use b.
 type key struct {
 	kind byte
 	a, b string
@@ -65,7 +66,7 @@ type key struct {
 // append appends the bytes of a key.
 func (k key) append(dst []byte) []byte {
 	dst = append(append(dst, k.kind), k.a...)
-	if k.kind == keyCommand {
+	if k.kind == keyCommand || k.kind == keyPromise {
 		dst = append(append(dst, 0), k.b...)
 	}
 	return dst

@@ -82,6 +82,7 @@ func (s *Store) Prepare() (*Changes, error) {
 	if s.encodeErr != nil {
 		return nil, s.encodeErr
 	}
+	s.savingOrders, s.savingReservations = s.dirtyOrders, s.dirtyReservations
 	s.resetDirty()
 	prepared := s.changes
 	s.changes, s.spare = s.spare, nil
@@ -151,6 +152,7 @@ func (s *Store) awaitSave() error {
 
 func (s *Store) finishSave(done saved) error {
 	s.saving, s.spare = false, done.changes
+	s.savingOrders, s.savingReservations = nil, nil
 	return done.err
 }
 
@@ -182,6 +184,7 @@ func (s *Store) encodeReservations(r *Reservations) {
 	s.reservations.grown(s.lengthens(&r.encoded, arena))
 	s.encoded(key{kind: keyReservations, a: r.OrderID}, arena, err)
 	s.index(keyOpenReservations, r.OrderID, r.Open())
+	s.indexPromises(r)
 }
 
 func (s *Store) encodeOrder(e *Entry) {
@@ -205,6 +208,7 @@ func (s *Store) encodeOrder(e *Entry) {
 		s.index(keyOpenReservations, id, is.unknown)
 	}
 	e.indexed = is
+	s.indexPromises(&e.Reservations)
 }
 
 // answeredHere reports whether an order's newest step decided nothing and was answered by stock of this shard alone. No

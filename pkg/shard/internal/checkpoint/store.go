@@ -49,6 +49,9 @@ type Store struct {
 	dirtyReservations map[string]*Reservations
 	dirtyOrders       map[string]*Entry
 	dirtyCommands     map[commandKey]*CommandRecord
+	// savingOrders and savingReservations are those of the checkpoint that is prepared or written.
+	savingOrders       map[string]*Entry
+	savingReservations map[string]*Reservations
 	// reservationsToEncode and ordersToEncode are the dirty ones that are not encoded as they are now.
 	reservationsToEncode []*Reservations
 	ordersToEncode       []*Entry

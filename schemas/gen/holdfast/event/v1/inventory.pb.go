@@ -259,7 +259,7 @@ func (RejectionReason) EnumDescriptor() ([]byte, []int) {
 
 // Level is how much of an item there is, by state. Always:
 // on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
-// incoming stands outside. available is negative where stock is backordered or a count fell short.
+// incoming stands outside. available is negative where orders wait for stock (backordered): by as much as they wait for.
 type Level struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	OnHand         int64                  `protobuf:"zigzag64,1,opt,name=on_hand,json=onHand,proto3" json:"on_hand,omitempty"`
@@ -442,6 +442,7 @@ type InventoryEvent struct {
 	//	*InventoryEvent_BackorderFilled
 	//	*InventoryEvent_TransferShipped
 	//	*InventoryEvent_TransferReceived
+	//	*InventoryEvent_ReservationFellShort
 	Change        isInventoryEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -674,6 +675,15 @@ func (x *InventoryEvent) GetTransferReceived() *TransferReceived {
 	return nil
 }
 
+func (x *InventoryEvent) GetReservationFellShort() *ReservationFellShort {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_ReservationFellShort); ok {
+			return x.ReservationFellShort
+		}
+	}
+	return nil
+}
+
 type isInventoryEvent_Change interface {
 	isInventoryEvent_Change()
 }
@@ -750,6 +760,10 @@ type InventoryEvent_TransferReceived struct {
 	TransferReceived *TransferReceived `protobuf:"bytes,27,opt,name=transfer_received,json=transferReceived,proto3,oneof"`
 }
 
+type InventoryEvent_ReservationFellShort struct {
+	ReservationFellShort *ReservationFellShort `protobuf:"bytes,30,opt,name=reservation_fell_short,json=reservationFellShort,proto3,oneof"`
+}
+
 func (*InventoryEvent_ItemRegistered) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_StockReceived) isInventoryEvent_Change() {}
@@ -785,6 +799,8 @@ func (*InventoryEvent_BackorderFilled) isInventoryEvent_Change() {}
 func (*InventoryEvent_TransferShipped) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_TransferReceived) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_ReservationFellShort) isInventoryEvent_Change() {}
 
 // ItemRegistered makes a SKU known, or changes its description or its metadata.
 type ItemRegistered struct {
@@ -2332,6 +2348,97 @@ func (x *BackorderFilled) GetCommitted() []*Allocation {
 	return nil
 }
 
+// ReservationFellShort says that an order's reservation had units at a location that are missing there.
+type ReservationFellShort struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reservation, with the newest step that it has answered.
+	Step *ReservationStep `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// Where they are missing.
+	Location string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	// How many are missing of what it had.
+	Quantity int64 `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// What is backordered there from now on, with what was before.
+	Backordered int64 `protobuf:"varint,4,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	// What the reservation has at other locations from now on instead of there. One that has to be at one location moves
+	// as a whole.
+	Reserved      []*Allocation `protobuf:"bytes,5,rep,name=reserved,proto3" json:"reserved,omitempty"`
+	Committed     []*Allocation `protobuf:"bytes,6,rep,name=committed,proto3" json:"committed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationFellShort) Reset() {
+	*x = ReservationFellShort{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationFellShort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationFellShort) ProtoMessage() {}
+
+func (x *ReservationFellShort) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationFellShort.ProtoReflect.Descriptor instead.
+func (*ReservationFellShort) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ReservationFellShort) GetStep() *ReservationStep {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *ReservationFellShort) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ReservationFellShort) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *ReservationFellShort) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
+}
+
+func (x *ReservationFellShort) GetReserved() []*Allocation {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
+}
+
+func (x *ReservationFellShort) GetCommitted() []*Allocation {
+	if x != nil {
+		return x.Committed
+	}
+	return nil
+}
+
 var File_holdfast_event_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
@@ -2348,7 +2455,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bincoming\x18\b \x01(\x12R\bincoming\"[\n" +
 	"\rLocationLevel\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12.\n" +
-	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xf4\f\n" +
+	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xd5\r\n" +
 	"\x0eInventoryEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12>\n" +
@@ -2373,7 +2480,8 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x0estock_expected\x18\x18 \x01(\v2 .holdfast.event.v1.StockExpectedH\x00R\rstockExpected\x12O\n" +
 	"\x10backorder_filled\x18\x19 \x01(\v2\".holdfast.event.v1.BackorderFilledH\x00R\x0fbackorderFilled\x12O\n" +
 	"\x10transfer_shipped\x18\x1a \x01(\v2\".holdfast.event.v1.TransferShippedH\x00R\x0ftransferShipped\x12R\n" +
-	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceivedB\b\n" +
+	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceived\x12_\n" +
+	"\x16reservation_fell_short\x18\x1e \x01(\v2'.holdfast.event.v1.ReservationFellShortH\x00R\x14reservationFellShortB\b\n" +
 	"\x06change\"k\n" +
 	"\x0eItemRegistered\x12 \n" +
 	"\vdescription\x18\x01 \x01(\tR\vdescription\x127\n" +
@@ -2495,6 +2603,13 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12 \n" +
 	"\vbackordered\x18\x04 \x01(\x03R\vbackordered\x129\n" +
 	"\breserved\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\breserved\x12;\n" +
+	"\tcommitted\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\tcommitted\"\xa0\x02\n" +
+	"\x14ReservationFellShort\x126\n" +
+	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12 \n" +
+	"\vbackordered\x18\x04 \x01(\x03R\vbackordered\x129\n" +
+	"\breserved\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\breserved\x12;\n" +
 	"\tcommitted\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\tcommitted*\xdd\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -2538,7 +2653,7 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
@@ -2569,12 +2684,13 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*StockRestocked)(nil),       // 26: holdfast.event.v1.StockRestocked
 	(*ReturnedAt)(nil),           // 27: holdfast.event.v1.ReturnedAt
 	(*BackorderFilled)(nil),      // 28: holdfast.event.v1.BackorderFilled
-	(*Meta)(nil),                 // 29: holdfast.event.v1.Meta
-	(*Metadata)(nil),             // 30: holdfast.event.v1.Metadata
+	(*ReservationFellShort)(nil), // 29: holdfast.event.v1.ReservationFellShort
+	(*Meta)(nil),                 // 30: holdfast.event.v1.Meta
+	(*Metadata)(nil),             // 31: holdfast.event.v1.Metadata
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	4,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	29, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	30, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
 	4,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
 	7,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
@@ -2595,40 +2711,44 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	28, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
 	11, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
 	12, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
-	30, // 22: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
-	1,  // 23: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
-	1,  // 24: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
-	0,  // 25: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	2,  // 26: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
-	17, // 27: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
-	18, // 28: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 29: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 30: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 31: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 32: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	3,  // 33: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	18, // 34: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 35: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 36: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 37: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 38: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	18, // 39: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 40: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 41: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	19, // 42: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	18, // 43: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 44: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 45: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	19, // 46: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	27, // 47: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	18, // 48: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 49: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 50: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	29, // 22: holdfast.event.v1.InventoryEvent.reservation_fell_short:type_name -> holdfast.event.v1.ReservationFellShort
+	31, // 23: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
+	1,  // 24: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
+	1,  // 25: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
+	0,  // 26: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
+	2,  // 27: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
+	17, // 28: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
+	18, // 29: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 30: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 31: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 32: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 33: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	3,  // 34: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	18, // 35: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 36: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 37: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 38: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 39: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	18, // 40: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 41: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 42: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	19, // 43: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	18, // 44: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 45: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 46: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	19, // 47: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	27, // 48: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	18, // 49: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 50: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 51: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	18, // 52: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 53: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 54: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
+	55, // [55:55] is the sub-list for method output_type
+	55, // [55:55] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2656,6 +2776,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 		(*InventoryEvent_BackorderFilled)(nil),
 		(*InventoryEvent_TransferShipped)(nil),
 		(*InventoryEvent_TransferReceived)(nil),
+		(*InventoryEvent_ReservationFellShort)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2663,7 +2784,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

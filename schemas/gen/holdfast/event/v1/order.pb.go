@@ -337,6 +337,7 @@ type OrderEvent struct {
 	//	*OrderEvent_OrderBackorderFilled
 	//	*OrderEvent_CoverLost
 	//	*OrderEvent_PaymentIdentified
+	//	*OrderEvent_OrderFellShort
 	//	*OrderEvent_ReturnRequested
 	//	*OrderEvent_ReturnReceived
 	//	*OrderEvent_ReturnCancelled
@@ -670,6 +671,15 @@ func (x *OrderEvent) GetPaymentIdentified() *PaymentIdentified {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_PaymentIdentified); ok {
 			return x.PaymentIdentified
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetOrderFellShort() *OrderFellShort {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderFellShort); ok {
+			return x.OrderFellShort
 		}
 	}
 	return nil
@@ -1061,6 +1071,10 @@ type OrderEvent_PaymentIdentified struct {
 	PaymentIdentified *PaymentIdentified `protobuf:"bytes,37,opt,name=payment_identified,json=paymentIdentified,proto3,oneof"`
 }
 
+type OrderEvent_OrderFellShort struct {
+	OrderFellShort *OrderFellShort `protobuf:"bytes,38,opt,name=order_fell_short,json=orderFellShort,proto3,oneof"`
+}
+
 type OrderEvent_ReturnRequested struct {
 	ReturnRequested *ReturnRequested `protobuf:"bytes,40,opt,name=return_requested,json=returnRequested,proto3,oneof"`
 }
@@ -1238,6 +1252,8 @@ func (*OrderEvent_OrderBackorderFilled) isOrderEvent_Change() {}
 func (*OrderEvent_CoverLost) isOrderEvent_Change() {}
 
 func (*OrderEvent_PaymentIdentified) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderFellShort) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnRequested) isOrderEvent_Change() {}
 
@@ -2105,8 +2121,10 @@ func (x *OrderBackordered) GetBackordered() []*LineQuantity {
 
 // OrderBackorderFilled: stock has come that the order waited for.
 type OrderBackorderFilled struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Filled        []*LineQuantity        `protobuf:"bytes,1,rep,name=filled,proto3" json:"filled,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Filled []*LineQuantity        `protobuf:"bytes,1,rep,name=filled,proto3" json:"filled,omitempty"`
+	// By SKU, the item's version that this is the news of; absent in events from before there were shortfalls.
+	StockVersions []*StockVersion `protobuf:"bytes,2,rep,name=stock_versions,json=stockVersions,proto3" json:"stock_versions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2148,6 +2166,121 @@ func (x *OrderBackorderFilled) GetFilled() []*LineQuantity {
 	return nil
 }
 
+func (x *OrderBackorderFilled) GetStockVersions() []*StockVersion {
+	if x != nil {
+		return x.StockVersions
+	}
+	return nil
+}
+
+// OrderFellShort: goods that the order was promised are missing. It waits for them now, as if they had been backordered.
+type OrderFellShort struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is backordered on top of what was before, by SKU. It is of the SKU's last lines first.
+	Backordered []*LineQuantity `protobuf:"bytes,1,rep,name=backordered,proto3" json:"backordered,omitempty"`
+	// By SKU, the item's version that this is the news of.
+	StockVersions []*StockVersion `protobuf:"bytes,2,rep,name=stock_versions,json=stockVersions,proto3" json:"stock_versions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderFellShort) Reset() {
+	*x = OrderFellShort{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderFellShort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderFellShort) ProtoMessage() {}
+
+func (x *OrderFellShort) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderFellShort.ProtoReflect.Descriptor instead.
+func (*OrderFellShort) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *OrderFellShort) GetBackordered() []*LineQuantity {
+	if x != nil {
+		return x.Backordered
+	}
+	return nil
+}
+
+func (x *OrderFellShort) GetStockVersions() []*StockVersion {
+	if x != nil {
+		return x.StockVersions
+	}
+	return nil
+}
+
+// StockVersion is a version of an item.
+type StockVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StockVersion) Reset() {
+	*x = StockVersion{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StockVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StockVersion) ProtoMessage() {}
+
+func (x *StockVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StockVersion.ProtoReflect.Descriptor instead.
+func (*StockVersion) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *StockVersion) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *StockVersion) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 // ShortLine says why a SKU stood in the way.
 type ShortLine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2161,7 +2294,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2306,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2319,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -2228,7 +2361,7 @@ type OrderRejected struct {
 
 func (x *OrderRejected) Reset() {
 	*x = OrderRejected{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2373,7 @@ func (x *OrderRejected) String() string {
 func (*OrderRejected) ProtoMessage() {}
 
 func (x *OrderRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2386,7 @@ func (x *OrderRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
 func (*OrderRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OrderRejected) GetShort() []*ShortLine {
@@ -2281,7 +2414,7 @@ type PaymentAuthorized struct {
 
 func (x *PaymentAuthorized) Reset() {
 	*x = PaymentAuthorized{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2426,7 @@ func (x *PaymentAuthorized) String() string {
 func (*PaymentAuthorized) ProtoMessage() {}
 
 func (x *PaymentAuthorized) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2439,7 @@ func (x *PaymentAuthorized) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentAuthorized.ProtoReflect.Descriptor instead.
 func (*PaymentAuthorized) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PaymentAuthorized) GetAmountMicros() int64 {
@@ -2338,7 +2471,7 @@ type PaymentCaptured struct {
 
 func (x *PaymentCaptured) Reset() {
 	*x = PaymentCaptured{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2483,7 @@ func (x *PaymentCaptured) String() string {
 func (*PaymentCaptured) ProtoMessage() {}
 
 func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2496,7 @@ func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
 func (*PaymentCaptured) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PaymentCaptured) GetAmountMicros() int64 {
@@ -2409,7 +2542,7 @@ type PaymentStarted struct {
 
 func (x *PaymentStarted) Reset() {
 	*x = PaymentStarted{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2554,7 @@ func (x *PaymentStarted) String() string {
 func (*PaymentStarted) ProtoMessage() {}
 
 func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2567,7 @@ func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentStarted.ProtoReflect.Descriptor instead.
 func (*PaymentStarted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PaymentStarted) GetReference() string {
@@ -2471,7 +2604,7 @@ type PaymentVoided struct {
 
 func (x *PaymentVoided) Reset() {
 	*x = PaymentVoided{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2616,7 @@ func (x *PaymentVoided) String() string {
 func (*PaymentVoided) ProtoMessage() {}
 
 func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2629,7 @@ func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentVoided.ProtoReflect.Descriptor instead.
 func (*PaymentVoided) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PaymentVoided) GetAmountMicros() int64 {
@@ -2532,7 +2665,7 @@ type PaymentRefunded struct {
 
 func (x *PaymentRefunded) Reset() {
 	*x = PaymentRefunded{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2544,7 +2677,7 @@ func (x *PaymentRefunded) String() string {
 func (*PaymentRefunded) ProtoMessage() {}
 
 func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2557,7 +2690,7 @@ func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRefunded.ProtoReflect.Descriptor instead.
 func (*PaymentRefunded) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PaymentRefunded) GetAmountMicros() int64 {
@@ -2598,7 +2731,7 @@ type PaymentAuthorizedV2 struct {
 
 func (x *PaymentAuthorizedV2) Reset() {
 	*x = PaymentAuthorizedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2743,7 @@ func (x *PaymentAuthorizedV2) String() string {
 func (*PaymentAuthorizedV2) ProtoMessage() {}
 
 func (x *PaymentAuthorizedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2756,7 @@ func (x *PaymentAuthorizedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentAuthorizedV2.ProtoReflect.Descriptor instead.
 func (*PaymentAuthorizedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PaymentAuthorizedV2) GetAmountMicros() int64 {
@@ -2679,7 +2812,7 @@ type PaymentCapturedV2 struct {
 
 func (x *PaymentCapturedV2) Reset() {
 	*x = PaymentCapturedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2824,7 @@ func (x *PaymentCapturedV2) String() string {
 func (*PaymentCapturedV2) ProtoMessage() {}
 
 func (x *PaymentCapturedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2837,7 @@ func (x *PaymentCapturedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCapturedV2.ProtoReflect.Descriptor instead.
 func (*PaymentCapturedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PaymentCapturedV2) GetAmountMicros() int64 {
@@ -2765,7 +2898,7 @@ type PaymentVoidedV2 struct {
 
 func (x *PaymentVoidedV2) Reset() {
 	*x = PaymentVoidedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +2910,7 @@ func (x *PaymentVoidedV2) String() string {
 func (*PaymentVoidedV2) ProtoMessage() {}
 
 func (x *PaymentVoidedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +2923,7 @@ func (x *PaymentVoidedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentVoidedV2.ProtoReflect.Descriptor instead.
 func (*PaymentVoidedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PaymentVoidedV2) GetAmountMicros() int64 {
@@ -2847,7 +2980,7 @@ type PaymentRefundedV2 struct {
 
 func (x *PaymentRefundedV2) Reset() {
 	*x = PaymentRefundedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +2992,7 @@ func (x *PaymentRefundedV2) String() string {
 func (*PaymentRefundedV2) ProtoMessage() {}
 
 func (x *PaymentRefundedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3005,7 @@ func (x *PaymentRefundedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRefundedV2.ProtoReflect.Descriptor instead.
 func (*PaymentRefundedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PaymentRefundedV2) GetAmountMicros() int64 {
@@ -2944,7 +3077,7 @@ type PaymentAuthorizedV3 struct {
 
 func (x *PaymentAuthorizedV3) Reset() {
 	*x = PaymentAuthorizedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3089,7 @@ func (x *PaymentAuthorizedV3) String() string {
 func (*PaymentAuthorizedV3) ProtoMessage() {}
 
 func (x *PaymentAuthorizedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +3102,7 @@ func (x *PaymentAuthorizedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentAuthorizedV3.ProtoReflect.Descriptor instead.
 func (*PaymentAuthorizedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PaymentAuthorizedV3) GetAmountMicros() int64 {
@@ -3033,7 +3166,7 @@ type PaymentCapturedV3 struct {
 
 func (x *PaymentCapturedV3) Reset() {
 	*x = PaymentCapturedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3045,7 +3178,7 @@ func (x *PaymentCapturedV3) String() string {
 func (*PaymentCapturedV3) ProtoMessage() {}
 
 func (x *PaymentCapturedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3191,7 @@ func (x *PaymentCapturedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCapturedV3.ProtoReflect.Descriptor instead.
 func (*PaymentCapturedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PaymentCapturedV3) GetAmountMicros() int64 {
@@ -3127,7 +3260,7 @@ type PaymentVoidedV3 struct {
 
 func (x *PaymentVoidedV3) Reset() {
 	*x = PaymentVoidedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3139,7 +3272,7 @@ func (x *PaymentVoidedV3) String() string {
 func (*PaymentVoidedV3) ProtoMessage() {}
 
 func (x *PaymentVoidedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3152,7 +3285,7 @@ func (x *PaymentVoidedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentVoidedV3.ProtoReflect.Descriptor instead.
 func (*PaymentVoidedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PaymentVoidedV3) GetAmountMicros() int64 {
@@ -3217,7 +3350,7 @@ type PaymentRefundedV3 struct {
 
 func (x *PaymentRefundedV3) Reset() {
 	*x = PaymentRefundedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +3362,7 @@ func (x *PaymentRefundedV3) String() string {
 func (*PaymentRefundedV3) ProtoMessage() {}
 
 func (x *PaymentRefundedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +3375,7 @@ func (x *PaymentRefundedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRefundedV3.ProtoReflect.Descriptor instead.
 func (*PaymentRefundedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PaymentRefundedV3) GetAmountMicros() int64 {
@@ -3314,7 +3447,7 @@ type CoverLost struct {
 
 func (x *CoverLost) Reset() {
 	*x = CoverLost{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3326,7 +3459,7 @@ func (x *CoverLost) String() string {
 func (*CoverLost) ProtoMessage() {}
 
 func (x *CoverLost) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3339,7 +3472,7 @@ func (x *CoverLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoverLost.ProtoReflect.Descriptor instead.
 func (*CoverLost) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CoverLost) GetPaymentDueMicros() int64 {
@@ -3371,7 +3504,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3516,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3529,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PaymentFailed) GetReference() string {
@@ -3443,7 +3576,7 @@ type PaymentIdentified struct {
 
 func (x *PaymentIdentified) Reset() {
 	*x = PaymentIdentified{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3588,7 @@ func (x *PaymentIdentified) String() string {
 func (*PaymentIdentified) ProtoMessage() {}
 
 func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3601,7 @@ func (x *PaymentIdentified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentIdentified.ProtoReflect.Descriptor instead.
 func (*PaymentIdentified) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PaymentIdentified) GetAction() PaymentAction {
@@ -3516,7 +3649,7 @@ type OrderReopened struct {
 
 func (x *OrderReopened) Reset() {
 	*x = OrderReopened{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3528,7 +3661,7 @@ func (x *OrderReopened) String() string {
 func (*OrderReopened) ProtoMessage() {}
 
 func (x *OrderReopened) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3541,7 +3674,7 @@ func (x *OrderReopened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
 func (*OrderReopened) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
@@ -3560,7 +3693,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3572,7 +3705,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3585,7 +3718,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
 }
 
 type OrderCancelled struct {
@@ -3601,7 +3734,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3613,7 +3746,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3626,7 +3759,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -3662,7 +3795,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3674,7 +3807,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3687,7 +3820,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -3719,7 +3852,7 @@ type LinesShipped struct {
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3731,7 +3864,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3744,7 +3877,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -3791,7 +3924,7 @@ type LinesShippedV2 struct {
 
 func (x *LinesShippedV2) Reset() {
 	*x = LinesShippedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +3936,7 @@ func (x *LinesShippedV2) String() string {
 func (*LinesShippedV2) ProtoMessage() {}
 
 func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +3949,7 @@ func (x *LinesShippedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShippedV2.ProtoReflect.Descriptor instead.
 func (*LinesShippedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LinesShippedV2) GetFulfilmentId() string {
@@ -3857,7 +3990,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3869,7 +4002,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3882,7 +4015,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -3905,7 +4038,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3917,7 +4050,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3930,7 +4063,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -3965,7 +4098,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4110,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4123,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -4052,7 +4185,7 @@ type CancelledLine struct {
 
 func (x *CancelledLine) Reset() {
 	*x = CancelledLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4064,7 +4197,7 @@ func (x *CancelledLine) String() string {
 func (*CancelledLine) ProtoMessage() {}
 
 func (x *CancelledLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4077,7 +4210,7 @@ func (x *CancelledLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelledLine.ProtoReflect.Descriptor instead.
 func (*CancelledLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CancelledLine) GetLine() uint32 {
@@ -4142,7 +4275,7 @@ type LinesCancelledV2 struct {
 
 func (x *LinesCancelledV2) Reset() {
 	*x = LinesCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4154,7 +4287,7 @@ func (x *LinesCancelledV2) String() string {
 func (*LinesCancelledV2) ProtoMessage() {}
 
 func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4167,7 +4300,7 @@ func (x *LinesCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelledV2.ProtoReflect.Descriptor instead.
 func (*LinesCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LinesCancelledV2) GetLines() []*CancelledLine {
@@ -4230,7 +4363,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4242,7 +4375,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4255,7 +4388,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -4283,7 +4416,7 @@ type FulfilmentCreatedV2 struct {
 
 func (x *FulfilmentCreatedV2) Reset() {
 	*x = FulfilmentCreatedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4295,7 +4428,7 @@ func (x *FulfilmentCreatedV2) String() string {
 func (*FulfilmentCreatedV2) ProtoMessage() {}
 
 func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4308,7 +4441,7 @@ func (x *FulfilmentCreatedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreatedV2.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreatedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *FulfilmentCreatedV2) GetFulfilmentId() string {
@@ -4336,7 +4469,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4348,7 +4481,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4361,7 +4494,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -4389,7 +4522,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4401,7 +4534,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4414,7 +4547,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -4442,7 +4575,7 @@ type LinesDeliveredV2 struct {
 
 func (x *LinesDeliveredV2) Reset() {
 	*x = LinesDeliveredV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4454,7 +4587,7 @@ func (x *LinesDeliveredV2) String() string {
 func (*LinesDeliveredV2) ProtoMessage() {}
 
 func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[45]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4467,7 +4600,7 @@ func (x *LinesDeliveredV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDeliveredV2.ProtoReflect.Descriptor instead.
 func (*LinesDeliveredV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{45}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LinesDeliveredV2) GetFulfilmentId() string {
@@ -4503,7 +4636,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4515,7 +4648,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[46]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4528,7 +4661,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{46}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -4605,7 +4738,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4617,7 +4750,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[47]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4630,7 +4763,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{47}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -4714,7 +4847,7 @@ type OrderImportedV2 struct {
 
 func (x *OrderImportedV2) Reset() {
 	*x = OrderImportedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4726,7 +4859,7 @@ func (x *OrderImportedV2) String() string {
 func (*OrderImportedV2) ProtoMessage() {}
 
 func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4739,7 +4872,7 @@ func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImportedV2.ProtoReflect.Descriptor instead.
 func (*OrderImportedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OrderImportedV2) GetCustomerId() string {
@@ -4852,7 +4985,7 @@ type CreditNoteImportedV2 struct {
 
 func (x *CreditNoteImportedV2) Reset() {
 	*x = CreditNoteImportedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4864,7 +4997,7 @@ func (x *CreditNoteImportedV2) String() string {
 func (*CreditNoteImportedV2) ProtoMessage() {}
 
 func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4877,7 +5010,7 @@ func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImportedV2.ProtoReflect.Descriptor instead.
 func (*CreditNoteImportedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CreditNoteImportedV2) GetCustomerId() string {
@@ -4978,7 +5111,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4990,7 +5123,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5003,7 +5136,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -5063,7 +5196,7 @@ type ImportRequestedV2 struct {
 
 func (x *ImportRequestedV2) Reset() {
 	*x = ImportRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5075,7 +5208,7 @@ func (x *ImportRequestedV2) String() string {
 func (*ImportRequestedV2) ProtoMessage() {}
 
 func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5088,7 +5221,7 @@ func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequestedV2.ProtoReflect.Descriptor instead.
 func (*ImportRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ImportRequestedV2) GetDocument() isImportRequestedV2_Document {
@@ -5142,7 +5275,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5154,7 +5287,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5167,7 +5300,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -5189,7 +5322,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5201,7 +5334,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5214,7 +5347,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -5243,7 +5376,7 @@ type ShipmentReconciledV2 struct {
 
 func (x *ShipmentReconciledV2) Reset() {
 	*x = ShipmentReconciledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5255,7 +5388,7 @@ func (x *ShipmentReconciledV2) String() string {
 func (*ShipmentReconciledV2) ProtoMessage() {}
 
 func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5268,7 +5401,7 @@ func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
@@ -5298,7 +5431,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5310,7 +5443,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5323,7 +5456,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -5360,7 +5493,7 @@ type ReturnRequestedV2 struct {
 
 func (x *ReturnRequestedV2) Reset() {
 	*x = ReturnRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5372,7 +5505,7 @@ func (x *ReturnRequestedV2) String() string {
 func (*ReturnRequestedV2) ProtoMessage() {}
 
 func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5385,7 +5518,7 @@ func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
 func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReturnRequestedV2) GetReturnId() string {
@@ -5425,7 +5558,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5437,7 +5570,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5450,7 +5583,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -5499,7 +5632,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5511,7 +5644,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5524,7 +5657,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -5593,7 +5726,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5605,7 +5738,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5618,7 +5751,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -5678,7 +5811,7 @@ type ReturnReceivedV3 struct {
 
 func (x *ReturnReceivedV3) Reset() {
 	*x = ReturnReceivedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5690,7 +5823,7 @@ func (x *ReturnReceivedV3) String() string {
 func (*ReturnReceivedV3) ProtoMessage() {}
 
 func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5703,7 +5836,7 @@ func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReturnReceivedV3) GetReturnId() string {
@@ -5767,7 +5900,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5779,7 +5912,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5792,7 +5925,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -5828,7 +5961,7 @@ type ReturnCancelledV2 struct {
 
 func (x *ReturnCancelledV2) Reset() {
 	*x = ReturnCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5840,7 +5973,7 @@ func (x *ReturnCancelledV2) String() string {
 func (*ReturnCancelledV2) ProtoMessage() {}
 
 func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5853,7 +5986,7 @@ func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
 func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReturnCancelledV2) GetReturnId() string {
@@ -5901,7 +6034,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5913,7 +6046,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5926,7 +6059,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -6010,7 +6143,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6022,7 +6155,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6035,7 +6168,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -6065,7 +6198,7 @@ type AmendmentRequestedV2 struct {
 
 func (x *AmendmentRequestedV2) Reset() {
 	*x = AmendmentRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6077,7 +6210,7 @@ func (x *AmendmentRequestedV2) String() string {
 func (*AmendmentRequestedV2) ProtoMessage() {}
 
 func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6090,7 +6223,7 @@ func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequestedV2.ProtoReflect.Descriptor instead.
 func (*AmendmentRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AmendmentRequestedV2) GetLines() []*AmendedLine {
@@ -6135,7 +6268,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6147,7 +6280,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6160,7 +6293,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -6235,7 +6368,7 @@ type OrderAmendedV2 struct {
 
 func (x *OrderAmendedV2) Reset() {
 	*x = OrderAmendedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6247,7 +6380,7 @@ func (x *OrderAmendedV2) String() string {
 func (*OrderAmendedV2) ProtoMessage() {}
 
 func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6260,7 +6393,7 @@ func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmendedV2.ProtoReflect.Descriptor instead.
 func (*OrderAmendedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *OrderAmendedV2) GetLines() []*AmendedLine {
@@ -6332,7 +6465,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6344,7 +6477,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6357,7 +6490,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -6378,7 +6511,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x9d&\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xec&\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -6413,7 +6546,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12=\n" +
 	"\n" +
 	"cover_lost\x18$ \x01(\v2\x1c.holdfast.event.v1.CoverLostH\x00R\tcoverLost\x12U\n" +
-	"\x12payment_identified\x18% \x01(\v2$.holdfast.event.v1.PaymentIdentifiedH\x00R\x11paymentIdentified\x12O\n" +
+	"\x12payment_identified\x18% \x01(\v2$.holdfast.event.v1.PaymentIdentifiedH\x00R\x11paymentIdentified\x12M\n" +
+	"\x10order_fell_short\x18& \x01(\v2!.holdfast.event.v1.OrderFellShortH\x00R\x0eorderFellShort\x12O\n" +
 	"\x10return_requested\x18( \x01(\v2\".holdfast.event.v1.ReturnRequestedH\x00R\x0freturnRequested\x12L\n" +
 	"\x0freturn_received\x18) \x01(\v2!.holdfast.event.v1.ReturnReceivedH\x00R\x0ereturnReceived\x12O\n" +
 	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12X\n" +
@@ -6514,9 +6648,16 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\brounding\x18\x0f \x01(\x0e2\x1b.holdfast.event.v1.RoundingR\brounding\"\x0f\n" +
 	"\rOrderReserved\"U\n" +
 	"\x10OrderBackordered\x12A\n" +
-	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"O\n" +
+	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"\x97\x01\n" +
 	"\x14OrderBackorderFilled\x127\n" +
-	"\x06filled\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x06filled\"\x95\x01\n" +
+	"\x06filled\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x06filled\x12F\n" +
+	"\x0estock_versions\x18\x02 \x03(\v2\x1f.holdfast.event.v1.StockVersionR\rstockVersions\"\x9b\x01\n" +
+	"\x0eOrderFellShort\x12A\n" +
+	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\x12F\n" +
+	"\x0estock_versions\x18\x02 \x03(\v2\x1f.holdfast.event.v1.StockVersionR\rstockVersions\":\n" +
+	"\fStockVersion\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\x95\x01\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
@@ -6877,7 +7018,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(ChargeKind)(0),              // 1: holdfast.event.v1.ChargeKind
@@ -6896,202 +7037,208 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*OrderReserved)(nil),        // 14: holdfast.event.v1.OrderReserved
 	(*OrderBackordered)(nil),     // 15: holdfast.event.v1.OrderBackordered
 	(*OrderBackorderFilled)(nil), // 16: holdfast.event.v1.OrderBackorderFilled
-	(*ShortLine)(nil),            // 17: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),        // 18: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),    // 19: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),      // 20: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),       // 21: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),        // 22: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),      // 23: holdfast.event.v1.PaymentRefunded
-	(*PaymentAuthorizedV2)(nil),  // 24: holdfast.event.v1.PaymentAuthorizedV2
-	(*PaymentCapturedV2)(nil),    // 25: holdfast.event.v1.PaymentCapturedV2
-	(*PaymentVoidedV2)(nil),      // 26: holdfast.event.v1.PaymentVoidedV2
-	(*PaymentRefundedV2)(nil),    // 27: holdfast.event.v1.PaymentRefundedV2
-	(*PaymentAuthorizedV3)(nil),  // 28: holdfast.event.v1.PaymentAuthorizedV3
-	(*PaymentCapturedV3)(nil),    // 29: holdfast.event.v1.PaymentCapturedV3
-	(*PaymentVoidedV3)(nil),      // 30: holdfast.event.v1.PaymentVoidedV3
-	(*PaymentRefundedV3)(nil),    // 31: holdfast.event.v1.PaymentRefundedV3
-	(*CoverLost)(nil),            // 32: holdfast.event.v1.CoverLost
-	(*PaymentFailed)(nil),        // 33: holdfast.event.v1.PaymentFailed
-	(*PaymentIdentified)(nil),    // 34: holdfast.event.v1.PaymentIdentified
-	(*OrderReopened)(nil),        // 35: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 36: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 37: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 38: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 39: holdfast.event.v1.LinesShipped
-	(*LinesShippedV2)(nil),       // 40: holdfast.event.v1.LinesShippedV2
-	(*OrderHeld)(nil),            // 41: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 42: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 43: holdfast.event.v1.LinesCancelled
-	(*CancelledLine)(nil),        // 44: holdfast.event.v1.CancelledLine
-	(*LinesCancelledV2)(nil),     // 45: holdfast.event.v1.LinesCancelledV2
-	(*FulfilmentCreated)(nil),    // 46: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCreatedV2)(nil),  // 47: holdfast.event.v1.FulfilmentCreatedV2
-	(*FulfilmentCancelled)(nil),  // 48: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 49: holdfast.event.v1.LinesDelivered
-	(*LinesDeliveredV2)(nil),     // 50: holdfast.event.v1.LinesDeliveredV2
-	(*OrderImported)(nil),        // 51: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 52: holdfast.event.v1.CreditNoteImported
-	(*OrderImportedV2)(nil),      // 53: holdfast.event.v1.OrderImportedV2
-	(*CreditNoteImportedV2)(nil), // 54: holdfast.event.v1.CreditNoteImportedV2
-	(*ImportRequested)(nil),      // 55: holdfast.event.v1.ImportRequested
-	(*ImportRequestedV2)(nil),    // 56: holdfast.event.v1.ImportRequestedV2
-	(*ReservationSettled)(nil),   // 57: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 58: holdfast.event.v1.ShipmentReconciled
-	(*ShipmentReconciledV2)(nil), // 59: holdfast.event.v1.ShipmentReconciledV2
-	(*ReturnRequested)(nil),      // 60: holdfast.event.v1.ReturnRequested
-	(*ReturnRequestedV2)(nil),    // 61: holdfast.event.v1.ReturnRequestedV2
-	(*ReturnReceived)(nil),       // 62: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 63: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 64: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnReceivedV3)(nil),     // 65: holdfast.event.v1.ReturnReceivedV3
-	(*ReturnCancelled)(nil),      // 66: holdfast.event.v1.ReturnCancelled
-	(*ReturnCancelledV2)(nil),    // 67: holdfast.event.v1.ReturnCancelledV2
-	(*AmendedLine)(nil),          // 68: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 69: holdfast.event.v1.AmendmentRequested
-	(*AmendmentRequestedV2)(nil), // 70: holdfast.event.v1.AmendmentRequestedV2
-	(*OrderAmended)(nil),         // 71: holdfast.event.v1.OrderAmended
-	(*OrderAmendedV2)(nil),       // 72: holdfast.event.v1.OrderAmendedV2
-	(*AmendmentDeclined)(nil),    // 73: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 74: holdfast.event.v1.Meta
-	(*MetadataEntry)(nil),        // 75: holdfast.event.v1.MetadataEntry
-	(*AllocationRule)(nil),       // 76: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 77: holdfast.event.v1.RejectionReason
+	(*OrderFellShort)(nil),       // 17: holdfast.event.v1.OrderFellShort
+	(*StockVersion)(nil),         // 18: holdfast.event.v1.StockVersion
+	(*ShortLine)(nil),            // 19: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),        // 20: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),    // 21: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),      // 22: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),       // 23: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),        // 24: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),      // 25: holdfast.event.v1.PaymentRefunded
+	(*PaymentAuthorizedV2)(nil),  // 26: holdfast.event.v1.PaymentAuthorizedV2
+	(*PaymentCapturedV2)(nil),    // 27: holdfast.event.v1.PaymentCapturedV2
+	(*PaymentVoidedV2)(nil),      // 28: holdfast.event.v1.PaymentVoidedV2
+	(*PaymentRefundedV2)(nil),    // 29: holdfast.event.v1.PaymentRefundedV2
+	(*PaymentAuthorizedV3)(nil),  // 30: holdfast.event.v1.PaymentAuthorizedV3
+	(*PaymentCapturedV3)(nil),    // 31: holdfast.event.v1.PaymentCapturedV3
+	(*PaymentVoidedV3)(nil),      // 32: holdfast.event.v1.PaymentVoidedV3
+	(*PaymentRefundedV3)(nil),    // 33: holdfast.event.v1.PaymentRefundedV3
+	(*CoverLost)(nil),            // 34: holdfast.event.v1.CoverLost
+	(*PaymentFailed)(nil),        // 35: holdfast.event.v1.PaymentFailed
+	(*PaymentIdentified)(nil),    // 36: holdfast.event.v1.PaymentIdentified
+	(*OrderReopened)(nil),        // 37: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 38: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 39: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 40: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 41: holdfast.event.v1.LinesShipped
+	(*LinesShippedV2)(nil),       // 42: holdfast.event.v1.LinesShippedV2
+	(*OrderHeld)(nil),            // 43: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 44: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 45: holdfast.event.v1.LinesCancelled
+	(*CancelledLine)(nil),        // 46: holdfast.event.v1.CancelledLine
+	(*LinesCancelledV2)(nil),     // 47: holdfast.event.v1.LinesCancelledV2
+	(*FulfilmentCreated)(nil),    // 48: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCreatedV2)(nil),  // 49: holdfast.event.v1.FulfilmentCreatedV2
+	(*FulfilmentCancelled)(nil),  // 50: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 51: holdfast.event.v1.LinesDelivered
+	(*LinesDeliveredV2)(nil),     // 52: holdfast.event.v1.LinesDeliveredV2
+	(*OrderImported)(nil),        // 53: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 54: holdfast.event.v1.CreditNoteImported
+	(*OrderImportedV2)(nil),      // 55: holdfast.event.v1.OrderImportedV2
+	(*CreditNoteImportedV2)(nil), // 56: holdfast.event.v1.CreditNoteImportedV2
+	(*ImportRequested)(nil),      // 57: holdfast.event.v1.ImportRequested
+	(*ImportRequestedV2)(nil),    // 58: holdfast.event.v1.ImportRequestedV2
+	(*ReservationSettled)(nil),   // 59: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 60: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 61: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 62: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 63: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 64: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 65: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 66: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 67: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 68: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 69: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 70: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 71: holdfast.event.v1.AmendmentRequested
+	(*AmendmentRequestedV2)(nil), // 72: holdfast.event.v1.AmendmentRequestedV2
+	(*OrderAmended)(nil),         // 73: holdfast.event.v1.OrderAmended
+	(*OrderAmendedV2)(nil),       // 74: holdfast.event.v1.OrderAmendedV2
+	(*AmendmentDeclined)(nil),    // 75: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 76: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil),        // 77: holdfast.event.v1.MetadataEntry
+	(*AllocationRule)(nil),       // 78: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 79: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	74,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	76,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	12,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	14,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	15,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
-	18,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
-	19,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
-	20,  // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	36,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	37,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	38,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	39,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	49,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	51,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	52,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	57,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	58,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	21,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
-	22,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
-	23,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	33,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	35,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	41,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	42,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	43,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	46,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	48,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	20,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
+	21,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
+	22,  // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
+	38,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	39,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	40,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	41,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	51,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	53,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	54,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	59,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	60,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	23,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	24,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	25,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	35,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	37,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	43,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	44,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	45,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	48,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	50,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
 	16,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	32,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
-	34,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
-	60,  // 29: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	62,  // 30: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	66,  // 31: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	69,  // 32: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	71,  // 33: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	73,  // 34: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	55,  // 35: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	64,  // 36: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	24,  // 37: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
-	25,  // 38: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
-	26,  // 39: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
-	27,  // 40: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	40,  // 41: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
-	50,  // 42: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
-	45,  // 43: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
-	47,  // 44: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
-	59,  // 45: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
-	61,  // 46: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
-	65,  // 47: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
-	67,  // 48: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
-	13,  // 49: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
-	70,  // 50: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
-	72,  // 51: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
-	28,  // 52: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
-	29,  // 53: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
-	30,  // 54: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
-	31,  // 55: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
-	53,  // 56: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
-	54,  // 57: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
-	56,  // 58: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
-	7,   // 59: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
-	8,   // 60: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
-	75,  // 61: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	1,   // 62: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
-	8,   // 63: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
-	6,   // 64: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 65: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	76,  // 66: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	75,  // 67: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 68: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 69: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	76,  // 70: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
-	75,  // 71: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 72: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 73: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 74: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	11,  // 75: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 76: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	77,  // 77: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	17,  // 78: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,   // 79: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	11,  // 80: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 81: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 82: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	44,  // 83: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
-	10,  // 84: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 85: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 86: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 87: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 88: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 89: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	75,  // 90: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 91: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	75,  // 92: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 93: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	75,  // 94: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 95: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 96: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 97: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	6,   // 98: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	75,  // 99: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 100: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 101: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 102: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	51,  // 103: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	52,  // 104: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	53,  // 105: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
-	54,  // 106: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
-	11,  // 107: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 108: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 109: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 110: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 111: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	6,   // 112: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	4,   // 113: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	63,  // 114: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	63,  // 115: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	10,  // 116: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 117: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 118: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	68,  // 119: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	68,  // 120: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	10,  // 121: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	68,  // 122: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 123: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	68,  // 124: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 125: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10,  // 126: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	17,  // 127: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	128, // [128:128] is the sub-list for method output_type
-	128, // [128:128] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	34,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
+	36,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
+	17,  // 29: holdfast.event.v1.OrderEvent.order_fell_short:type_name -> holdfast.event.v1.OrderFellShort
+	62,  // 30: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	64,  // 31: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	68,  // 32: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	71,  // 33: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	73,  // 34: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	75,  // 35: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	57,  // 36: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	66,  // 37: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	26,  // 38: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
+	27,  // 39: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
+	28,  // 40: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
+	29,  // 41: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
+	42,  // 42: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
+	52,  // 43: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
+	47,  // 44: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
+	49,  // 45: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
+	61,  // 46: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	63,  // 47: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	67,  // 48: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	69,  // 49: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	13,  // 50: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
+	72,  // 51: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
+	74,  // 52: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
+	30,  // 53: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
+	31,  // 54: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
+	32,  // 55: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
+	33,  // 56: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
+	55,  // 57: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
+	56,  // 58: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	58,  // 59: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
+	7,   // 60: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
+	8,   // 61: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
+	77,  // 62: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	1,   // 63: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
+	8,   // 64: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
+	6,   // 65: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 66: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	78,  // 67: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	77,  // 68: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 69: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 70: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	78,  // 71: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
+	77,  // 72: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 73: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 74: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 75: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	11,  // 76: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 77: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	18,  // 78: holdfast.event.v1.OrderBackorderFilled.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	11,  // 79: holdfast.event.v1.OrderFellShort.backordered:type_name -> holdfast.event.v1.LineQuantity
+	18,  // 80: holdfast.event.v1.OrderFellShort.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	79,  // 81: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	19,  // 82: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,   // 83: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	11,  // 84: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 85: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 86: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	46,  // 87: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	10,  // 88: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 89: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 90: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 91: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 92: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 93: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	77,  // 94: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 95: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	77,  // 96: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	6,   // 97: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	77,  // 98: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 99: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 100: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 101: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	6,   // 102: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	77,  // 103: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	9,   // 104: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	7,   // 105: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 106: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	53,  // 107: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	54,  // 108: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	55,  // 109: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
+	56,  // 110: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	11,  // 111: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 112: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 113: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 114: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	6,   // 115: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	6,   // 116: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	4,   // 117: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	65,  // 118: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	65,  // 119: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	10,  // 120: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
+	11,  // 121: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 122: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	70,  // 123: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	70,  // 124: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	10,  // 125: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	70,  // 126: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 127: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	70,  // 128: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 129: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
+	10,  // 130: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	19,  // 131: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	132, // [132:132] is the sub-list for method output_type
+	132, // [132:132] is the sub-list for method input_type
+	132, // [132:132] is the sub-list for extension type_name
+	132, // [132:132] is the sub-list for extension extendee
+	0,   // [0:132] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -7130,6 +7277,7 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_OrderBackorderFilled)(nil),
 		(*OrderEvent_CoverLost)(nil),
 		(*OrderEvent_PaymentIdentified)(nil),
+		(*OrderEvent_OrderFellShort)(nil),
 		(*OrderEvent_ReturnRequested)(nil),
 		(*OrderEvent_ReturnReceived)(nil),
 		(*OrderEvent_ReturnCancelled)(nil),
@@ -7161,11 +7309,11 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_CreditNoteImportedV2)(nil),
 		(*OrderEvent_ImportRequestedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[50].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[52].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[51].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[53].OneofWrappers = []any{
 		(*ImportRequestedV2_Order)(nil),
 		(*ImportRequestedV2_CreditNote)(nil),
 	}
@@ -7175,7 +7323,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   69,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1191,8 +1191,11 @@ type Held struct {
 	// A holdfast.event.v1.RejectionReason.
 	RejectionReason int32 `protobuf:"varint,9,opt,name=rejection_reason,json=rejectionReason,proto3" json:"rejection_reason,omitempty"`
 	Damaged         int64 `protobuf:"varint,10,opt,name=damaged,proto3" json:"damaged,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The item's version at which backordered last changed; 0: it never did. News of a version is not undone by older
+	// news. Releases before this one say 0.
+	BackorderVersion uint64 `protobuf:"varint,11,opt,name=backorder_version,json=backorderVersion,proto3" json:"backorder_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Held) Reset() {
@@ -1291,6 +1294,13 @@ func (x *Held) GetRejectionReason() int32 {
 func (x *Held) GetDamaged() int64 {
 	if x != nil {
 		return x.Damaged
+	}
+	return 0
+}
+
+func (x *Held) GetBackorderVersion() uint64 {
+	if x != nil {
+		return x.BackorderVersion
 	}
 	return 0
 }
@@ -1452,7 +1462,7 @@ func (x *ReservationResponse) GetPosition() []*PartitionOffset {
 }
 
 // OrderQuery tells an order's shard what stock has reserved for it, so that the order's shard compares that with what
-// the order wants. It is sent by the slow sweep, and as soon as a backorder was filled.
+// the order wants. It is sent by the slow sweep, and as soon as a backorder was filled or a shortfall made one.
 type OrderQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SourceShard   uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
@@ -1774,7 +1784,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
 	"allocation\x12 \n" +
 	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12\x1c\n" +
-	"\ttentative\x18\x0e \x01(\bR\ttentative\"\xaf\x02\n" +
+	"\ttentative\x18\x0e \x01(\bR\ttentative\"\xdc\x02\n" +
 	"\x04Held\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1786,7 +1796,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\tavailable\x18\b \x01(\x03R\tavailable\x12)\n" +
 	"\x10rejection_reason\x18\t \x01(\x05R\x0frejectionReason\x12\x18\n" +
 	"\adamaged\x18\n" +
-	" \x01(\x03R\adamaged\"_\n" +
+	" \x01(\x03R\adamaged\x12+\n" +
+	"\x11backorder_version\x18\v \x01(\x04R\x10backorderVersion\"_\n" +
 	"\x0fPartitionOffset\x12\x16\n" +
 	"\x06orders\x18\x01 \x01(\bR\x06orders\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x16\n" +

@@ -1138,6 +1138,11 @@ func (m *Held) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.BackorderVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.BackorderVersion))
+		i--
+		dAtA[i] = 0x58
+	}
 	if m.Damaged != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Damaged))
 		i--
@@ -2024,6 +2029,9 @@ func (m *Held) SizeVT() (n int) {
 	}
 	if m.Damaged != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Damaged))
+	}
+	if m.BackorderVersion != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.BackorderVersion))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5324,6 +5332,25 @@ func (m *Held) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Damaged |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BackorderVersion", wireType)
+			}
+			m.BackorderVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.BackorderVersion |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

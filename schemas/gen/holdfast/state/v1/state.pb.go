@@ -496,8 +496,11 @@ type Reservation struct {
 	RejectedRequested int64                  `protobuf:"varint,10,opt,name=rejected_requested,json=rejectedRequested,proto3" json:"rejected_requested,omitempty"`
 	Allocation        *v1.AllocationRule     `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	ReturnedAt        []*v1.ReturnedAt       `protobuf:"bytes,13,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The item's versions at which backordered last changed, and at which something was first reserved.
+	BackorderVersion uint64 `protobuf:"varint,15,opt,name=backorder_version,json=backorderVersion,proto3" json:"backorder_version,omitempty"`
+	PromisedVersion  uint64 `protobuf:"varint,16,opt,name=promised_version,json=promisedVersion,proto3" json:"promised_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Reservation) Reset() {
@@ -612,6 +615,20 @@ func (x *Reservation) GetReturnedAt() []*v1.ReturnedAt {
 		return x.ReturnedAt
 	}
 	return nil
+}
+
+func (x *Reservation) GetBackorderVersion() uint64 {
+	if x != nil {
+		return x.BackorderVersion
+	}
+	return 0
+}
+
+func (x *Reservation) GetPromisedVersion() uint64 {
+	if x != nil {
+		return x.PromisedVersion
+	}
+	return 0
 }
 
 type OrderLine struct {
@@ -1018,8 +1035,10 @@ type Order struct {
 	RoundByLine   bool       `protobuf:"varint,68,opt,name=round_by_line,json=roundByLine,proto3" json:"round_by_line,omitempty"`
 	// The past document that waits for stock, as it was asked for.
 	RequestedDocument *v1.ImportRequestedV2 `protobuf:"bytes,71,opt,name=requested_document,json=requestedDocument,proto3" json:"requested_document,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The newest that the order has heard of its backorders.
+	StockVersions []*v1.StockVersion `protobuf:"bytes,72,rep,name=stock_versions,json=stockVersions,proto3" json:"stock_versions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
@@ -1356,6 +1375,13 @@ func (x *Order) GetRoundByLine() bool {
 func (x *Order) GetRequestedDocument() *v1.ImportRequestedV2 {
 	if x != nil {
 		return x.RequestedDocument
+	}
+	return nil
+}
+
+func (x *Order) GetStockVersions() []*v1.StockVersion {
+	if x != nil {
+		return x.StockVersions
 	}
 	return nil
 }
@@ -1775,7 +1801,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
 	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\xf5\x03\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xcd\x04\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1792,7 +1818,9 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
 	"allocation\x12>\n" +
 	"\vreturned_at\x18\r \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
-	"returnedAt\"\xc5\x03\n" +
+	"returnedAt\x12+\n" +
+	"\x11backorder_version\x18\x0f \x01(\x04R\x10backorderVersion\x12)\n" +
+	"\x10promised_version\x18\x10 \x01(\x04R\x0fpromisedVersion\"\xc5\x03\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1826,7 +1854,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xd4\x0e\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\x9c\x0f\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1881,7 +1909,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\acharges\x18B \x03(\v2\x19.holdfast.state.v1.ChargeR\acharges\x12%\n" +
 	"\x0etaxes_included\x18C \x01(\bR\rtaxesIncluded\x12\"\n" +
 	"\rround_by_line\x18D \x01(\bR\vroundByLine\x12S\n" +
-	"\x12requested_document\x18G \x01(\v2$.holdfast.event.v1.ImportRequestedV2R\x11requestedDocumentJ\x04\bF\x10G\"M\n" +
+	"\x12requested_document\x18G \x01(\v2$.holdfast.event.v1.ImportRequestedV2R\x11requestedDocument\x12F\n" +
+	"\x0estock_versions\x18H \x03(\v2\x1f.holdfast.event.v1.StockVersionR\rstockVersionsJ\x04\bF\x10G\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
@@ -1946,8 +1975,9 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*v1.ReturnedAt)(nil),        // 20: holdfast.event.v1.ReturnedAt
 	(*v1.LineQuantity)(nil),      // 21: holdfast.event.v1.LineQuantity
 	(*v1.ImportRequestedV2)(nil), // 22: holdfast.event.v1.ImportRequestedV2
-	(*v1.AmendedLine)(nil),       // 23: holdfast.event.v1.AmendedLine
-	(*v1.ChargeCredit)(nil),      // 24: holdfast.event.v1.ChargeCredit
+	(*v1.StockVersion)(nil),      // 23: holdfast.event.v1.StockVersion
+	(*v1.AmendedLine)(nil),       // 24: holdfast.event.v1.AmendedLine
+	(*v1.ChargeCredit)(nil),      // 25: holdfast.event.v1.ChargeCredit
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	17, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
@@ -1972,15 +2002,16 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	15, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
 	7,  // 20: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
 	22, // 21: holdfast.state.v1.Order.requested_document:type_name -> holdfast.event.v1.ImportRequestedV2
-	20, // 22: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	23, // 23: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	24, // 24: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
-	14, // 25: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	23, // 22: holdfast.state.v1.Order.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	20, // 23: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	24, // 24: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	25, // 25: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
+	14, // 26: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }

@@ -503,6 +503,18 @@ func (m *Reservation) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.PromisedVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PromisedVersion))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.BackorderVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.BackorderVersion))
+		i--
+		dAtA[i] = 0x78
+	}
 	if len(m.ReturnedAt) > 0 {
 		for iNdEx := len(m.ReturnedAt) - 1; iNdEx >= 0; iNdEx-- {
 			if vtmsg, ok := interface{}(m.ReturnedAt[iNdEx]).(interface {
@@ -965,6 +977,32 @@ func (m *Order) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.StockVersions) > 0 {
+		for iNdEx := len(m.StockVersions) - 1; iNdEx >= 0; iNdEx-- {
+			if vtmsg, ok := interface{}(m.StockVersions[iNdEx]).(interface {
+				MarshalToSizedBufferVT([]byte) (int, error)
+			}); ok {
+				size, err := vtmsg.MarshalToSizedBufferVT(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			} else {
+				encoded, err := proto.Marshal(m.StockVersions[iNdEx])
+				if err != nil {
+					return 0, err
+				}
+				i -= len(encoded)
+				copy(dAtA[i:], encoded)
+				i = protohelpers.EncodeVarint(dAtA, i, uint64(len(encoded)))
+			}
+			i--
+			dAtA[i] = 0x4
+			i--
+			dAtA[i] = 0xc2
+		}
 	}
 	if m.RequestedDocument != nil {
 		if vtmsg, ok := interface{}(m.RequestedDocument).(interface {
@@ -2032,6 +2070,12 @@ func (m *Reservation) SizeVT() (n int) {
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
+	if m.BackorderVersion != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.BackorderVersion))
+	}
+	if m.PromisedVersion != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.PromisedVersion))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -2364,6 +2408,18 @@ func (m *Order) SizeVT() (n int) {
 			l = proto.Size(m.RequestedDocument)
 		}
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.StockVersions) > 0 {
+		for _, e := range m.StockVersions {
+			if size, ok := interface{}(e).(interface {
+				SizeVT() int
+			}); ok {
+				l = size.SizeVT()
+			} else {
+				l = proto.Size(e)
+			}
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4100,6 +4156,44 @@ func (m *Reservation) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			iNdEx = postIndex
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BackorderVersion", wireType)
+			}
+			m.BackorderVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.BackorderVersion |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PromisedVersion", wireType)
+			}
+			m.PromisedVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PromisedVersion |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -6111,6 +6205,48 @@ func (m *Order) UnmarshalVT(dAtA []byte) error {
 				}
 			} else {
 				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.RequestedDocument); err != nil {
+					return err
+				}
+			}
+			iNdEx = postIndex
+		case 72:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field StockVersions", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.StockVersions = append(m.StockVersions, &v1.StockVersion{})
+			if unmarshal, ok := interface{}(m.StockVersions[len(m.StockVersions)-1]).(interface {
+				UnmarshalVT([]byte) error
+			}); ok {
+				if err := unmarshal.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+					return err
+				}
+			} else {
+				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.StockVersions[len(m.StockVersions)-1]); err != nil {
 					return err
 				}
 			}
