@@ -102,7 +102,7 @@ func (n *Node) catchUp(ctx context.Context, caughtUp func() bool) {
 // caughtUp reports whether all standbys that are kept have been at the log's end once.
 func (n *Node) caughtUp() bool {
 	for shard := range n.layout.ShardCount {
-		if n.keeps(shard) && !n.group.Owned(shard) && n.standbyLags[shard].Load() < 0 {
+		if n.keeps(shard) && !n.group.Owned(shard) && !n.hasCaughtUp(shard) {
 			return false
 		}
 	}

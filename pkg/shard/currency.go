@@ -86,7 +86,7 @@ func (n *Node) saveCurrency() {
 func (n *Node) checkpoints() (has eventlog.Checkpoints) {
 	for shard := range n.layout.ShardCount {
 		switch {
-		case n.Owns(shard), n.standbyLags[shard].Load() >= 0:
+		case n.Owns(shard), n.hasCaughtUp(shard):
 			has.Current = append(has.Current, shard)
 		case n.current.recent(shard):
 			has.Recent = append(has.Recent, shard)

@@ -62,6 +62,8 @@ type Node struct {
 
 	// standbyLags are, by shard, how many records the standby has to read; -1: it has not caught up once.
 	standbyLags []atomic.Int64
+	// builds has a value for each standby that is brought to the log's end while this replica serves shards.
+	builds chan struct{}
 	// current is when the checkpoints were at the log's end.
 	current *currency
 	// standbyCurrent is, by shard, when its standby last had all of the log, in Unix nanoseconds; 0: it never had.
@@ -99,6 +101,7 @@ func newNode(p process, layout eventlog.Layout, former []eventlog.Layout) (*Node
 	for shard := range n.standbyLags {
 		n.standbyLags[shard].Store(-1)
 	}
+	n.builds = make(chan struct{}, buildsAtOnce())
 	n.current = loadCurrency(p.cfg.DataDir, layout, p.log)
 	n.hearing = newHearing(layout)
 	n.filters = make([]shardFilters, layout.ShardCount)

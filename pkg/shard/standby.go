@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -35,7 +36,7 @@ func (n *Node) followGroupStandbys(ctx context.Context) {
 			told = time.Now()
 			n.keepStandbys()
 		case <-poll.C:
-			if n.reportDue(time.Since(told)) {
+			if reportDue(n.group.Standbys().Awaited, n.hasCaughtUp, time.Since(told)) {
 				n.group.Report()
 			}
 		}
@@ -47,16 +48,18 @@ const reportAfter = time.Minute
 
 // reportDue reports whether the group is to be told that standbys for which it waits are current: all are, or some have
 // been for long, and the others take longer.
-func (n *Node) reportDue(waiting time.Duration) bool {
-	awaited := n.group.Standbys().Awaited
-	current := 0
+func reportDue(awaited []int32, current func(shard int32) bool, waiting time.Duration) bool {
+	n := 0
 	for _, shard := range awaited {
-		if n.standbyLags[shard].Load() >= 0 {
-			current++
+		if current(shard) {
+			n++
 		}
 	}
-	return current > 0 && (current == len(awaited) || waiting > reportAfter)
+	return n > 0 && (n == len(awaited) || waiting > reportAfter)
 }
+
+// hasCaughtUp reports whether the standby of a shard has been at the log's end once.
+func (n *Node) hasCaughtUp(shard int32) bool { return n.standbyLags[shard].Load() >= 0 }
 
 // keeps reports whether this replica keeps a standby of a shard while it does not own it.
 func (n *Node) keeps(shard int32) bool {
@@ -147,9 +150,7 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 		err = errors.Join(err, s.close())
 	}()
 	asked := time.Now()
-	err = s.start(ctx, func(left int64) { n.noteRestoring(shard, left) })
-	n.restoring[shard].Store(0)
-	if err != nil {
+	if err := n.build(ctx, shard, s); err != nil {
 		return false, err
 	}
 	for {
@@ -177,6 +178,24 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 		}
 		n.noteStandby(shard, label, lag)
 	}
+}
+
+// buildsAtOnce standbys are brought to the log's end at the same time by a replica that serves shards, so that those do
+// not wait for it: half of its processors' worth.
+func buildsAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// build brings a standby to the log's end. Where this replica serves shards it may wait for its turn.
+func (n *Node) build(ctx context.Context, shard int32, s *standby) error {
+	if n.OwnedShards() > 0 {
+		select {
+		case n.builds <- struct{}{}:
+			defer func() { <-n.builds }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer n.restoring[shard].Store(0)
+	return s.start(ctx, func(left int64) { n.noteRestoring(shard, left) })
 }
 
 // noteStandby notes how many records a standby had to read. While another generation serves, its standbys are shown.

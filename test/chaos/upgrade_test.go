@@ -14,18 +14,23 @@ import (
 // formerEnv names a folder with order-api, inventory-projector and query-api of a former version: make test-upgrade.
 const formerEnv = "HOLDFAST_TEST_FORMER"
 
+// upgradeReplicas of order-api, one for each shard, are more than keep a standby of each.
+const upgradeReplicas = clusterShards
+
 // upgradeRate is in orders a second: low, because the test is about every order, not about how many.
 const upgradeRate = 150
 
 // TestAnUpgradeUnderLoad replaces the programs of a former version by these, one after the other, while orders are
-// placed: readers first, then order-api. Then the platform begins to place orders with their goods. No order fails, no
-// key places a second one, and nothing is wrong with the log, which both have written.
+// placed: readers first, then order-api. While both are there, each replica keeps a standby of each shard, as the
+// former version does; then there are two of each. Then the platform begins to place orders with their goods. No order
+// fails, no key places a second one, and nothing is wrong with the log, which both have written.
 func TestAnUpgradeUnderLoad(t *testing.T) {
 	former := os.Getenv(formerEnv)
 	if former == "" {
 		t.Skipf("%s names no former version; make test-upgrade does", formerEnv)
 	}
-	c := startClusterUnder(t, 2, eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards}) // as the former makes it
+	asTheFormerMakesIt := eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards}
+	c := startClusterUnder(t, upgradeReplicas, asTheFormerMakesIt)
 	for _, p := range c.services() {
 		downgrade(p, former)
 	}
@@ -33,7 +38,7 @@ func TestAnUpgradeUnderLoad(t *testing.T) {
 	l := startLoad(t, c.bin, c.orderURLs(), upgradeRate)
 	l.awaitAcks(3 * upgradeRate)
 	audit := startAuditor(t, c.bin, c.kafka, c.prefix)
-	for _, p := range []*process{c.projector, c.query, c.orders[0], c.orders[1]} {
+	for _, p := range append([]*process{c.projector, c.query}, c.orders...) {
 		began := time.Now()
 		upgrade(p, c.bin)
 		p.awaitReady(4 * backWithin)
@@ -41,6 +46,7 @@ func TestAnUpgradeUnderLoad(t *testing.T) {
 		l.awaitAcks(3 * upgradeRate)
 	}
 	c.awaitShardsShared(t)
+	c.awaitStandbys(t)
 	l.awaitAcks(3 * upgradeRate)
 	set := c.setLayout(clusterShards)
 	set.args = append(set.args, "--orders", "with-goods")
