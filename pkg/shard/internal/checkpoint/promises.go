@@ -55,14 +55,13 @@ type promise struct {
 func (s *Store) Promised(sku string, err *error) iter.Seq[inventory.Reservation] {
 	return func(yield func(inventory.Reservation) bool) {
 		recent, changed := s.recentPromises(sku)
+		ended := false
 		upTo := func(promised uint64) bool {
-			for len(recent) > 0 && recent[0].res.PromisedVersion > promised {
-				if !yield(recent[0].res.Reservation) {
-					return false
-				}
+			for !ended && len(recent) > 0 && recent[0].res.PromisedVersion > promised {
+				ended = !yield(recent[0].res.Reservation)
 				recent = recent[1:]
 			}
-			return true
+			return !ended
 		}
 		*err = s.scanPromises(sku, func(orderID string, promised uint64) error {
 			if _, is := changed[orderID]; is {
@@ -79,8 +78,7 @@ func (s *Store) Promised(sku string, err *error) iter.Seq[inventory.Reservation]
 			if res == nil || promisedAt(&res.Reservation) != promised {
 				return s.db.Damaged(fmt.Errorf("order %s has no reservation of SKU %s from version %d", orderID, sku, promised))
 			}
-			if !yield(res.Reservation) {
-				recent = nil
+			if ended = !yield(res.Reservation); ended {
 				return errEnoughScanned
 			}
 			return nil
