@@ -138,18 +138,44 @@ func number(what, s string) (int64, error) {
 func returnedLines(lines []string) ([]client.ReturnedLine, error) {
 	out := make([]client.ReturnedLine, 0, len(lines))
 	for _, line := range lines {
-		item, condition, ok := cutLast(line, "@")
-		if !ok {
-			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY[#LINE]@CONDITION, as in A1=2@resellable", line)
-		}
-		quantity, err := quantities([]string{item})
+		quantity, condition, err := inCondition(line)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, client.ReturnedLine{
-			SKU: quantity[0].SKU, Quantity: quantity[0].Quantity, Line: quantity[0].Line,
+			SKU: quantity.SKU, Quantity: quantity.Quantity, Line: quantity.Line,
 			Condition: client.ReturnedLineCondition(condition),
 		})
 	}
 	return out, nil
+}
+
+// undeliveredLines reads lines written as those of returnedLines.
+func undeliveredLines(lines []string) ([]client.UndeliveredLine, error) {
+	out := make([]client.UndeliveredLine, 0, len(lines))
+	for _, line := range lines {
+		quantity, condition, err := inCondition(line)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, client.UndeliveredLine{
+			SKU: quantity.SKU, Quantity: quantity.Quantity, Line: quantity.Line,
+			Condition: client.UndeliveredCondition(condition),
+		})
+	}
+	return out, nil
+}
+
+// inCondition reads a quantity and its condition.
+func inCondition(line string) (client.LineQuantity, string, error) {
+	item, condition, ok := cutLast(line, "@")
+	if !ok {
+		return client.LineQuantity{}, "",
+			fmt.Errorf("the line %q is not SKU=QUANTITY[#LINE]@CONDITION, as in A1=2@resellable", line)
+	}
+	quantity, err := quantities([]string{item})
+	if err != nil {
+		return client.LineQuantity{}, "", err
+	}
+	return quantity[0], condition, nil
 }

@@ -15,6 +15,7 @@ func shippingCommands(api *apiFlags) []*cobra.Command {
 		newShipFulfilmentCommand(api),
 		newCancelFulfilmentCommand(api),
 		newDeliverCommand(api),
+		newFailDeliveryCommand(api),
 	}
 }
 
@@ -101,5 +102,34 @@ func newDeliverCommand(api *apiFlags) *cobra.Command {
 			return c.api.DeliverOrder(c.ctx, c.args[0], c.args[1], delivery, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	return c
+}
+
+func newFailDeliveryCommand(api *apiFlags) *cobra.Command {
+	var lines, charges []string
+	var condition string
+	var failure client.FailDelivery
+	c := newOrderChange(api,
+		"fail-delivery ORDER_ID FULFILMENT_ID", "Record that a shipment came back undelivered, or is lost", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			var err error
+			failure.Condition = client.UndeliveredCondition(condition)
+			if failure.Lines, err = undeliveredLines(lines); err != nil {
+				return nil, err
+			}
+			if failure.Charges, err = credits(charges); err != nil {
+				return nil, err
+			}
+			return c.api.FailDelivery(c.ctx, c.args[0], c.args[1], failure, c.options...)
+		})
+	c.Flags().StringVar(&condition, "condition", "",
+		"`CONDITION` of all that has not arrived: resellable, damaged or lost")
+	c.Flags().StringArrayVar(&lines, "line", nil,
+		"instead of --condition, a `LINE`, as SKU=QUANTITY[#NUMBER]@CONDITION: A1=2@lost; repeat it for more")
+	c.Flags().StringVar(&failure.Location, "location", "",
+		"`LOCATION` that received them (default: where they were shipped from)")
+	c.Flags().StringVar(&failure.Reason, "reason", "", reasonUsage)
+	c.Flags().BoolVar(&failure.Cancel, "cancel", false, "cancel the goods, instead of shipping them again")
+	c.Flags().StringArrayVar(&charges, "charge", nil, "with --cancel: "+backUsage)
 	return c
 }

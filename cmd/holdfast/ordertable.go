@@ -147,6 +147,8 @@ func writeLines(t io.Writer, lines []client.OrderLineView) {
 		{"CANCELLED", func(l *client.OrderLineView) int64 { return l.Cancelled }},
 		{"SHIPPED", func(l *client.OrderLineView) int64 { return l.Shipped }},
 		{"DELIVERED", func(l *client.OrderLineView) int64 { return l.Delivered }},
+		{"UNDELIVERED", func(l *client.OrderLineView) int64 { return l.Undelivered }},
+		{"LOST", func(l *client.OrderLineView) int64 { return l.Lost }},
 		{"RETURNED", func(l *client.OrderLineView) int64 { return l.Returned }},
 	} {
 		if slices.ContainsFunc(lines, func(l client.OrderLineView) bool { return column.value(&l) != 0 }) {

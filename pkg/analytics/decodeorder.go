@@ -222,6 +222,15 @@ func deliveryRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 		return quantityRow("lines_shipped", p.Lines, orderRow{reference: p.TrackingReference}), true
 	case *eventv1.OrderEvent_LinesDeliveredV2:
 		return quantityRow("lines_delivered", c.LinesDeliveredV2.Lines, orderRow{}), true
+	case *eventv1.OrderEvent_DeliveryFailed:
+		f := c.DeliveryFailed
+		row = orderRow{
+			typ: "delivery_failed", reference: f.FulfilmentId, reason: f.Reason, lines: uint32(len(f.Lines)),
+		}
+		for _, l := range f.Lines {
+			row.quantity += l.Quantity
+		}
+		return row, true
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
 		return quantityRow("shipment_reconciled", c.ShipmentReconciledV2.Lines, orderRow{}), true
 	case *eventv1.OrderEvent_ReturnRequestedV2:

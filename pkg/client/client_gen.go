@@ -50,6 +50,7 @@ const (
 	CommandTypeCreateFulfilment  CommandType = "create_fulfilment"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
 	CommandTypeExpectStock       CommandType = "expect_stock"
+	CommandTypeFailDelivery      CommandType = "fail_delivery"
 	CommandTypeFailPayment       CommandType = "fail_payment"
 	CommandTypeHoldOrder         CommandType = "hold_order"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
@@ -90,6 +91,7 @@ const (
 const (
 	FulfilmentViewStatusCancelled          FulfilmentViewStatus = "cancelled"
 	FulfilmentViewStatusDelivered          FulfilmentViewStatus = "delivered"
+	FulfilmentViewStatusFailed             FulfilmentViewStatus = "failed"
 	FulfilmentViewStatusPartiallyDelivered FulfilmentViewStatus = "partially_delivered"
 	FulfilmentViewStatusPending            FulfilmentViewStatus = "pending"
 	FulfilmentViewStatusShipped            FulfilmentViewStatus = "shipped"
@@ -305,6 +307,13 @@ const (
 	TimelineEntryPaymentActionFailed     TimelineEntryPaymentAction = "failed"
 	TimelineEntryPaymentActionRefunded   TimelineEntryPaymentAction = "refunded"
 	TimelineEntryPaymentActionVoided     TimelineEntryPaymentAction = "voided"
+)
+
+// Defines values for UndeliveredCondition.
+const (
+	UndeliveredConditionDamaged    UndeliveredCondition = "damaged"
+	UndeliveredConditionLost       UndeliveredCondition = "lost"
+	UndeliveredConditionResellable UndeliveredCondition = "resellable"
 )
 
 // Defines values for RevenueBy.
@@ -647,6 +656,23 @@ type ExpectStock struct {
 // Explanation defines model for Explanation.
 type Explanation = string
 
+// FailDelivery Either `condition` or `lines`.
+type FailDelivery struct {
+	// Cancel The goods are not sent again
+	Cancel bool `json:"cancel,omitempty,omitzero"`
+
+	// Charges With `cancel`: what of charges is given back with the goods
+	Charges []ChargeCredit `json:"charges,omitempty,omitzero"`
+
+	// Condition That of all that has not arrived
+	Condition UndeliveredCondition `json:"condition,omitempty,omitzero"`
+	Lines     []UndeliveredLine    `json:"lines,omitempty,omitzero"`
+
+	// Location Where the goods came back to; without it, where they had left from. Not with lost goods alone
+	Location Location    `json:"location,omitempty,omitzero"`
+	Reason   Explanation `json:"reason,omitempty,omitzero"`
+}
+
 // FulfilmentStatus Absent for a credit note
 type FulfilmentStatus string
 
@@ -662,18 +688,23 @@ type FulfilmentView struct {
 		Line     int64  `json:"line,omitempty,omitzero"`
 		Quantity int64  `json:"quantity"`
 		SKU      string `json:"sku"`
+
+		// Undelivered Did not arrive; absent for 0
+		Undelivered int64 `json:"undelivered,omitempty,omitzero"`
 	} `json:"lines"`
 
-	// Reason Why it was cancelled
+	// Reason Why it was cancelled or did not arrive
 	Reason string `json:"reason,omitempty,omitzero"`
 
 	// ShippedAt Absent until it has left
-	ShippedAt         time.Time            `json:"shipped_at,omitempty,omitzero"`
+	ShippedAt time.Time `json:"shipped_at,omitempty,omitzero"`
+
+	// Status failed: nothing of it arrived. Delivered with undelivered lines: the rest arrived
 	Status            FulfilmentViewStatus `json:"status"`
 	TrackingReference string               `json:"tracking_reference,omitempty,omitzero"`
 }
 
-// FulfilmentViewStatus defines model for FulfilmentView.Status.
+// FulfilmentViewStatus failed: nothing of it arrived. Delivered with undelivered lines: the rest arrived
 type FulfilmentViewStatus string
 
 // Health defines model for Health.
@@ -1054,6 +1085,9 @@ type OrderLineView struct {
 	// Line Its number: its place in the order, from 1
 	Line int64 `json:"line"`
 
+	// Lost The portion of undelivered that did not come back; absent for 0
+	Lost int64 `json:"lost,omitempty,omitzero"`
+
 	// Metadata Absent for none
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
@@ -1064,15 +1098,20 @@ type OrderLineView struct {
 	Quantity int64 `json:"quantity"`
 
 	// Returned Absent for 0
-	Returned int64  `json:"returned,omitempty,omitzero"`
-	Shipped  int64  `json:"shipped"`
-	SKU      string `json:"sku"`
+	Returned int64 `json:"returned,omitempty,omitzero"`
+
+	// Shipped Has left, and has arrived or is on its way
+	Shipped int64  `json:"shipped"`
+	SKU     string `json:"sku"`
 
 	// Tax All taxes of what is not cancelled; absent for 0
 	Tax Money `json:"tax,omitempty,omitzero"`
 
 	// Taxes As they were ordered; absent for none
 	Taxes []TaxView `json:"taxes,omitempty,omitzero"`
+
+	// Undelivered Had left and did not arrive: it is part of shipped no more. Absent for 0
+	Undelivered int64 `json:"undelivered,omitempty,omitzero"`
 
 	// UnitPrice A plain decimal, at most 6 decimals, no exponent.
 	UnitPrice Money `json:"unit_price"`
@@ -1978,6 +2017,23 @@ type TimelineEntryCause string
 
 // TimelineEntryPaymentAction Of `payment_identified`: what the payment is whose ID became known
 type TimelineEntryPaymentAction string
+
+// UndeliveredCondition What became of goods that did not arrive. Lost ones did not come back.
+type UndeliveredCondition string
+
+// UndeliveredLine defines model for UndeliveredLine.
+type UndeliveredLine struct {
+	// Condition What became of goods that did not arrive. Lost ones did not come back.
+	Condition UndeliveredCondition `json:"condition"`
+
+	// Line The line's place in the order, from 1, which it keeps. Without it, the SKU's lines are meant in their order, with
+	// units that are in stock before backordered ones; to cancel, its last lines first.
+	Line     LineNumber `json:"line,omitempty,omitzero"`
+	Quantity Quantity   `json:"quantity"`
+
+	// SKU Without control characters, and without spaces at its ends.
+	SKU SKU `json:"sku"`
+}
 
 // UnmatchedPayment What was told of a payment before what it follows from, and waits for that
 type UnmatchedPayment struct {

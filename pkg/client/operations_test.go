@@ -72,6 +72,9 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"deliverOrder": func(x ctx) error {
 			return errorOf(c.DeliverOrder(x, order, fulfilment, client.DeliverOrder{}))
 		},
+		"failDelivery": func(x ctx) error {
+			return errorOf(c.FailDelivery(x, order, fulfilment, client.FailDelivery{}))
+		},
 		"requestReturn": func(x ctx) error { return errorOf(c.RequestReturn(x, order, client.RequestReturn{})) },
 		"receiveReturn": func(x ctx) error {
 			return errorOf(c.ReceiveReturn(x, order, returned, client.ReceiveReturn{}))

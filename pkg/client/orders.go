@@ -54,6 +54,14 @@ func (c *Client) DeliverOrder(
 	return c.changeOrder(ctx, path("orders", orderID, "fulfilments", fulfilmentID, "delivery"), delivery, options)
 }
 
+// FailDelivery records that a shipment did not arrive, and came back or is lost. With a condition it is all that has not
+// arrived.
+func (c *Client) FailDelivery(
+	ctx context.Context, orderID, fulfilmentID string, failure FailDelivery, options ...CallOption,
+) (*OrderAnswer, error) {
+	return c.changeOrder(ctx, path("orders", orderID, "fulfilments", fulfilmentID, "failure"), failure, options)
+}
+
 // CancelLines removes quantities that have not shipped from an order.
 func (c *Client) CancelLines(
 	ctx context.Context, orderID string, lines CancelLines, options ...CallOption,

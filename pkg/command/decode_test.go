@@ -95,6 +95,16 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{DeliverOrder, `{"fulfilment_id":"f"}`, order.Deliver{FulfilmentID: "f"}, 0},
 		{DeliverOrder, `{"fulfilment_id":"f","lines":[{"sku":"A1","quantity":2}]}`, order.Deliver{
 			FulfilmentID: "f", Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
+		{FailDelivery, `{"fulfilment_id":"f","condition":"lost","reason":"gone","cancel":true,` +
+			`"charges":[{"charge":1,"amount":"0.5"}]}`, order.FailDelivery{
+			FulfilmentID: "f", Condition: order.Lost, Reason: "gone", Cancel: true,
+			Charges:        []order.ChargeCredit{{Charge: 1, AmountMicros: 500_000}},
+			DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{FailDelivery, `{"fulfilment_id":"f","location":"north","lines":[` +
+			`{"sku":"A1","line":2,"quantity":2,"condition":"damaged"},{"sku":"A1","quantity":1,"condition":"lost"}]}`,
+			order.FailDelivery{FulfilmentID: "f", Location: "north", Lines: []order.UndeliveredLine{
+				{SKU: "A1", Quantity: 2, Condition: order.Damaged, Line: 2}, {SKU: "A1", Quantity: 1, Condition: order.Lost},
+			}, DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"capture":false}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
@@ -174,6 +184,48 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, test.want) || occurred != test.occurred {
 			t.Errorf("%s %s:\n got %+v, %d, %v\nwant %+v, %d", test.typ, test.body, got, occurred, err, test.want, test.occurred)
 		}
+	}
+}
+
+func TestFailedDeliveriesSayTheirCondition(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"fulfilment_id":"f"}`:                      "missing_field /condition",
+		`{"fulfilment_id":"f","condition":"stolen"}`: "invalid_condition /condition",
+		`{"fulfilment_id":"f","lines":[]}`:           "missing_field /lines",
+		`{"fulfilment_id":"f","condition":"lost","lines":[{"sku":"A","quantity":1,"condition":"lost"}]}`: "" +
+			"invalid_condition /condition",
+		`{"fulfilment_id":"f","lines":[{"sku":"A","quantity":1}]}`:                    "missing_field /lines/0/condition",
+		`{"fulfilment_id":"f","lines":[{"sku":"A","quantity":0,"condition":"lost"}]}`: "invalid_quantity /lines/0/quantity",
+		`{"fulfilment_id":"f","condition":"lost","location":" n"}`:                    "invalid_location /location",
+		`{"fulfilment_id":"f","condition":"lost","charges":[{"charge":0,"amount":"1"}]}`: "" +
+			"invalid_charge /charges/0/charge",
+		`{"condition":"lost"}`: "missing_field /fulfilment_id",
+	} {
+		_, _, _, err := Decode(FailDelivery, testOrderID, "k", []byte(body), 0, Options{})
+		if p := problem.Of(err); p.Code+" "+p.Errors[0].Pointer != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+	}
+	different := map[[16]byte]string{}
+	for _, body := range []string{
+		`{"fulfilment_id":"f","condition":"lost"}`, `{"fulfilment_id":"f","condition":"damaged"}`,
+		`{"fulfilment_id":"f","condition":"damaged","location":"north"}`,
+		`{"fulfilment_id":"f","condition":"lost","cancel":true}`,
+		`{"fulfilment_id":"f","condition":"lost","reason":"x"}`, `{"fulfilment_id":"g","condition":"lost"}`,
+		`{"fulfilment_id":"f","lines":[{"sku":"A","quantity":1,"condition":"lost"}]}`,
+		`{"fulfilment_id":"f","lines":[{"sku":"A","quantity":1,"condition":"damaged"}]}`,
+		`{"fulfilment_id":"f","lines":[{"sku":"A","line":2,"quantity":1,"condition":"lost"}]}`,
+		`{"fulfilment_id":"f","condition":"lost","cancel":true,"charges":[{"charge":1,"amount":"1"}]}`,
+	} {
+		cmd, _, occurred, err := Decode(FailDelivery, testOrderID, "k", []byte(body), 0, Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		print := Fingerprint(FailDelivery, testOrderID, cmd, nil, occurred)
+		if other, again := different[print]; again {
+			t.Errorf("%s has the fingerprint of %s", body, other)
+		}
+		different[print] = body
 	}
 }
 

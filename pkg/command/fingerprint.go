@@ -66,6 +66,7 @@ const (
 	tagCostCurrency     = 55
 	tagMetadataSet      = 56
 	tagProvider         = 57
+	tagCancel           = 58
 
 	// What an order costs besides its prices. Each of the first three begins a charge, a discount or a tax.
 	tagCharge        = 60

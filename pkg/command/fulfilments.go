@@ -1,6 +1,8 @@
 package command
 
 import (
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -13,6 +15,7 @@ const (
 	ShipFulfilment   = "ship_fulfilment"
 	CancelFulfilment = "cancel_fulfilment"
 	DeliverOrder     = "deliver_order"
+	FailDelivery     = "fail_delivery"
 )
 
 const (
@@ -58,6 +61,18 @@ type deliverBody struct {
 	FulfilmentID string          `json:"fulfilment_id"`
 	Lines        *[]quantityBody `json:"lines"` // nil: all that has not arrived
 }
+
+type failDeliveryBody struct {
+	FulfilmentID string             `json:"fulfilment_id"`
+	Lines        *[]undeliveredBody `json:"lines"` // nil: all that has not arrived, in Condition
+	Condition    *string            `json:"condition"`
+	Location     string             `json:"location"` // empty: where the goods left from
+	Reason       string             `json:"reason"`
+	Cancel       bool               `json:"cancel"`
+	Charges      []creditBody       `json:"charges"`
+}
+
+type undeliveredBody returnedBody
 
 var fulfilments = []*Command{
 	onOrder(created(CreateFulfilment, fulfilmentsPath).withAction("create"),
@@ -132,6 +147,59 @@ var fulfilments = []*Command{
 			f.text(tagFulfilmentID, cmd.FulfilmentID)
 			f.quantities(cmd.Lines)
 		}),
+	onOrder(changed(FailDelivery, fulfilmentPath+"/failure"),
+		func(d *decoding, b *failDeliveryBody) order.FailDelivery {
+			cmd := order.FailDelivery{
+				FulfilmentID: d.fulfilmentID(b.FulfilmentID), Reason: d.reason(b.Reason), Cancel: b.Cancel,
+				Charges: d.credits(b.Charges), DeadlineMicros: d.paymentDeadline(),
+			}
+			cmd.Condition, cmd.Lines = d.undelivered(b)
+			if b.Location != "" {
+				cmd.Location = d.location(b.Location)
+			}
+			return cmd
+		},
+		func(f *fingerprint, cmd order.FailDelivery) {
+			f.text(tagFulfilmentID, cmd.FulfilmentID)
+			f.text(tagLocation, cmd.Location)
+			f.text(tagReason, cmd.Reason)
+			f.flag(tagCancel, cmd.Cancel)
+			f.number(tagCondition, int64(cmd.Condition))
+			for _, line := range cmd.Lines {
+				f.line(line.SKU, line.Quantity)
+				f.number(tagCondition, int64(line.Condition))
+				f.number(tagLineNumber, int64(line.Line))
+			}
+			f.credits(cmd.Charges)
+		}),
+}
+
+// undelivered is what became of goods that did not arrive: of all of them, or of lines.
+func (d *decoding) undelivered(b *failDeliveryBody) (order.Condition, []order.UndeliveredLine) {
+	switch {
+	case b.Lines == nil && b.Condition == nil:
+		d.Missing("/condition")
+	case b.Lines == nil:
+		return d.undeliveredCondition("/condition", *b.Condition), nil
+	case b.Condition != nil:
+		d.Fault(order.CodeInvalidCondition, "/condition", "each line has its own: leave it out, or leave out lines")
+	case d.countLines(len(*b.Lines)):
+		out := make([]order.UndeliveredLine, len(*b.Lines))
+		for i, line := range *b.Lines {
+			d.checkLine(i, line.SKU, line.Quantity)
+			out[i] = order.UndeliveredLine{
+				SKU: line.SKU, Quantity: line.Quantity, Line: d.lineNumber(i, line.Line),
+				Condition: d.undeliveredCondition(linePointer(i)+"/condition", line.Condition),
+			}
+		}
+		return 0, out
+	}
+	return 0, nil
+}
+
+func (d *decoding) undeliveredCondition(pointer, word string) order.Condition {
+	return order.Condition(input.Word(&d.Body, pointer, word, order.CodeInvalidCondition,
+		schema.UndeliveredConditions.All, schema.UndeliveredConditions.Parse))
 }
 
 func (d *decoding) fulfilmentID(s string) string {

@@ -27,16 +27,16 @@ func three(more ...Command) []Command {
 
 func TestINV60OrderOfLocations(t *testing.T) {
 	listed := by(1, 8, Split, "south", "nowhere", "main", "south")
-	given(t, three()...).when(listed).then(StockReserved{listed.step(), 8, []Allocation{{"south", 6}, {"main", 2}}})
+	given(t, three()...).when(listed).then(StockReserved{listed.step(), 8, []Allocation{{"south", 6}, {"main", 2}}, false})
 	rest := by(1, 12, Split, "south")
 	given(t, three()...).when(rest).
-		then(StockReserved{rest.step(), 12, []Allocation{{"south", 6}, {"main", 3}, {"north", 3}}})
+		then(StockReserved{rest.step(), 12, []Allocation{{"south", 6}, {"main", 3}, {"north", 3}}, false})
 	below := given(t, RegisterItem{}, ReceiveStock{"", 3, "", UnitCost{}}, by(1, 3, SingleLocation),
 		AdjustStock{"", -3, ReasonShrinkage, ""}, ReceiveStock{"north", 4, "", UnitCost{}},
 		ReceiveStock{"south", 6, "", UnitCost{}})
 	c := other(1, 10, 0, 0)
 	c.Allocation = &AllocationRule{Split, []string{"main"}}
-	below.when(c).then(StockReserved{c.step(), 10, []Allocation{{"north", 4}, {"south", 6}}})
+	below.when(c).then(StockReserved{c.step(), 10, []Allocation{{"north", 4}, {"south", 6}}, false})
 	unknown := by(1, 1, Split+1)
 	given(t, three()...).when(unknown).refused(CodeInvalidStep)
 	unknown.Allocation.Policy = 0
@@ -45,9 +45,9 @@ func TestINV60OrderOfLocations(t *testing.T) {
 
 func TestINV61SingleLocation(t *testing.T) {
 	first := by(1, 3, SingleLocation, "north")
-	given(t, three()...).when(first).then(StockReserved{first.step(), 3, at("north", 3)})
+	given(t, three()...).when(first).then(StockReserved{first.step(), 3, at("north", 3), false})
 	all := by(1, 5, SingleLocation, "north")
-	given(t, three()...).when(all).then(StockReserved{all.step(), 5, at("south", 5)})
+	given(t, three()...).when(all).then(StockReserved{all.step(), 5, at("south", 5), false})
 	short := by(1, 7, SingleLocation)
 	given(t, three()...).when(short).then(ReservationRejected{short.step(), 7, 6, InsufficientStock})
 	none := given(t, RegisterItem{})
@@ -55,7 +55,7 @@ func TestINV61SingleLocation(t *testing.T) {
 
 	grows := given(t, three(by(1, 2, SingleLocation))...)
 	more, tooMuch := by(2, 3, SingleLocation), by(3, 4, SingleLocation)
-	grows.when(more).then(StockReserved{more.step(), 1, at("main", 1)})
+	grows.when(more).then(StockReserved{more.step(), 1, at("main", 1), false})
 	grows.when(tooMuch).then(ReservationRejected{tooMuch.step(), 1, 0, InsufficientStock})
 }
 
@@ -75,11 +75,11 @@ func TestINV61FewestLocations(t *testing.T) {
 		{11, nil, []Allocation{{"main", 3}, {"north", 4}, {"south", 4}}},
 	} {
 		cmd := by(1, c.quantity, FewestLocations, c.listed...)
-		given(t, three()...).when(cmd).then(StockReserved{cmd.step(), c.quantity, c.want})
+		given(t, three()...).when(cmd).then(StockReserved{cmd.step(), c.quantity, c.want, false})
 	}
 	grows := given(t, three(by(1, 2, FewestLocations))...)
 	more := by(2, 6, FewestLocations, "south")
-	grows.when(more).then(StockReserved{more.step(), 4, []Allocation{{"main", 1}, {"south", 3}}})
+	grows.when(more).then(StockReserved{more.step(), 4, []Allocation{{"main", 1}, {"south", 3}}, false})
 	short := by(1, 14, FewestLocations)
 	given(t, three()...).when(short).then(ReservationRejected{short.step(), 14, 13, InsufficientStock})
 }
@@ -91,27 +91,27 @@ func TestINV62Backorders(t *testing.T) {
 	s.when(by(1, 12, SingleLocation)).
 		then(ReservationRejected{by(1, 12, SingleLocation).step(), 12, 11, InsufficientStock})
 	single.Version = 2
-	s.when(single).then(StockBackordered{single.step(), 9, 3, at("south", 9)})
+	s.when(single).then(StockBackordered{single.step(), 9, 3, at("south", 9), false})
 	s.when(ReceiveStock{"main", 9, "", UnitCost{}}).then(StockReceived{"main", 9, "", 0, UnitCost{}})
 	s.when(ReceiveStock{"south", 2, "", UnitCost{}}).then(StockReceived{"south", 2, "", 0, UnitCost{}},
 		BackorderFilled{Step: single.step(), Location: "south", Quantity: 2, Backordered: 1})
 
 	fewest := by(1, 15, FewestLocations, "north")
 	given(t, limited...).when(fewest).
-		then(StockBackordered{fewest.step(), 15, 2, []Allocation{{"north", 6}, {"main", 3}, {"south", 6}}})
+		then(StockBackordered{fewest.step(), 15, 2, []Allocation{{"north", 6}, {"main", 3}, {"south", 6}}, false})
 	split := by(1, 15, Split, "south")
 	w := given(t, limited...)
-	w.when(split).then(StockBackordered{split.step(), 15, 2, []Allocation{{"south", 8}, {"main", 3}, {"north", 4}}})
+	w.when(split).then(StockBackordered{split.step(), 15, 2, []Allocation{{"south", 8}, {"main", 3}, {"north", 4}}, false})
 	w.when(ReceiveStock{"north", 9, "", UnitCost{}}).then(StockReceived{"north", 9, "", 0, UnitCost{}},
 		BackorderFilled{Step: split.step(), Location: "south", Quantity: 2, Reserved: at("north", 2)})
 
 	nothing := by(1, 2, FewestLocations, "south")
 	given(t, RegisterItem{}, SetBackorderLimit{2}).when(nothing).
-		then(StockBackordered{nothing.step(), 2, 2, at("main", 2)})
+		then(StockBackordered{nothing.step(), 2, 2, at("main", 2), false})
 	last := by(1, 5, FewestLocations, "south")
 	given(t, three(want(1, 13, 0, 0), SetBackorderLimit{5})...).when(SetReservation{
 		OrderID: "o-2", PlacedEventID: ID{2}, Version: 1, Reserved: 5, Allocation: last.Allocation,
-	}).then(StockBackordered{Step{"o-2", ID{2}, 1, last.Allocation}, 5, 5, at("south", 5)})
+	}).then(StockBackordered{Step{"o-2", ID{2}, 1, last.Allocation}, 5, 5, at("south", 5), false})
 	b := given(t, RegisterItem{}, SetBackorderLimit{9}, by(1, 6, FewestLocations))
 	b.when(ReceiveStock{"north", 2, "", UnitCost{}}).then(StockReceived{"north", 2, "", 0, UnitCost{}},
 		BackorderFilled{Step: by(1, 6, FewestLocations).step(), Location: "main", Quantity: 2, Backordered: 4,

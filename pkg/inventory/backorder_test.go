@@ -123,7 +123,7 @@ func TestINV25AtMostSoManyWait(t *testing.T) {
 	s := given(t, append(stock(1), SetBackorderLimit{10})...)
 	s.item.Backorders = make([]Backorder, MaxBackorders)
 	s.when(want(1, 2, 0, 0)).then(ReservationRejected{stepOf(1), 2, 1, InsufficientStock})
-	s.when(want(2, 1, 0, 0)).then(StockReserved{stepOf(2), 1, at("main", 1)})
+	s.when(want(2, 1, 0, 0)).then(StockReserved{stepOf(2), 1, at("main", 1), false})
 }
 
 func TestINV26AnAmendedOrderKeepsItsPlace(t *testing.T) {

@@ -49,6 +49,10 @@ nothing. When goods become available, orders that wait get them within the same 
 that wait at the goods' location, then those that wait at others. An order of single_location has nothing from another
 location than the one that it waits at, so orders that came after it may get what comes to others.
 
+What had left and did not arrive ships again, unless it is cancelled (fail_delivery). Units that came back for sale go
+to their own order first, also where others wait. Other units are taken from what is available, and what is missing is
+backordered, whatever the backorder limit is.
+
 ## Shortfalls
 
 Where a location lacks what orders were promised there, Holdfast decides in the same transaction whose goods are missing:
@@ -173,6 +177,12 @@ func TestThePageOfStockIsUpToDate(t *testing.T) {
 	back, _ := after(t, shipped, reservation,
 		SetReservation{OrderID: "o-1", Version: 3, Reserved: 10, Committed: 6, Fulfilled: 4, Restocked: 1, Damaged: 1})
 	fmt.Fprintf(&page, "| 2 come back, 1 of them damaged | %s |\n", moved(shipped, back))
+	again := SetReservation{OrderID: "o-1", Version: 3, Reserved: 10, Committed: 10, Fulfilled: 4, ShipAgain: 4}
+	lost, _ := after(t, shipped, reservation, again)
+	fmt.Fprintf(&page, "| 4 do not arrive, are lost, and ship again | %s |\n", moved(shipped, lost))
+	again.Restocked = 4
+	returned, _ := after(t, shipped, reservation, again)
+	fmt.Fprintf(&page, "| 4 do not arrive, come back, and ship again | %s |\n", moved(shipped, returned))
 	page.WriteString(stockTail)
 	onTheWay(t, &page, item, res)
 	file := filepath.Join("..", "..", "docs", "stock.md")

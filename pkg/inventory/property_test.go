@@ -99,6 +99,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 
 // checkEvents applies events to the world, and returns what is wrong with one of them.
 func checkEvents(w *scenario, total *flows, events []Event) string {
+	back := int64(0)
 	for _, ev := range events {
 		before := w.item
 		w.evolve(ev)
@@ -111,12 +112,20 @@ func checkEvents(w *scenario, total *flows, events []Event) string {
 		total.add(ev.Change)
 		total.note(before, w.item)
 		switch c := ev.Change.(type) {
+		case StockRestocked:
+			back = units(c.Allocations)
 		case StockReserved:
+			if c.ShipsAgain {
+				if before.Total().Available-w.item.Total().Available != c.Quantity || c.Quantity > back {
+					return "more ships again than came back"
+				}
+				continue
+			}
 			if before.Sellable()-w.item.Sellable() != c.Quantity {
 				return "a reservation took what was not on the shelf"
 			}
 		case StockBackordered:
-			if waits := waitedFor(w.item); waits > w.item.BackorderLimit ||
+			if waits := waitedFor(w.item); !c.ShipsAgain && waits > w.item.BackorderLimit ||
 				waits-waitedFor(before) != shortOf(w.item)-shortOf(before) {
 				return "a backorder went past the limit"
 			}

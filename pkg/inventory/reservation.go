@@ -115,6 +115,8 @@ type SetReservation struct {
 	Imported bool
 	// Refuse: another SKU of the same order is short, so this one records a rejection too.
 	Refuse bool
+	// ShipAgain is the portion of Committed that had left, did not arrive, and ships again (INV-67).
+	ShipAgain int64
 }
 
 // stepDecision decides one SetReservation. Its sums include every event at once. item and res follow only when a later
@@ -129,6 +131,8 @@ type stepDecision struct {
 	err     error
 	// The sums of the reservation after the events so far.
 	reserved, committed, fulfilled, restocked, damaged int64
+	// cameBack is what this step restocked.
+	cameBack []Allocation
 }
 
 func (c SetReservation) decide(item *Item, res *Reservation) ([]Event, error) {
@@ -150,11 +154,13 @@ func (c SetReservation) decide(item *Item, res *Reservation) ([]Event, error) {
 	if !same {
 		d.replace()
 	}
+	again := d.setAsideAgain()
 	if d.grow() {
 		d.shrink()
 		d.commit()
 		d.fulfil()
 		d.restock()
+		d.commitAgain(again)
 	}
 	if len(d.events) == 0 {
 		d.emit(ReservationReleased{Step: d.step}, nil)
@@ -175,7 +181,7 @@ func (c *SetReservation) decideUnregistered() error {
 
 // check applies INV-20.
 func (c *SetReservation) check() error {
-	for _, quantity := range [...]int64{c.Reserved, c.Committed, c.Fulfilled, c.Restocked, c.Damaged} {
+	for _, quantity := range [...]int64{c.Reserved, c.Committed, c.Fulfilled, c.Restocked, c.Damaged, c.ShipAgain} {
 		if quantity < 0 || quantity > MaxStepQuantity {
 			return refuse(CodeInvalidQuantity, "", "a reservation's quantities are 0 to 2^50 units")
 		}

@@ -12,20 +12,23 @@ package inventory
 //	INV-14  Imported: growth must fit available of the locations above 0. It leaves available at once (StockFulfilled),
 //	        or is reserved first where the step says so.
 
-// StockReserved reserved Quantity for an order, all of it in stock.
+// StockReserved reserved Quantity for an order, all of it in stock. ShipsAgain: it came back to these locations for
+// that order (INV-67).
 type StockReserved struct {
 	Step        Step
 	Quantity    int64
 	Allocations []Allocation
+	ShipsAgain  bool
 }
 
 // StockBackordered reserved Quantity for an order, of which Backordered is not in stock yet. The first of Allocations
-// includes it.
+// includes it. ShipsAgain: the backorder limit does not count for it (INV-67).
 type StockBackordered struct {
 	Step        Step
 	Quantity    int64
 	Backordered int64
 	Allocations []Allocation
+	ShipsAgain  bool
 }
 
 // ReservationRejected reserved nothing: Quantity was asked for, Available could have been reserved.
@@ -67,7 +70,7 @@ func (d *stepDecision) grow() bool {
 	case d.cmd.Refuse:
 		reason = OtherLine
 	default:
-		d.reserve(growth)
+		d.reserve(growth, false)
 		return true
 	}
 	d.emit(ReservationRejected{
@@ -76,8 +79,8 @@ func (d *stepDecision) grow() bool {
 	return false
 }
 
-// reserve allocates a quantity that fits.
-func (d *stepDecision) reserve(quantity int64) {
+// reserve allocates a quantity that fits, or that ships again.
+func (d *stepDecision) reserve(quantity int64, shipsAgain bool) {
 	allocations, backordered := d.allocate(quantity)
 	if d.cmd.Imported && d.cmd.Reserved == 0 {
 		d.fulfilled += quantity
@@ -86,14 +89,18 @@ func (d *stepDecision) reserve(quantity int64) {
 		return
 	}
 	d.reserved += quantity
-	changed := d.levels(levelChange{allocations, func(l *Level, q int64) { l.Available -= q; l.Reserved += q }})
+	changed := d.levels(reserving(allocations))
 	if backordered > 0 {
 		d.emit(StockBackordered{
-			Step: d.step, Quantity: quantity, Backordered: backordered, Allocations: allocations,
+			Step: d.step, Quantity: quantity, Backordered: backordered, Allocations: allocations, ShipsAgain: shipsAgain,
 		}, changed)
 		return
 	}
 	d.emit(StockReserved{Step: d.step, Quantity: quantity, Allocations: allocations}, changed)
+}
+
+func reserving(allocations []Allocation) levelChange {
+	return levelChange{allocations, func(l *Level, q int64) { l.Available -= q; l.Reserved += q }}
 }
 
 func (c StockReserved) evolve(item *Item, res *Reservation) {

@@ -27,7 +27,7 @@ func TestINV11AnotherPlacementReplaces(t *testing.T) {
 	step := Step{"o-1", ID{2}, 1, nil}
 	s.when(again).then(
 		ReservationReleased{Step: step, Quantity: 4, FromCommitted: at("main", 4)},
-		StockReserved{step, 8, at("main", 8)})
+		StockReserved{step, 8, at("main", 8), false})
 	s.levels(8, 0, 8, 0).has("o-1", 8, 0, 0, 0)
 	s.when(again).then()
 
@@ -43,23 +43,23 @@ func TestINV11AnotherPlacementReplaces(t *testing.T) {
 
 func TestINV12Growth(t *testing.T) {
 	s := given(t, stock(10)...)
-	s.when(want(1, 10, 0, 0)).then(StockReserved{stepOf(1), 10, at("main", 10)}).levels(10, 0, 10, 0)
+	s.when(want(1, 10, 0, 0)).then(StockReserved{stepOf(1), 10, at("main", 10), false}).levels(10, 0, 10, 0)
 	s.when(want(2, 11, 0, 0)).then(ReservationRejected{stepOf(2), 1, 0, InsufficientStock}).has("o-1", 10, 0, 0, 0)
 
 	two := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}})...)
-	two.when(want(1, 5, 0, 0)).then(StockReserved{stepOf(1), 5, []Allocation{{"main", 3}, {"north", 2}}})
+	two.when(want(1, 5, 0, 0)).then(StockReserved{stepOf(1), 5, []Allocation{{"main", 3}, {"north", 2}}, false})
 	two.levels(7, 2, 5, 0)
 
 	direct := given(t, stock(10)...)
 	direct.when(want(1, 0, 4, 0)).then(
-		StockReserved{stepOf(1), 4, at("main", 4)}, ReservationCommitted{stepOf(1), 4, at("main", 4)})
+		StockReserved{stepOf(1), 4, at("main", 4), false}, ReservationCommitted{stepOf(1), 4, at("main", 4)})
 	direct.levels(10, 6, 0, 4)
 }
 
 // An amendment reserves more, on top of what is committed and shipped; then this is committed or released.
 func TestINV12GrowthOfWhatIsCommitted(t *testing.T) {
 	granted := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0), want(3, 0, 4, 2))...)
-	granted.when(want(4, 3, 4, 2)).then(StockReserved{stepOf(4), 3, at("main", 3)}).levels(8, 1, 3, 4)
+	granted.when(want(4, 3, 4, 2)).then(StockReserved{stepOf(4), 3, at("main", 3), false}).levels(8, 1, 3, 4)
 	granted.when(want(5, 0, 7, 2)).then(ReservationCommitted{stepOf(5), 3, at("main", 3)}).levels(8, 1, 0, 7)
 	granted.when(want(6, 0, 1, 2)).then(ReservationReleased{Step: stepOf(6), Quantity: 6, FromCommitted: at("main", 6)})
 	granted.levels(8, 7, 0, 1).has("o-1", 0, 1, 2, 0)
@@ -82,7 +82,7 @@ func TestINV13ARejectedGrowthLosesNothing(t *testing.T) {
 	}
 
 	waits := given(t, append(stock(3), SetBackorderLimit{5}, want(1, 0, 5, 0))...)
-	waits.when(want(2, 3, 5, 0)).then(StockBackordered{stepOf(2), 3, 3, at("main", 3)})
+	waits.when(want(2, 3, 5, 0)).then(StockBackordered{stepOf(2), 3, 3, at("main", 3), false})
 	waits.when(want(3, 0, 5, 0)).then(ReservationReleased{Step: stepOf(3), Quantity: 3, FromReserved: at("main", 3)})
 	if r := waits.reservations["o-1"]; r.Backordered != 2 {
 		t.Fatalf("%d wait of what waited before", r.Backordered)
@@ -93,7 +93,7 @@ func TestINV12Backorders(t *testing.T) {
 	s := given(t, append(stock(3), ReceiveStock{"north", 4, "", UnitCost{}}, SetBackorderLimit{5})...)
 	s.when(want(1, 13, 0, 0)).then(ReservationRejected{stepOf(1), 13, 12, InsufficientStock})
 	s.when(want(2, 9, 0, 0)).then(
-		StockBackordered{stepOf(2), 9, 2, []Allocation{{"main", 5}, {"north", 4}}}).levels(7, -2, 9, 0)
+		StockBackordered{stepOf(2), 9, 2, []Allocation{{"main", 5}, {"north", 4}}, false}).levels(7, -2, 9, 0)
 	if b := s.reservations["o-1"].Backordered; b != 2 {
 		t.Fatalf("backordered %d", b)
 	}
@@ -101,12 +101,13 @@ func TestINV12Backorders(t *testing.T) {
 	s.when(other).then(ReservationRejected{Step{"o-2", ID{9}, 1, nil}, 4, 3, InsufficientStock})
 
 	none := given(t, RegisterItem{}, SetBackorderLimit{5})
-	none.when(want(1, 5, 0, 0)).then(StockBackordered{stepOf(1), 5, 5, at("main", 5)}).levels(0, -5, 5, 0)
+	none.when(want(1, 5, 0, 0)).then(StockBackordered{stepOf(1), 5, 5, at("main", 5), false}).levels(0, -5, 5, 0)
 
 	empty := given(t,
 		append(stock(2), want(1, 2, 0, 0), ReceiveStock{"north", 1, "", UnitCost{}}, SetBackorderLimit{9})...)
 	second := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 4}
-	empty.when(second).then(StockBackordered{Step{"o-2", ID{9}, 1, nil}, 4, 3, []Allocation{{"main", 3}, {"north", 1}}})
+	empty.when(second).then(
+		StockBackordered{Step{"o-2", ID{9}, 1, nil}, 4, 3, []Allocation{{"main", 3}, {"north", 1}}, false})
 }
 
 func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
@@ -115,7 +116,7 @@ func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
 			ReceiveStock{"north", 3, "", UnitCost{}})...)
 	s.levels(3, -2, 5, 0)
 	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 3}
-	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1, nil}, 3, at("north", 3)})
+	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1, nil}, 3, at("north", 3), false})
 }
 
 func TestINV13Rejections(t *testing.T) {
@@ -154,7 +155,7 @@ func TestINV64StockThatDoesNotExistRemembersNothing(t *testing.T) {
 	s := given(t)
 	s.when(want(1, 3, 0, 0)).refused(CodeUnknownSKU)
 	s = given(t, stock(3)...)
-	s.when(want(1, 3, 0, 0)).then(StockReserved{stepOf(1), 3, at("main", 3)})
+	s.when(want(1, 3, 0, 0)).then(StockReserved{stepOf(1), 3, at("main", 3), false})
 	s.when(want(2, 0, 0, 0)).then(ReservationReleased{Step: stepOf(2), Quantity: 3, FromReserved: at("main", 3)})
 }
 
@@ -180,7 +181,7 @@ func TestINV14Imported(t *testing.T) {
 	s = given(t, append(stock(4), SetBackorderLimit{9})...)
 	s.when(reserved(5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
 	s = given(t, append(stock(4), SetBackorderLimit{9})...)
-	s.when(reserved(4)).then(StockReserved{stepOf(1), 4, at("main", 4)}).when(imported(2, 4)).then(
+	s.when(reserved(4)).then(StockReserved{stepOf(1), 4, at("main", 4), false}).when(imported(2, 4)).then(
 		StockFulfilled{Step: stepOf(2), Quantity: 4, FromReserved: at("main", 4)})
 	given(t, stock(4)...).when(reserved(0)).then(ReservationReleased{Step: stepOf(1)})
 }
@@ -288,8 +289,8 @@ func TestINV12WhatFellShortCountsAgainstTheBackorderLimit(t *testing.T) {
 		append(stock(6), SetBackorderLimit{9}, by(1, 6, SingleLocation), AdjustStock{"", -6, ReasonShrinkage, ""},
 			ReceiveStock{"north", 5, "", UnitCost{}})...)
 	s.when(other(1, 10, 0, 0)).then(ReservationRejected{otherStep(1), 10, 8, InsufficientStock})
-	s.when(other(2, 6, 0, 0)).then(StockBackordered{otherStep(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}})
-	s.when(other(3, 8, 0, 0)).then(StockBackordered{otherStep(3), 2, 2, at("main", 2)})
+	s.when(other(2, 6, 0, 0)).then(StockBackordered{otherStep(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}, false})
+	s.when(other(3, 8, 0, 0)).then(StockBackordered{otherStep(3), 2, 2, at("main", 2), false})
 	s.when(other(4, 9, 0, 0)).then(ReservationRejected{otherStep(4), 1, 0, InsufficientStock})
 	s.when(SetBackorderLimit{1}).levels(5, -9, 14, 0) // of those that wait nobody is turned away
 }

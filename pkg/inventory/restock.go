@@ -31,6 +31,7 @@ func (d *stepDecision) restock() {
 	d.damaged += damaged
 	away := d.away()
 	restocked := d.comeBack(away, quantity, func(r *ReturnedAt) int64 { return r.Restocked })
+	d.cameBack = restocked
 	broken := d.comeBack(away, damaged, func(r *ReturnedAt) int64 { return r.Damaged })
 	changed := d.levels(
 		levelChange{restocked, func(l *Level, q int64) { l.Available += q; l.OnHand += q }},

@@ -24,7 +24,7 @@ func TestTheVersionThatClientsSee(t *testing.T) {
 	expect(4, 2)
 	s.when(want(3, 0, 0, 0)).then(ReservationReleased{Step: stepOf(3)})
 	expect(5, 2)
-	s.when(want(4, 2, 0, 0)).then(StockReserved{stepOf(4), 2, at("main", 2)})
+	s.when(want(4, 2, 0, 0)).then(StockReserved{stepOf(4), 2, at("main", 2), false})
 	expect(6, 6)
 	s.when(want(5, 0, 0, 0)).then(ReservationReleased{Step: stepOf(5), Quantity: 2, FromReserved: at("main", 2)})
 	expect(7, 7)

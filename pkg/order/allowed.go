@@ -14,7 +14,7 @@ func (o *Order) allowed() []string {
 	openOrOnHold := o.offHold() == Reserved || o.offHold() == Confirmed
 	mayShip := o.Lifecycle == Confirmed && o.Amendment == nil && !o.lacksCover()
 	pending := o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })
-	underWay := o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })
+	underWay := o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered && len(f.Lines) > 0 })
 	var names []string
 	for _, c := range []struct {
 		name string
@@ -34,6 +34,7 @@ func (o *Order) allowed() []string {
 		{"ship_fulfilment", mayShip && pending},
 		{"cancel_fulfilment", pending},
 		{"deliver_order", o.acceptsDeliveries() && underWay},
+		{"fail_delivery", o.acceptsDeliveries() && underWay && o.Amendment == nil},
 		{"cancel_lines", openOrOnHold && o.Amendment == nil && len(o.shippable()) > 0},
 		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
 		{"cancel_order", o.cancellable()},

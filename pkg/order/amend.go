@@ -93,6 +93,8 @@ func (c Amend) decide(o *Order) ([]Event, error) {
 		return nil, o.illegal("amend_order")
 	case o.Amendment != nil:
 		return nil, o.amendmentPending()
+	case o.ShipsAgain():
+		return nil, o.refuseHere(CodeAmendmentPending, "stock has not answered yet for goods that ship again")
 	case o.Amendments >= MaxAmendments:
 		return nil, o.refuseHere(CodeTooManyAmendments, "an order is amended at most 1000 times")
 	}

@@ -116,6 +116,7 @@ func (o *Order) takeOff(e *LinesCancelled) {
 			l := &o.Lines[part.Line-1]
 			l.Cancelled += part.Quantity
 			l.Backordered = max(0, l.Backordered-part.Quantity)
+			l.ShipAgain = min(l.ShipAgain, l.left())
 			l.DiscountMicros -= gone.DiscountMicros // those of before ORD-69, which may be of several lines, have none
 			l.TaxMicros -= gone.TaxMicros
 		}

@@ -45,6 +45,7 @@ type Facts struct {
 //	Cancel             ·         cancelled  cancelled  cancelled⁴ already_shipped ·
 //	Ship               ·         ·          ·          completed⁵ nothing_to_ship ·
 //	Deliver            ·         ·          ·          yes        yes        ·
+//	FailDelivery       ·         ·          ·          yes¹⁰      confirmed¹⁰ ·
 //	RequestReturn      ·         ·          ·          yes        yes        ·
 //	ReceiveReturn      ·         ·          ·          yes        yes        ·
 //	CancelReturn       ·         ·          ·          yes        yes        ·
@@ -58,10 +59,11 @@ type Facts struct {
 //	when less or more is backordered than before
 //	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
 //	⁹ or placed, where stock is asked first: RecordReservation then makes it completed or rejected
+//	¹⁰ completed or cancelled where the goods are not sent again, and nothing else is left
 //
 // An order on hold accepts Resume, and of what it accepted before: CancelLines, CancelFulfilment, Cancel, Deliver,
-// returns, payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that
-// the order already has writes nothing in any lifecycle (ORD-21).
+// FailDelivery, returns, payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A
+// payment that the order already has writes nothing in any lifecycle (ORD-21).
 //
 // The rules are numbered, and stand above the commands that they are about. docs/rules.md lists them all.
 func Decide(o Order, cmd Command) ([]Event, error) {
@@ -108,6 +110,8 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 	case Amend:
 		return c.decide(&o)
 	case Deliver:
+		return c.decide(&o)
+	case FailDelivery:
 		return c.decide(&o)
 	case RequestReturn:
 		return c.decide(&o)

@@ -4,9 +4,10 @@ import "slices"
 
 // Deliver records that a shipment arrived, or lines of it. No lines: all that has not arrived yet.
 //
-//	ORD-16  The shipment exists (unknown_fulfilment) and is not delivered yet (already_delivered). At most what of it has
-//	        not arrived is delivered (over_delivery); no lines: all of that. A shipment is delivered when it has arrived
-//	        in full, an order when everything has shipped and arrived.
+//	ORD-16  The shipment exists (unknown_fulfilment), is not delivered yet (already_delivered), and has not failed
+//	        altogether (delivery_failed). At most what of it has not arrived is delivered (over_delivery); no lines: all
+//	        of that. A shipment is delivered when it has arrived in full, an order when everything has shipped and
+//	        arrived.
 type Deliver struct {
 	FulfilmentID string
 	Lines        []LineQuantity
@@ -22,17 +23,12 @@ func (c Deliver) decide(o *Order) ([]Event, error) {
 	if !o.acceptsDeliveries() {
 		return nil, o.illegal("deliver_order")
 	}
-	i := o.findFulfilment(c.FulfilmentID)
-	if i < 0 || o.Fulfilments[i].Pending {
-		return nil, refuse(CodeUnknownFulfilment, "/fulfilment_id", "the order has no shipment of this ID")
+	under, err := o.underWay(c.FulfilmentID)
+	if err != nil {
+		return nil, err
 	}
-	if o.Fulfilments[i].Delivered {
-		return nil, o.refuseHere(CodeAlreadyDelivered, "the shipment has been delivered")
-	}
-	under := o.Fulfilments[i].undelivered()
 	lines := under.quantities()
 	if len(c.Lines) > 0 {
-		var err error
 		if lines, err = under.choose(o, c.Lines, choice{over: CodeOverDelivery}); err != nil {
 			return nil, err
 		}

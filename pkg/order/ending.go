@@ -133,7 +133,7 @@ func (o *Order) end(end Lifecycle) {
 		if end == Cancelled {
 			o.Lines[i].Cancelled = o.Lines[i].Quantity - o.Lines[i].Shipped
 		}
-		o.Lines[i].Backordered = 0
+		o.Lines[i].Backordered, o.Lines[i].ShipAgain = 0, 0
 	}
 	o.reservationChanged()
 }

@@ -133,10 +133,16 @@ type Line struct {
 	UnitPriceMicros int64
 	Backordered     int64
 	Cancelled       int64
-	Shipped         int64
-	Delivered       int64
+	// Shipped has left, and has arrived or is on its way.
+	Shipped   int64
+	Delivered int64
 	// Returned came back; Damaged is the portion of it that cannot be sold again.
 	Returned, Damaged int64
+	// Undelivered had left and did not arrive: it is not in Shipped any more. Of that, UndeliveredDamaged came back and
+	// cannot be sold again, and Lost did not come back. The rest came back resellable.
+	Undelivered, UndeliveredDamaged, Lost int64
+	// ShipAgain did not arrive, and stock has not answered for it yet (ORD-77).
+	ShipAgain int64
 	// DiscountMicros and TaxMicros are those of all units that are not cancelled. What of them went with units that came
 	// back is a part of them.
 	DiscountMicros, TaxMicros                 int64

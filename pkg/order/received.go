@@ -30,13 +30,15 @@ type ReturnedLine struct {
 	Line      int32
 }
 
-// Condition says whether returned goods can be sold again. A closed set; values equal those of the event schema.
+// Condition says whether goods that came back can be sold again, or that they are lost. A closed set; values equal
+// those of the event schema. Goods of a return are not lost.
 type Condition int32
 
 // The conditions.
 const (
 	Resellable Condition = iota + 1
 	Damaged
+	Lost
 )
 
 // ReturnReceived has what came back.
@@ -78,12 +80,8 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if limits.Longer(c.Location, limits.MaxLocationLength) || !plain(c.Location) {
-		return nil, refuse(CodeInvalidLocation, "/location",
-			"a location is at most 64 characters, without control characters or outer spaces")
-	}
-	if fault := limits.NameFault(c.Location); fault != "" {
-		return nil, refuse(CodeInvalidLocation, "/location", "the name of the location "+fault)
+	if err := checkReturnLocation(c.Location); err != nil {
+		return nil, err
 	}
 	received := ReturnReceived{ReturnID: c.ReturnID, Location: c.Location}
 	if received.Lines, err = o.receivedLines(open, c.Lines); err != nil {
@@ -96,6 +94,18 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 	received.ReturnedMicros = after.returned()
 	received.VoidedMicros, received.RefundDueMicros = after.surplus(o.TotalMicros)
 	return []Event{received}, nil
+}
+
+// checkReturnLocation checks the name of the location that goods came back to; "" is none.
+func checkReturnLocation(location string) error {
+	if limits.Longer(location, limits.MaxLocationLength) || !plain(location) {
+		return refuse(CodeInvalidLocation, "/location",
+			"a location is at most 64 characters, without control characters or outer spaces")
+	}
+	if fault := limits.NameFault(location); fault != "" {
+		return refuse(CodeInvalidLocation, "/location", "the name of the location "+fault)
+	}
+	return nil
 }
 
 // receivedLines chooses what came back from what is still to come.
@@ -140,7 +150,7 @@ func (e ReturnReceived) evolve(o *Order, _ Facts) {
 		}
 	})
 	for _, back := range e.Lines {
-		o.returnTo(back, e.Location)
+		o.returnTo(back.SKU, back.Quantity, back.Condition, e.Location)
 		delivered := o.priced(back.SKU, back.UnitPriceMicros, (*Line).returnable)
 		for _, part := range delivered.take(LineQuantity{back.SKU, back.Quantity, back.Line}, nil) {
 			o.Lines[part.Line-1].receive(&back, part.Quantity)
@@ -164,20 +174,20 @@ func (l *Line) receive(back *ReceivedLine, units int64) {
 }
 
 // returnTo notes what came back to a location that was named for it.
-func (o *Order) returnTo(back ReceivedLine, location string) {
+func (o *Order) returnTo(sku string, quantity int64, condition Condition, location string) {
 	if location == "" {
 		return
 	}
 	to := append(make([]ReturnedTo, 0, len(o.ReturnedTo)+1), o.ReturnedTo...)
-	k := slices.IndexFunc(to, func(r ReturnedTo) bool { return r.SKU == back.SKU && r.Location == location })
+	k := slices.IndexFunc(to, func(r ReturnedTo) bool { return r.SKU == sku && r.Location == location })
 	if k < 0 {
 		k = len(to)
-		to = append(to, ReturnedTo{back.SKU, ReturnedAt{Location: location}})
+		to = append(to, ReturnedTo{sku, ReturnedAt{Location: location}})
 	}
-	if back.Condition == Damaged {
-		to[k].Damaged += back.Quantity
+	if condition == Damaged {
+		to[k].Damaged += quantity
 	} else {
-		to[k].Restocked += back.Quantity
+		to[k].Restocked += quantity
 	}
 	o.ReturnedTo = to
 }

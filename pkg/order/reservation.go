@@ -126,7 +126,10 @@ func (e ReservationSettled) evolve(o *Order, _ Facts) {
 		o.ReservationVersion, o.Settled = e.ReservationVersion, false
 		return
 	}
-	o.Settled = o.Settled || e.ReservationVersion == o.ReservationVersion
+	if e.ReservationVersion == o.ReservationVersion {
+		o.Settled = true
+		o.againAnswered()
+	}
 }
 
 // RecordBackorder brings how much of a SKU is still backordered, as stock has it for the step of ReservationVersion.

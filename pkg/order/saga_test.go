@@ -87,7 +87,7 @@ func (s *shop) send(id string, only ...string) {
 		step := inventory.SetReservation{
 			OrderID: id, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
 			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
-			Imported: w.Imported,
+			Imported: w.Imported, ShipAgain: w.ShipAgain,
 		}
 		for _, at := range w.ReturnedAt {
 			step.ReturnedAt = append(step.ReturnedAt, inventory.ReturnedAt(at))
@@ -169,7 +169,7 @@ func (s *shop) account(before, after inventory.Item, ev inventory.Event) {
 	case inventory.StockFulfilled:
 		s.left[sku] += c.Quantity
 	case inventory.StockReserved:
-		if before.Sellable()-after.Sellable() != c.Quantity {
+		if !c.ShipsAgain && before.Sellable()-after.Sellable() != c.Quantity {
 			s.problem = fmt.Sprintf("%s: reserved %d of what is not there: %+v", sku, c.Quantity, after)
 		}
 	case inventory.StockBackordered:
@@ -177,7 +177,7 @@ func (s *shop) account(before, after inventory.Item, ev inventory.Event) {
 		for _, b := range after.Backorders {
 			waits += b.Quantity
 		}
-		if waits > after.BackorderLimit {
+		if waits > after.BackorderLimit && !c.ShipsAgain {
 			s.problem = fmt.Sprintf("%s: orders wait for %d, the limit is %d", sku, waits, after.BackorderLimit)
 		}
 	}

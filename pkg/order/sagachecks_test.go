@@ -10,7 +10,8 @@ import (
 )
 
 // checkOutcomes: each unit was cancelled, has shipped, or is still to ship, the last only of orders that have not
-// ended. What came back had been delivered, and what was delivered had shipped.
+// ended. What came back had been delivered, and what was delivered had shipped. What did not arrive is to ship, or was
+// cancelled.
 func checkOutcomes(t *rapid.T, o order.Order) {
 	for i, l := range o.Lines {
 		open := l.Quantity - l.Cancelled - l.Shipped

@@ -95,7 +95,9 @@ func checkOrder(before, after Order) string {
 	for _, l := range after.Lines {
 		if l.Backordered < 0 || l.Cancelled < 0 || l.Shipped < 0 || l.Delivered < 0 ||
 			l.Backordered+l.Cancelled+l.Shipped > l.Quantity || l.Delivered > l.Shipped ||
-			l.Returned > l.Delivered || l.Damaged > l.Returned || l.Damaged < 0 {
+			l.Returned > l.Delivered || l.Damaged > l.Returned || l.Damaged < 0 ||
+			l.UndeliveredDamaged+l.Lost > l.Undelivered || min(l.UndeliveredDamaged, l.Lost, l.ShipAgain) < 0 ||
+			l.ShipAgain > l.left() {
 			return "the line ledger does not hold"
 		}
 	}
@@ -126,10 +128,18 @@ func checkOrder(before, after Order) string {
 	case after.paid()+after.openAuthorization() > after.keptOf(after.TotalMicros):
 		return "more is authorized than is kept"
 	case before.Version > 0 && after.ReservationVersion != after.Version &&
-		!reflect.DeepEqual(before.Wanted(), after.Wanted()):
+		!reflect.DeepEqual(answerable(before.Wanted()), answerable(after.Wanted())):
 		return "the wanted reservation changed and its version did not"
 	}
 	return ""
+}
+
+// answerable is what stock answers for: without what it is only told.
+func answerable(wanted []Wanted) []Wanted {
+	for i := range wanted {
+		wanted[i].ShipAgain = 0
+	}
+	return wanted
 }
 
 // packedHolds: of each line, what is being packed is at most what is left to ship.

@@ -201,6 +201,7 @@ func (o *Order) shipLines(shipped []LineQuantity) []LineQuantity {
 	for i := range o.Lines {
 		line := &o.Lines[i]
 		line.Backordered = min(line.Backordered, line.left())
+		line.ShipAgain = min(line.ShipAgain, line.left())
 		remains = remains || line.left() > 0
 	}
 	switch {

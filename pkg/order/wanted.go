@@ -13,7 +13,10 @@ type Wanted struct {
 	// named for it.
 	Damaged    int64
 	ReturnedAt []ReturnedAt
-	Imported   bool
+	// ShipAgain had left and did not arrive: stock takes on so much of Committed without fail. It is 0 once stock has
+	// answered, which changes no step: it is about what stock does not have yet.
+	ShipAgain int64
+	Imported  bool
 }
 
 // ReturnedAt is what came back to a location that was named for it.
@@ -24,10 +27,10 @@ type ReturnedAt struct {
 
 // Wanted returns what the order wants of each SKU, sorted by SKU.
 //
-// What is left to ship is reserved until the order is confirmed, and committed from then on. What has shipped is
-// fulfilled; what came back is restocked, or damaged. An order that ended wants no more than what has shipped. A credit
-// note wants its lines restocked, a rejected document wants nothing. What a pending amendment adds is to be reserved;
-// what it removes stays until the amendment is decided.
+// What is left to ship is reserved until the order is confirmed, and committed from then on. What has left is
+// fulfilled, whether it arrived or not; what came back is restocked, or damaged. An order that ended wants no more than
+// what has left. A credit note wants its lines restocked, a rejected document wants nothing. What a pending amendment
+// adds is to be reserved; what it removes stays until the amendment is decided.
 func (o Order) Wanted() []Wanted {
 	return o.appendWanted(make([]Wanted, 0, len(o.Lines)+len(o.SKUsToRelease)))
 }
@@ -57,6 +60,7 @@ func (o *Order) appendWanted(wanted []Wanted) []Wanted {
 			merged[n-1].Fulfilled += w.Fulfilled
 			merged[n-1].Restocked += w.Restocked
 			merged[n-1].Damaged += w.Damaged
+			merged[n-1].ShipAgain += w.ShipAgain
 			merged[n-1].Imported = merged[n-1].Imported || w.Imported
 			continue
 		}
@@ -93,7 +97,11 @@ func (w *Wanted) Nothing() bool {
 }
 
 func (o *Order) wantedOf(l *Line) Wanted {
-	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped, Restocked: l.Returned - l.Damaged, Damaged: l.Damaged}
+	w := Wanted{
+		SKU: l.SKU, Fulfilled: l.Shipped + l.Undelivered,
+		Restocked: l.Returned - l.Damaged + l.Undelivered - l.UndeliveredDamaged - l.Lost,
+		Damaged:   l.Damaged + l.UndeliveredDamaged,
+	}
 	switch o.Kind {
 	case KindCreditNote, KindImportedOrder:
 		return o.wantedOfDocument(l)
@@ -103,7 +111,7 @@ func (o *Order) wantedOf(l *Line) Wanted {
 	case Placed, Reserved:
 		w.Reserved = l.left()
 	case Confirmed, Completed:
-		w.Committed = l.left()
+		w.Committed, w.ShipAgain = l.left(), l.ShipAgain
 	case None, Rejected, Cancelled, Expired, OnHold:
 	}
 	return w

@@ -33,7 +33,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.applyEnd(ev, &e)
 	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled, *eventv1.OrderEvent_OrderFellShort,
 		*eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
-		*eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
+		*eventv1.OrderEvent_DeliveryFailed, *eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
 		*eventv1.OrderEvent_FulfilmentCancelled:
 		o.applyLines(ev, &e)
 	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2,
@@ -124,6 +124,9 @@ func (o *Order) applyLines(ev *eventv1.OrderEvent, e *Entry) {
 	case *eventv1.OrderEvent_LinesDeliveredV2:
 		e.Lines = o.deliver(c.LinesDeliveredV2.Lines)
 		e.FulfilmentID = c.LinesDeliveredV2.FulfilmentId
+	case *eventv1.OrderEvent_DeliveryFailed:
+		e.Lines = o.failDelivery(c.DeliveryFailed)
+		e.FulfilmentID, e.Reason = c.DeliveryFailed.FulfilmentId, c.DeliveryFailed.Reason
 	case *eventv1.OrderEvent_LinesCancelledV2:
 		e.Lines, e.Reason = o.cancelLines(c.LinesCancelledV2), c.LinesCancelledV2.Reason
 	case *eventv1.OrderEvent_FulfilmentCreatedV2:

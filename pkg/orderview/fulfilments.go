@@ -13,6 +13,7 @@ const (
 	fulfilmentShipped            = "shipped"
 	fulfilmentPartiallyDelivered = "partially_delivered"
 	fulfilmentDelivered          = "delivered"
+	fulfilmentFailed             = "failed"
 	fulfilmentCancelled          = "cancelled"
 )
 
@@ -31,6 +32,8 @@ func (o *Order) applyFulfilment(ev *eventv1.OrderEvent, at time.Time) {
 		}
 	case *eventv1.OrderEvent_LinesDeliveredV2:
 		o.deliverFulfilment(c.LinesDeliveredV2, at)
+	case *eventv1.OrderEvent_DeliveryFailed:
+		o.failFulfilment(c.DeliveryFailed)
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		if f := o.fulfilment(c.FulfilmentCancelled.FulfilmentId); f != nil {
 			f.Status, f.Reason = fulfilmentCancelled, c.FulfilmentCancelled.Reason
@@ -78,7 +81,7 @@ func (o *Order) deliverFulfilment(d *eventv1.LinesDeliveredV2, at time.Time) {
 		deliver := func(named bool) {
 			for i := range f.Lines {
 				if l := &f.Lines[i]; l.SKU == q.Sku && (l.Line == q.Line) == named {
-					n := min(left, l.Quantity-l.Delivered)
+					n := min(left, l.underWay())
 					l.Delivered += n
 					left -= n
 				}
@@ -87,9 +90,46 @@ func (o *Order) deliverFulfilment(d *eventv1.LinesDeliveredV2, at time.Time) {
 		deliver(true)
 		deliver(false)
 	}
-	f.Status, f.DeliveredAt = fulfilmentDelivered, &at
-	if slices.ContainsFunc(f.Lines, func(l FulfilmentLine) bool { return l.Delivered < l.Quantity }) {
+	f.DeliveredAt = &at
+	f.setArrived()
+}
+
+// failFulfilment notes what of a shipment did not arrive.
+func (o *Order) failFulfilment(d *eventv1.DeliveryFailed) {
+	f := o.fulfilment(d.FulfilmentId)
+	if f == nil {
+		return
+	}
+	for _, q := range d.Lines {
+		i := slices.IndexFunc(f.Lines, func(l FulfilmentLine) bool {
+			return l.SKU == q.Sku && (l.Line == q.Line || l.Line == 0) && l.underWay() > 0
+		})
+		if i >= 0 {
+			f.Lines[i].Undelivered += q.Quantity
+		}
+	}
+	f.Reason = d.Reason
+	f.setArrived()
+}
+
+// underWay is what has neither arrived nor failed to.
+func (l *FulfilmentLine) underWay() int64 { return l.Quantity - l.Delivered - l.Undelivered }
+
+// setArrived sets the status of a shipment of which something has arrived, or failed to.
+func (f *Fulfilment) setArrived() {
+	var delivered, underWay int64
+	for i := range f.Lines {
+		delivered += f.Lines[i].Delivered
+		underWay += f.Lines[i].underWay()
+	}
+	switch {
+	case underWay > 0 && delivered > 0:
 		f.Status = fulfilmentPartiallyDelivered
+	case underWay > 0:
+	case delivered > 0:
+		f.Status = fulfilmentDelivered
+	default:
+		f.Status = fulfilmentFailed
 	}
 }
 

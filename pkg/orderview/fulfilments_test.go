@@ -60,12 +60,52 @@ func TestFulfilments(t *testing.T) {
 				return
 			}
 			f := o.Fulfilments[0]
-			if f.Lines[0] != (FulfilmentLine{0, "A", 3, test.delivered}) ||
+			if f.Lines[0] != (FulfilmentLine{0, "A", 3, test.delivered, 0}) ||
 				(f.ShippedAt != nil) != (f.TrackingReference == "1Z") ||
 				(f.DeliveredAt != nil) != (test.delivered > 0) ||
 				(f.Reason == "no box") != (name == "given up, another one") {
 				t.Errorf("%+v", f)
 			}
 		})
+	}
+}
+
+// What did not arrive is shown at the shipment, at the line and in the timeline, and is left to ship again.
+func TestFailedDeliveries(t *testing.T) {
+	two := []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 2}, {Line: 3, Sku: "A", Quantity: 1}}
+	shipped := schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: two})
+	lost := schematest.OrderEvent(&eventv1.DeliveryFailed{
+		FulfilmentId: "f", Reason: "no such street", Lines: []*eventv1.UndeliveredLine{{
+			Line: 1, Sku: "A", Quantity: 1, Condition: eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_LOST,
+		}},
+	})
+	back := schematest.OrderEvent(&eventv1.DeliveryFailed{
+		FulfilmentId: "f", Reason: "refused", Lines: []*eventv1.UndeliveredLine{
+			{Line: 1, Sku: "A", Quantity: 1, Condition: eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_RESELLABLE},
+			{Line: 3, Sku: "A", Quantity: 1, Condition: eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_DAMAGED},
+		},
+	})
+	arrived := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: two[1:]})
+	elsewhere := schematest.OrderEvent(&eventv1.DeliveryFailed{FulfilmentId: "g"})
+
+	o := folded(t, shipped, lost, elsewhere)
+	f, e := o.Fulfilments[0], o.Timeline[2]
+	if f.Status != "shipped" || f.Reason != "no such street" || f.Lines[0] != (FulfilmentLine{1, "A", 2, 0, 1}) ||
+		e.Type != "delivery_failed" || e.Reason != "no such street" || e.FulfilmentID != "f" || len(e.Lines) != 1 {
+		t.Fatalf("%+v, %+v", f, e)
+	}
+	if l := o.Lines[0]; l.Shipped != 1 || l.Undelivered != 1 || l.Lost != 1 || l.Backordered != 1 {
+		t.Fatalf("%+v", l)
+	}
+	if f := folded(t, shipped, lost, back).Fulfilments[0]; f.Status != "failed" || f.Reason != "refused" {
+		t.Fatalf("%+v", f)
+	}
+	if f := folded(t, shipped, lost, arrived).Fulfilments[0]; f.Status != "partially_delivered" {
+		t.Fatalf("%+v", f)
+	}
+	rest := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: []*eventv1.LineQuantity{
+		{Line: 1, Sku: "A", Quantity: 1}, {Line: 3, Sku: "A", Quantity: 1}}})
+	if f := folded(t, shipped, lost, rest).Fulfilments[0]; f.Status != "delivered" {
+		t.Fatalf("%+v", f)
 	}
 }

@@ -79,6 +79,25 @@ func (o *Order) deliver(q []*eventv1.LineQuantity) []LineQuantity {
 		func(l *Line, n int64) { l.Delivered += n })
 }
 
+// failDelivery notes units that did not arrive: they are left to ship again, and wait until stock has them.
+func (o *Order) failDelivery(d *eventv1.DeliveryFailed) (out []LineQuantity) {
+	for _, q := range d.Lines {
+		out = append(out, LineQuantity{q.Line, q.Sku, q.Quantity})
+		for i := range o.Lines {
+			if l := &o.Lines[i]; l.Number == q.Line {
+				l.Shipped -= q.Quantity
+				l.Undelivered += q.Quantity
+				l.Backordered += q.Quantity
+				if q.Condition == eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_LOST {
+					l.Lost += q.Quantity
+				}
+			}
+		}
+	}
+	o.Status = statusAfterFailure(o.Status)
+	return out
+}
+
 // cancelLines cancels units: of the lines that are named, or from the last line of a SKU and price on.
 func (o *Order) cancelLines(c *eventv1.LinesCancelledV2) []LineQuantity {
 	var out []LineQuantity

@@ -81,7 +81,10 @@ type Line struct {
 	Cancelled   int64  `json:"cancelled,omitempty"`
 	Shipped     int64  `json:"shipped"`
 	Delivered   int64  `json:"delivered"`
-	Returned    int64  `json:"returned,omitempty"`
+	// Undelivered had left and did not arrive: it is in Shipped no more. Lost is the portion of it that did not come back.
+	Undelivered int64 `json:"undelivered,omitempty"`
+	Lost        int64 `json:"lost,omitempty"`
+	Returned    int64 `json:"returned,omitempty"`
 	// Discounts and Taxes are as they were ordered. Discount and Tax are their sums, for what is not cancelled, with the
 	// line's share of the order's discounts.
 	Discounts     []Discount `json:"discounts,omitempty"`
@@ -98,12 +101,12 @@ type Line struct {
 // knew it, and its lines alone say what was shipped.
 type Fulfilment struct {
 	ID     string `json:"fulfilment_id"`
-	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, cancelled
+	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, failed, cancelled
 	// TrackingReference is the carrier's.
 	TrackingReference string           `json:"tracking_reference,omitempty"`
 	ShippedAt         *time.Time       `json:"shipped_at,omitempty"`
 	DeliveredAt       *time.Time       `json:"delivered_at,omitempty"` // of the last delivery
-	Reason            string           `json:"reason,omitempty"`       // why it was cancelled
+	Reason            string           `json:"reason,omitempty"`       // why it was cancelled or did not arrive
 	Lines             []FulfilmentLine `json:"lines"`
 }
 
@@ -113,6 +116,8 @@ type FulfilmentLine struct {
 	SKU       string `json:"sku"`
 	Quantity  int64  `json:"quantity"`
 	Delivered int64  `json:"delivered"`
+	// Undelivered did not arrive.
+	Undelivered int64 `json:"undelivered,omitempty"`
 }
 
 // Return is goods that a customer sends back.

@@ -66,3 +66,11 @@ func statusAfterShipment(status string, unshipped int64) string {
 	}
 	return statusConfirmed
 }
+
+// statusAfterFailure is the status after goods did not arrive: they are left to ship again.
+func statusAfterFailure(status string) string {
+	if status == statusCompleted {
+		return statusConfirmed
+	}
+	return status
+}

@@ -42,6 +42,11 @@ func (s *summary) apply(ev *eventv1.OrderEvent) {
 		s.ship(c.LinesShippedV2.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
 		s.ship(c.ShipmentReconciledV2.Lines)
+	case *eventv1.OrderEvent_DeliveryFailed:
+		for _, l := range c.DeliveryFailed.Lines {
+			s.unshipped += l.Quantity
+		}
+		s.status = statusAfterFailure(s.status)
 	case *eventv1.OrderEvent_OrderAmendedV2:
 		for _, l := range c.OrderAmendedV2.Lines {
 			s.unshipped += l.Quantity - l.FormerQuantity

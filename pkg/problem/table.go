@@ -854,6 +854,12 @@ var rows = []Row{
 		Cause:  "The shipment has been recorded as delivered.",
 		Remedy: "Nothing: what you want is so.",
 	},
+	{
+		Code: "delivery_failed", Status: http.StatusConflict,
+		Title:  "The delivery of the fulfilment has failed",
+		Cause:  "All of the shipment that had not arrived came back, or is lost. Nothing of it is on its way.",
+		Remedy: "Ship the goods again: that is a fulfilment of its own.",
+	},
 	// Replays.
 	{
 		Code: InvalidReplay, Status: http.StatusBadRequest,

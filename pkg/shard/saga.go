@@ -130,7 +130,8 @@ func (d *decider) askStock(e *checkpoint.Entry, s *saga, from *origin) error {
 		if err != nil || remote {
 			return err
 		}
-		if !e.Order.Undecided() && next.cause != eventv1.Cause_CAUSE_RECONCILIATION && !refuses(answers) {
+		awaited := e.Order.Undecided() || e.Order.ShipsAgain() || next.cause == eventv1.Cause_CAUSE_RECONCILIATION
+		if !awaited && !refuses(answers) {
 			// No event says so: whoever restores the shard finds stock and order in the same log.
 			e.Order.Settled = true
 			return nil

@@ -93,6 +93,7 @@ func (t *stepTarget) decide(step inventory.Step, refuse bool) (err error) {
 		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
 		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
 		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation, ReturnedAt: stockReturns(w.ReturnedAt),
+		ShipAgain: w.ShipAgain,
 	})
 	if e, refused := errors.AsType[*inventory.Error](err); refused && e.Code == inventory.CodeUnknownSKU {
 		t.unknown, err = true, nil

@@ -75,13 +75,14 @@ func wantedToWire(w order.Wanted) *peerv1.Wanted {
 	return &peerv1.Wanted{
 		Sku: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
 		Damaged: w.Damaged, Imported: w.Imported, ReturnedAt: codec.ToReturnedAt(stockReturns(w.ReturnedAt)),
+		ShipAgain: w.ShipAgain,
 	}
 }
 
 func wantedFromWire(w *peerv1.Wanted) order.Wanted {
 	out := order.Wanted{
 		SKU: w.Sku, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
-		Damaged: w.Damaged, Imported: w.Imported,
+		Damaged: w.Damaged, Imported: w.Imported, ShipAgain: w.ShipAgain,
 	}
 	for _, at := range w.ReturnedAt {
 		out.ReturnedAt = append(out.ReturnedAt,

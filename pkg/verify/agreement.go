@@ -126,12 +126,19 @@ func (o *order) wantedQuantities(l *line) quantities {
 	case o.kind == kindCreditNote && o.status == "completed":
 		return quantities{restocked: l.ordered}
 	case status == "reserved":
-		return quantities{reserved: l.ordered - l.shipped, fulfilled: l.shipped}
+		return quantities{reserved: l.ordered - l.shipped, fulfilled: l.shipped + l.undelivered}
 	case status == "confirmed", o.status == "completed":
 		return quantities{
-			committed: l.ordered - l.shipped, fulfilled: l.shipped,
-			restocked: l.returned - l.damaged, damaged: l.damaged,
+			committed: l.ordered - l.shipped, fulfilled: l.shipped + l.undelivered,
+			restocked: l.restocked(), damaged: l.damaged + l.undeliveredDamaged,
 		}
 	}
-	return quantities{fulfilled: l.shipped}
+	return quantities{
+		fulfilled: l.shipped + l.undelivered, restocked: l.restocked(), damaged: l.damaged + l.undeliveredDamaged,
+	}
+}
+
+// restocked is what came back and can be sold again: of returns, and of shipments that did not arrive.
+func (l *line) restocked() int64 {
+	return l.returned - l.damaged + l.undelivered - l.undeliveredDamaged - l.lost
 }

@@ -187,7 +187,8 @@ func (o *order) code(c *coder) {
 	c.id(&o.placed)
 	list(c, &o.lines, func(l *line) {
 		c.text(&l.sku)
-		c.int64s(&l.ordered, &l.shipped, &l.backordered, &l.delivered, &l.returned, &l.damaged)
+		c.int64s(&l.ordered, &l.shipped, &l.backordered, &l.delivered, &l.returned, &l.damaged,
+			&l.undelivered, &l.undeliveredDamaged, &l.lost)
 	})
 	list(c, &o.numbered, func(l *numberedLine) {
 		c.text(&l.sku)

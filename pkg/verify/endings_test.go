@@ -97,6 +97,28 @@ func receiveReturn(s *story, condition eventv1.Condition) {
 			Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}))
 }
 
+// failDelivery lets the unit that has shipped come back, in units and condition as given, and ship again.
+func failDelivery(s *story, units int64, condition eventv1.UndeliveredCondition) {
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.DeliveryFailed{
+		FulfilmentId: "f", Lines: []*eventv1.UndeliveredLine{{Line: 1, Sku: "A", Quantity: units, Condition: condition}},
+	}))
+	step := stepOf(s, "o-1", 6)
+	s.appendStock(level(10, 9, 0, 1), schematest.StockEvent(&eventv1.StockRestocked{
+		Step: step, Quantity: 1, Allocations: fromMain(1)}))
+	s.appendStock(level(10, 8, 1, 1), schematest.StockEvent(&eventv1.StockReserved{
+		Step: step, Quantity: 1, Allocations: fromMain(1), ShipsAgain: true}))
+	s.appendStock(level(10, 8, 0, 2), schematest.StockEvent(&eventv1.ReservationCommitted{
+		Step: step, Quantity: 1, Allocations: fromMain(1)}))
+	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.OrderBackorderFilled{
+		Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
+	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReservationSettled{ReservationVersion: 6}))
+}
+
+const (
+	cameBack = eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_RESELLABLE
+	gotLost  = eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_LOST
+)
+
 func requestReturn(s *story) {
 	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
 	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: a}))
@@ -114,6 +136,22 @@ func TestHealthyEndings(t *testing.T) {
 			s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationReleased{Step: stepOf(s, "o-9", 2)}))
 		},
 		"a receipt": func(s *story) { receiveOne(s, "r-1") },
+		"a parcel that came back, and ships again": func(s *story) {
+			failDelivery(s, 1, cameBack)
+			s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
+				FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 2}}}))
+			s.appendStock(level(8, 8, 0, 0), schematest.StockEvent(&eventv1.StockFulfilled{
+				Step: stepOf(s, "o-1", 9), Quantity: 2, FromCommitted: fromMain(2)}))
+		},
+		"a parcel that came back, and an order that is cancelled for it": func(s *story) {
+			s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.DeliveryFailed{
+				FulfilmentId: "f", Lines: []*eventv1.UndeliveredLine{{Line: 1, Sku: "A", Quantity: 1, Condition: cameBack}}}))
+			s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 5_110_000}))
+			s.appendStock(level(9, 9, 0, 0), schematest.StockEvent(&eventv1.ReservationReleased{
+				Step: stepOf(s, "o-1", 7), Quantity: 1, FromCommitted: fromMain(1)}))
+			s.appendStock(level(10, 10, 0, 0), schematest.StockEvent(&eventv1.StockRestocked{
+				Step: stepOf(s, "o-1", 7), Quantity: 1, Allocations: fromMain(1)}))
+		},
 		"a move to damaged, and back": func(s *story) {
 			moveStock(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
 			moveStock(s, level(9, 8, 0, 1), 2, 1)

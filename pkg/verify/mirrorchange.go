@@ -63,7 +63,7 @@ func (c change) reference() string {
 	switch {
 	case c.name == "lines_shipped":
 		return c.text("tracking_reference")
-	case strings.HasPrefix(c.name, "fulfilment_"):
+	case strings.HasPrefix(c.name, "fulfilment_"), c.name == "delivery_failed":
 		return c.text("fulfilment_id")
 	case strings.HasPrefix(c.name, "return_"):
 		return c.text("return_id")

@@ -66,6 +66,8 @@ type line struct {
 	sku                           string
 	ordered, shipped, backordered int64
 	delivered, returned, damaged  int64
+	// undelivered had left and did not arrive. Of it, undeliveredDamaged came back damaged, and lost did not come back.
+	undelivered, undeliveredDamaged, lost int64
 }
 
 func (o *order) line(sku string) *line {
@@ -197,7 +199,7 @@ func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 		c.checkCancelledByTimer(rec, o, ev)
 		c.foldLinesCancelled(rec, o, ch.LinesCancelledV2)
 	case *eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2,
-		*eventv1.OrderEvent_LinesDeliveredV2,
+		*eventv1.OrderEvent_LinesDeliveredV2, *eventv1.OrderEvent_DeliveryFailed,
 		*eventv1.OrderEvent_FulfilmentCreatedV2, *eventv1.OrderEvent_FulfilmentCancelled:
 		c.foldFulfilment(rec, o, ev)
 	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2,

@@ -6,16 +6,18 @@ import (
 )
 
 // checkOversold checks that stock promises no more than it has (I1). Units are short where more is promised than there
-// is. Only a backorder may make an item shorter, and the orders that wait may not wait for more than its limit.
+// is. Only a backorder may make an item shorter, and the orders that wait may not wait for more than its limit. Goods
+// that did not arrive go to their order again also while others wait for them (INV-67).
 func (c *checker) checkOversold(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent, shortBefore int64) {
 	short := it.short()
 	switch ch := ev.Change.(type) {
 	case *eventv1.InventoryEvent_StockReserved:
-		c.check(Oversold, short <= shortBefore,
+		r := ch.StockReserved
+		c.check(Oversold, short <= shortBefore || r.ShipsAgain && short-shortBefore <= r.Quantity,
 			"%s: SKU %s is %d short after it was reserved, and was %d short", at(rec), ev.Sku, short, shortBefore)
 	case *eventv1.InventoryEvent_StockBackordered:
 		waits := it.backorderedUnits()
-		c.check(Oversold, waits <= it.backorderLimit,
+		c.check(Oversold, waits <= it.backorderLimit || ch.StockBackordered.ShipsAgain,
 			"%s: orders wait for %d of SKU %s after a backorder; its limit is %d", at(rec), waits, ev.Sku, it.backorderLimit)
 		c.check(Conserved, short-shortBefore == ch.StockBackordered.Backordered && short > shortBefore,
 			"%s: SKU %s says that %d are backordered, it is %d shorter",

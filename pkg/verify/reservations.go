@@ -39,10 +39,17 @@ type quantities struct{ reserved, committed, fulfilled, restocked, damaged int64
 func (c *checker) foldReservation(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent) {
 	switch ch := ev.Change.(type) {
 	case *eventv1.InventoryEvent_StockReserved:
-		c.foldReserved(rec, it, ch.StockReserved.Step, ch.StockReserved.Quantity, 0, ch.StockReserved.Allocations)
+		s := ch.StockReserved
+		r := c.reservationOfStep(rec, it, s.Step)
+		if !s.ShipsAgain || r.singleLocation() { // what came back is taken where it came back (INV-67)
+			c.checkAllocation(rec, it, r, s.Quantity, 0, s.Allocations)
+		}
+		c.foldReserved(rec, it, r, s.Quantity, s.Allocations)
 	case *eventv1.InventoryEvent_StockBackordered:
 		b := ch.StockBackordered
-		c.foldReserved(rec, it, b.Step, b.Quantity, b.Backordered, b.Allocations)
+		r := c.reservationOfStep(rec, it, b.Step)
+		c.checkAllocation(rec, it, r, b.Quantity, b.Backordered, b.Allocations)
+		c.foldReserved(rec, it, r, b.Quantity, b.Allocations)
 		c.foldStockBackordered(rec, it, b)
 	case *eventv1.InventoryEvent_BackorderFilled:
 		c.foldBackorderFilled(rec, it, ch.BackorderFilled)
@@ -62,11 +69,8 @@ func (c *checker) foldReservation(rec *eventlog.Record, it *item, ev *eventv1.In
 }
 
 func (c *checker) foldReserved(
-	rec *eventlog.Record, it *item, s *eventv1.ReservationStep, quantity, backordered int64,
-	allocations []*eventv1.Allocation,
+	rec *eventlog.Record, it *item, r *reservation, quantity int64, allocations []*eventv1.Allocation,
 ) {
-	r := c.reservationOfStep(rec, it, s)
-	c.checkAllocation(rec, it, r, quantity, backordered, allocations)
 	n := c.applyAllocations(rec, it, allocations, func(l *eventv1.Level, q int64) { l.Available -= q; l.Reserved += q })
 	r.reserved += n
 	for _, a := range allocations {

@@ -45,6 +45,8 @@ func (c *checker) foldFulfilment(rec *eventlog.Record, o *order, ev *eventv1.Ord
 		c.foldShipment(rec, o, ch.ShipmentReconciledV2.FulfilmentId, ch.ShipmentReconciledV2.Lines)
 	case *eventv1.OrderEvent_LinesDeliveredV2:
 		c.foldDelivery(rec, o, ch.LinesDeliveredV2)
+	case *eventv1.OrderEvent_DeliveryFailed:
+		c.foldFailedDelivery(rec, o, ch.DeliveryFailed)
 	}
 }
 
@@ -108,6 +110,54 @@ func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesD
 		if l := o.line(q.Sku); l != nil {
 			l.delivered += q.Quantity
 		}
+	}
+}
+
+// foldFailedDelivery folds goods that had left and did not arrive. They are left to ship again.
+func (c *checker) foldFailedDelivery(rec *eventlog.Record, o *order, d *eventv1.DeliveryFailed) {
+	f, ok := o.fulfilments[d.FulfilmentId]
+	c.check(Transitions, ok && !f.pending && len(d.Lines) > 0,
+		"%s: %d lines of %q did not arrive, which has not shipped", at(rec), len(d.Lines), d.FulfilmentId)
+	for _, q := range d.Lines {
+		i := slices.IndexFunc(f.undelivered, func(u undelivered) bool { return u.sku == q.Sku && u.line == int32(q.Line) })
+		if i < 0 {
+			i = slices.IndexFunc(f.undelivered, func(u undelivered) bool { return u.sku == q.Sku && u.line == 0 })
+		}
+		c.check(Transitions, i >= 0 && q.Quantity > 0 && q.Quantity <= f.undelivered[i].units,
+			"%s: %d of %s in shipment %q did not arrive, of which %v are on their way",
+			at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.undelivered)
+		if i >= 0 {
+			f.undelivered[i].units -= q.Quantity
+		}
+		if n := c.named(rec, o, q.Line, q.Sku); n != nil {
+			n.shipped -= q.Quantity
+			n.backordered += q.Quantity
+			c.checkNumbered(rec, n, n.price)
+		}
+		if l := o.line(q.Sku); l != nil {
+			l.fail(q)
+			c.check(Transitions, l.shipped >= l.delivered && l.undeliveredDamaged+l.lost <= l.undelivered &&
+				q.Condition != eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_UNSPECIFIED,
+				"%s: %d of %s did not arrive in condition %v; %d are shipped then, and %d delivered",
+				at(rec), q.Quantity, l.sku, q.Condition, l.shipped, l.delivered)
+		}
+	}
+	if o.status == "completed" {
+		o.status = "confirmed"
+	}
+}
+
+func (l *line) fail(q *eventv1.UndeliveredLine) {
+	l.shipped -= q.Quantity
+	l.undelivered += q.Quantity
+	l.backordered += q.Quantity
+	switch q.Condition {
+	case eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_DAMAGED:
+		l.undeliveredDamaged += q.Quantity
+	case eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_LOST:
+		l.lost += q.Quantity
+	case eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_RESELLABLE,
+		eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_UNSPECIFIED:
 	}
 }
 

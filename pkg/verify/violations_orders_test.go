@@ -62,6 +62,18 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.FulfilmentCreatedV2{FulfilmentId: "g", Lines: one}))
 		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "g", Lines: one}))
 	}},
+	{"more did not arrive than was on its way", verify.Transitions, "", func(s *story) { failDelivery(s, 2, cameBack) }},
+	{"did not arrive and became of nothing", verify.Transitions, "", func(s *story) { failDelivery(s, 1, 0) }},
+	{"lost, and in stock again", verify.Agreement, "", func(s *story) { failDelivery(s, 1, gotLost) }},
+	{"did not arrive before it shipped", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.DeliveryFailed{
+			FulfilmentId: "g", Lines: []*eventv1.UndeliveredLine{{Line: 1, Sku: "A", Quantity: 1, Condition: gotLost}}}))
+	}},
+	{"arrived after it had not", verify.Transitions, "", func(s *story) {
+		failDelivery(s, 1, cameBack)
+		s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+	}},
 	{"more voided than was held", verify.Money, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_001}))
 	}},

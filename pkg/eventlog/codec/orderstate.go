@@ -80,6 +80,7 @@ func toStateLines(lines []order.Line) []*statev1.OrderLine {
 		m.Sku, m.Quantity, m.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
 		m.Backordered, m.Cancelled, m.Shipped, m.Delivered = l.Backordered, l.Cancelled, l.Shipped, l.Delivered
 		m.Returned, m.Damaged = l.Returned, l.Damaged
+		m.Undelivered, m.UndeliveredDamaged, m.Lost, m.ShipAgain = l.Undelivered, l.UndeliveredDamaged, l.Lost, l.ShipAgain
 		m.DiscountMicros, m.TaxMicros = l.DiscountMicros, l.TaxMicros
 		m.ReturnedDiscountMicros, m.ReturnedTaxMicros = l.ReturnedDiscountMicros, l.ReturnedTaxMicros
 	})
@@ -92,6 +93,7 @@ func fromStateLines(lines []*statev1.OrderLine) []order.Line {
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered,
 			Returned: l.Returned, Damaged: l.Damaged, DiscountMicros: l.DiscountMicros, TaxMicros: l.TaxMicros,
 			ReturnedDiscountMicros: l.ReturnedDiscountMicros, ReturnedTaxMicros: l.ReturnedTaxMicros,
+			Undelivered: l.Undelivered, UndeliveredDamaged: l.UndeliveredDamaged, Lost: l.Lost, ShipAgain: l.ShipAgain,
 		}
 	})
 }

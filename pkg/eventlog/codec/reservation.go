@@ -12,11 +12,13 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 	case inventory.StockReserved:
 		e.Change = &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{
 			Step: s.useStep(c.Step), Quantity: c.Quantity, Allocations: toAllocations(c.Allocations),
+			ShipsAgain: c.ShipsAgain,
 		}}
 		return "holdfast.stock_reserved.v1"
 	case inventory.StockBackordered:
 		e.Change = &eventv1.InventoryEvent_StockBackordered{StockBackordered: &eventv1.StockBackordered{
 			Step: s.useStep(c.Step), Quantity: c.Quantity, Backordered: c.Backordered, Allocations: toAllocations(c.Allocations),
+			ShipsAgain: c.ShipsAgain,
 		}}
 		return "holdfast.stock_backordered.v1"
 	case inventory.ReservationRejected:
@@ -70,12 +72,15 @@ func readReservation(e *eventv1.InventoryEvent) (inventory.Change, error) {
 	case *eventv1.InventoryEvent_StockReserved:
 		p := c.StockReserved
 		step, err := readStep(p.Step)
-		return inventory.StockReserved{Step: step, Quantity: p.Quantity, Allocations: fromAllocations(p.Allocations)}, err
+		return inventory.StockReserved{
+			Step: step, Quantity: p.Quantity, Allocations: fromAllocations(p.Allocations), ShipsAgain: p.ShipsAgain,
+		}, err
 	case *eventv1.InventoryEvent_StockBackordered:
 		p := c.StockBackordered
 		step, err := readStep(p.Step)
 		return inventory.StockBackordered{
 			Step: step, Quantity: p.Quantity, Backordered: p.Backordered, Allocations: fromAllocations(p.Allocations),
+			ShipsAgain: p.ShipsAgain,
 		}, err
 	case *eventv1.InventoryEvent_ReservationRejected:
 		p := c.ReservationRejected

@@ -168,6 +168,12 @@ var orderSamples = map[string]order.Event{
 	"fulfilment_created":   order.FulfilmentCreated{FulfilmentID: "f-1", Lines: sampleQuantities},
 	"fulfilment_cancelled": order.FulfilmentCancelled{FulfilmentID: "f-1", Reason: "no box"},
 	"lines_delivered":      order.LinesDelivered{FulfilmentID: "f-1", Lines: sampleQuantities},
+	"delivery_failed": order.DeliveryFailed{
+		FulfilmentID: "f-1", Lines: []order.UndeliveredLine{
+			{SKU: "85123A", Quantity: 2, Condition: order.Resellable, Line: 1},
+			{SKU: "85123A", Quantity: 1, Condition: order.Lost, Line: 3},
+		}, Location: "north", Reason: "refused at the door",
+	},
 	"order_imported":       sampleDocument(order.KindImportedOrder, "536365", 2),
 	"credit_note_imported": sampleDocument(order.KindCreditNote, "C536379", 2),
 	"import_requested":     order.ImportRequested{Document: sampleDocument(order.KindCreditNote, "C536379", 2)},
@@ -224,9 +230,10 @@ var inventorySamples = map[string]inventory.Change{
 		CountedAtVersion: 5},
 	"safety_stock_set":    inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
 	"backorder_limit_set": inventory.BackorderLimitSet{Limit: 10},
-	"stock_reserved":      inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth},
+	"stock_reserved": inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth,
+		ShipsAgain: true},
 	"stock_backordered": inventory.StockBackordered{Step: sampleStep, Quantity: 7, Backordered: 2,
-		Allocations: sampleBoth},
+		Allocations: sampleBoth, ShipsAgain: true},
 	"reservation_rejected": inventory.ReservationRejected{Step: sampleStep, Quantity: 7, Available: 6,
 		Reason: inventory.OtherLine},
 	"reservation_committed": inventory.ReservationCommitted{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
@@ -282,7 +289,13 @@ var (
 			inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
 			inventory.ItemRegistered{Metadata: new(metadata.Map)}, // which removes it
 		},
-		"stock_reserved": {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
+		"stock_reserved": {
+			inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
+			inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth},
+		},
+		"stock_backordered": {
+			inventory.StockBackordered{Step: sampleStep, Quantity: 7, Backordered: 2, Allocations: sampleBoth},
+		},
 		"stock_restocked": {
 			inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
 			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn,

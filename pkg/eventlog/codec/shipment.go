@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"slices"
+
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -18,6 +20,11 @@ func setShipment(e *eventv1.OrderEvent, ev order.Event) string {
 		e.Change = &eventv1.OrderEvent_LinesDeliveredV2{
 			LinesDeliveredV2: &eventv1.LinesDeliveredV2{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
 		return "holdfast.lines_delivered.v2"
+	case order.DeliveryFailed:
+		e.Change = &eventv1.OrderEvent_DeliveryFailed{DeliveryFailed: &eventv1.DeliveryFailed{
+			FulfilmentId: c.FulfilmentID, Lines: toUndelivered(c.Lines), Location: c.Location, Reason: c.Reason,
+		}}
+		return "holdfast.delivery_failed.v1"
 	case order.FulfilmentCreated:
 		e.Change = &eventv1.OrderEvent_FulfilmentCreatedV2{
 			FulfilmentCreatedV2: &eventv1.FulfilmentCreatedV2{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
@@ -46,6 +53,14 @@ func readShipment(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_LinesDeliveredV2:
 		return order.LinesDelivered{FulfilmentID: c.LinesDeliveredV2.FulfilmentId,
 			Lines: fromQuantities(c.LinesDeliveredV2.Lines)}
+	case *eventv1.OrderEvent_DeliveryFailed:
+		p := c.DeliveryFailed
+		if slices.ContainsFunc(p.Lines, unknownUndelivered) {
+			return nil
+		}
+		return order.DeliveryFailed{
+			FulfilmentID: p.FulfilmentId, Lines: fromUndelivered(p.Lines), Location: p.Location, Reason: p.Reason,
+		}
 	case *eventv1.OrderEvent_FulfilmentCreatedV2:
 		p := c.FulfilmentCreatedV2
 		return order.FulfilmentCreated{FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines)}
@@ -57,4 +72,24 @@ func readShipment(e *eventv1.OrderEvent) order.Event {
 			Lines: fromQuantities(c.ShipmentReconciledV2.Lines)}
 	}
 	return nil
+}
+
+func unknownUndelivered(l *eventv1.UndeliveredLine) bool {
+	return l.Condition < eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_RESELLABLE ||
+		l.Condition > eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_LOST
+}
+
+func toUndelivered(lines []order.UndeliveredLine) []*eventv1.UndeliveredLine {
+	return messages(lines, func(m *eventv1.UndeliveredLine, l *order.UndeliveredLine) {
+		m.Line, m.Sku, m.Quantity = uint32(l.Line), l.SKU, l.Quantity
+		m.Condition = eventv1.UndeliveredCondition(l.Condition)
+	})
+}
+
+func fromUndelivered(lines []*eventv1.UndeliveredLine) []order.UndeliveredLine {
+	return values(lines, func(l *eventv1.UndeliveredLine) order.UndeliveredLine {
+		return order.UndeliveredLine{
+			SKU: l.Sku, Quantity: l.Quantity, Condition: order.Condition(l.Condition), Line: int32(l.Line),
+		}
+	})
 }

@@ -11,16 +11,18 @@ import (
 
 // The words of the event schema's enums. They are the same in JSON, SQL, the command line and the documentation.
 var (
-	Reasons            = wordsOf[eventv1.Reason]()
-	StockStates        = wordsOf[eventv1.StockState]()
-	Conditions         = wordsOf[eventv1.Condition]()
-	PaymentTerms       = wordsOf[eventv1.PaymentTerms]()
-	AllocationPolicies = wordsOf[eventv1.AllocationPolicy]()
-	RejectionReasons   = wordsOf[eventv1.RejectionReason]()
-	Causes             = wordsOf[eventv1.Cause]()
-	PaymentActions     = wordsOf[eventv1.PaymentAction]()
-	ChargeKinds        = wordsOf[eventv1.ChargeKind]()
-	Roundings          = wordsOf[eventv1.Rounding]()
+	Reasons     = wordsOf[eventv1.Reason]()
+	StockStates = wordsOf[eventv1.StockState]()
+	Conditions  = wordsOf[eventv1.Condition]()
+	// UndeliveredConditions are those of goods that did not arrive.
+	UndeliveredConditions = wordsOf[eventv1.UndeliveredCondition]()
+	PaymentTerms          = wordsOf[eventv1.PaymentTerms]()
+	AllocationPolicies    = wordsOf[eventv1.AllocationPolicy]()
+	RejectionReasons      = wordsOf[eventv1.RejectionReason]()
+	Causes                = wordsOf[eventv1.Cause]()
+	PaymentActions        = wordsOf[eventv1.PaymentAction]()
+	ChargeKinds           = wordsOf[eventv1.ChargeKind]()
+	Roundings             = wordsOf[eventv1.Rounding]()
 )
 
 // enum is a generated enum of the event schema.

@@ -18,6 +18,7 @@ func TestWordsOfTheSchema(t *testing.T) {
 			"available", "damaged", "quality_control", "safety_stock",
 		}},
 		"conditions":          {schema.Conditions.All(), []string{"resellable", "damaged"}},
+		"undelivered":         {schema.UndeliveredConditions.All(), []string{"resellable", "damaged", "lost"}},
 		"payment terms":       {schema.PaymentTerms.All(), []string{"prepaid", "on_account"}},
 		"allocation policies": {schema.AllocationPolicies.All(), []string{"single_location", "fewest_locations", "split"}},
 		"payment actions": {schema.PaymentActions.All(),

@@ -95,6 +95,9 @@ func Step(t *rapid.T, orderID string) inventory.SetReservation {
 		c.Fulfilled, c.Reserved = 0, c.Fulfilled
 	case !c.Imported:
 		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
+		if rapid.IntRange(0, 2).Draw(t, "ships again?") == 0 {
+			c.ShipAgain = rapid.Int64Range(0, c.Committed).Draw(t, "ships again")
+		}
 	}
 	return c
 }

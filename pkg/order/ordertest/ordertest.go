@@ -95,7 +95,7 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 		case refused != "" && roll < 7:
 			h.Rejected, h.Reserved, h.RejectionReason = true, 0, order.ReasonOtherLine
 		case roll < 2:
-			h.Backordered = int64(dice(t, int(h.Reserved)+1))
+			h.Backordered = int64(dice(t, int(h.Reserved+w.ShipAgain)+1))
 		case roll == 2:
 			h.Reserved /= 2
 		}
@@ -202,6 +202,8 @@ func further(t *rapid.T, o order.Order) order.Command {
 		return returning(t, o)
 	case len(o.Fulfilments) > 0 && rapid.Bool().Draw(t, "arrives"):
 		return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID}
+	case len(o.Fulfilments) > 0 && dice(t, 4) == 0:
+		return failDelivery(t, o)
 	}
 	return shipping(t, o)
 }
@@ -279,7 +281,7 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 	reference, event, provider := One(t, references), One(t, eventIDs), One(t, providers)
 	capture := rapid.Bool().Draw(t, "capture")
 	why := One(t, []string{"", "", "", "the customer pays at the door"})
-	switch dice(t, 9) {
+	switch dice(t, 10) {
 	case 0:
 		return order.CreateFulfilment{FulfilmentID: id}
 	case 1, 2:
@@ -296,9 +298,30 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 		if len(o.Fulfilments) > 0 {
 			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
 		}
+	case 8:
+		if len(o.Fulfilments) > 0 {
+			return failDelivery(t, o)
+		}
 	}
 	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference,
 		ProviderEventID: event, Provider: provider, UncoveredReason: why}
+}
+
+// failDelivery lets all of a shipment come back, some lines of it, or gets it lost.
+func failDelivery(t *rapid.T, o order.Order) order.Command {
+	condition := func() order.Condition { return order.Condition(rapid.Int32Range(1, 3).Draw(t, "condition")) }
+	c := order.FailDelivery{
+		FulfilmentID: One(t, o.Fulfilments).ID, Condition: condition(), Location: One(t, places), Reason: "nobody there",
+		Cancel: dice(t, 3) == 0, DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline"),
+	}
+	for _, l := range quantities(t, o) {
+		c.Lines = append(c.Lines, order.UndeliveredLine{
+			SKU: l.SKU, Quantity: l.Quantity, Line: l.Line, Condition: condition()})
+	}
+	if c.Cancel {
+		c.Charges = credits(t, o)
+	}
+	return c
 }
 
 func returning(t *rapid.T, o order.Order) order.Command {

@@ -1702,10 +1702,12 @@ func (x *Allocation) GetQuantity() int64 {
 }
 
 type StockReserved struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Step          *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
-	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Allocations   []*Allocation          `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Step        *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Quantity    int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Allocations []*Allocation          `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// The units had left, did not arrive, and ship again: they are those that came back, also where others wait.
+	ShipsAgain    bool `protobuf:"varint,4,opt,name=ships_again,json=shipsAgain,proto3" json:"ships_again,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1761,14 +1763,23 @@ func (x *StockReserved) GetAllocations() []*Allocation {
 	return nil
 }
 
+func (x *StockReserved) GetShipsAgain() bool {
+	if x != nil {
+		return x.ShipsAgain
+	}
+	return false
+}
+
 // StockBackordered reserves more than is available, within the backorder limit.
 type StockBackordered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Step  *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// All that was reserved, the backordered part included.
-	Quantity      int64         `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Backordered   int64         `protobuf:"varint,3,opt,name=backordered,proto3" json:"backordered,omitempty"`
-	Allocations   []*Allocation `protobuf:"bytes,4,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	Quantity    int64         `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Backordered int64         `protobuf:"varint,3,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	Allocations []*Allocation `protobuf:"bytes,4,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// The units had left, did not arrive, and ship again: the backorder limit does not count for them.
+	ShipsAgain    bool `protobuf:"varint,5,opt,name=ships_again,json=shipsAgain,proto3" json:"ships_again,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1829,6 +1840,13 @@ func (x *StockBackordered) GetAllocations() []*Allocation {
 		return x.Allocations
 	}
 	return nil
+}
+
+func (x *StockBackordered) GetShipsAgain() bool {
+	if x != nil {
+		return x.ShipsAgain
+	}
+	return false
 }
 
 // ReservationRejected records that nothing was reserved. It moves no stock.
@@ -2554,16 +2572,20 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"Allocation\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xa4\x01\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xc5\x01\n" +
 	"\rStockReserved\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12?\n" +
-	"\vallocations\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\"\xc9\x01\n" +
+	"\vallocations\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\x12\x1f\n" +
+	"\vships_again\x18\x04 \x01(\bR\n" +
+	"shipsAgain\"\xea\x01\n" +
 	"\x10StockBackordered\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12 \n" +
 	"\vbackordered\x18\x03 \x01(\x03R\vbackordered\x12?\n" +
-	"\vallocations\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\"\xc3\x01\n" +
+	"\vallocations\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\x12\x1f\n" +
+	"\vships_again\x18\x05 \x01(\bR\n" +
+	"shipsAgain\"\xc3\x01\n" +
 	"\x13ReservationRejected\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1c\n" +

@@ -250,6 +250,62 @@ func (PaymentAction) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{3}
 }
 
+// What became of goods that did not arrive.
+type UndeliveredCondition int32
+
+const (
+	UndeliveredCondition_UNDELIVERED_CONDITION_UNSPECIFIED UndeliveredCondition = 0
+	// Came back, to be sold again.
+	UndeliveredCondition_UNDELIVERED_CONDITION_RESELLABLE UndeliveredCondition = 1
+	// Came back, and cannot be sold again.
+	UndeliveredCondition_UNDELIVERED_CONDITION_DAMAGED UndeliveredCondition = 2
+	// Did not come back.
+	UndeliveredCondition_UNDELIVERED_CONDITION_LOST UndeliveredCondition = 3
+)
+
+// Enum value maps for UndeliveredCondition.
+var (
+	UndeliveredCondition_name = map[int32]string{
+		0: "UNDELIVERED_CONDITION_UNSPECIFIED",
+		1: "UNDELIVERED_CONDITION_RESELLABLE",
+		2: "UNDELIVERED_CONDITION_DAMAGED",
+		3: "UNDELIVERED_CONDITION_LOST",
+	}
+	UndeliveredCondition_value = map[string]int32{
+		"UNDELIVERED_CONDITION_UNSPECIFIED": 0,
+		"UNDELIVERED_CONDITION_RESELLABLE":  1,
+		"UNDELIVERED_CONDITION_DAMAGED":     2,
+		"UNDELIVERED_CONDITION_LOST":        3,
+	}
+)
+
+func (x UndeliveredCondition) Enum() *UndeliveredCondition {
+	p := new(UndeliveredCondition)
+	*p = x
+	return p
+}
+
+func (x UndeliveredCondition) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UndeliveredCondition) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_order_proto_enumTypes[4].Descriptor()
+}
+
+func (UndeliveredCondition) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_order_proto_enumTypes[4]
+}
+
+func (x UndeliveredCondition) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UndeliveredCondition.Descriptor instead.
+func (UndeliveredCondition) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{4}
+}
+
 // Condition is how goods came back.
 type Condition int32
 
@@ -285,11 +341,11 @@ func (x Condition) String() string {
 }
 
 func (Condition) Descriptor() protoreflect.EnumDescriptor {
-	return file_holdfast_event_v1_order_proto_enumTypes[4].Descriptor()
+	return file_holdfast_event_v1_order_proto_enumTypes[5].Descriptor()
 }
 
 func (Condition) Type() protoreflect.EnumType {
-	return &file_holdfast_event_v1_order_proto_enumTypes[4]
+	return &file_holdfast_event_v1_order_proto_enumTypes[5]
 }
 
 func (x Condition) Number() protoreflect.EnumNumber {
@@ -298,7 +354,7 @@ func (x Condition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Condition.Descriptor instead.
 func (Condition) EnumDescriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{5}
 }
 
 // OrderEvent is the value of a record of topic orders.events, keyed by order ID (or, for past
@@ -345,6 +401,7 @@ type OrderEvent struct {
 	//	*OrderEvent_OrderAmended
 	//	*OrderEvent_AmendmentDeclined
 	//	*OrderEvent_ImportRequested
+	//	*OrderEvent_DeliveryFailed
 	//	*OrderEvent_ReturnReceivedV2
 	//	*OrderEvent_PaymentAuthorizedV2
 	//	*OrderEvent_PaymentCapturedV2
@@ -748,6 +805,15 @@ func (x *OrderEvent) GetImportRequested() *ImportRequested {
 	return nil
 }
 
+func (x *OrderEvent) GetDeliveryFailed() *DeliveryFailed {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_DeliveryFailed); ok {
+			return x.DeliveryFailed
+		}
+	}
+	return nil
+}
+
 func (x *OrderEvent) GetReturnReceivedV2() *ReturnReceivedV2 {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV2); ok {
@@ -1103,6 +1169,10 @@ type OrderEvent_ImportRequested struct {
 	ImportRequested *ImportRequested `protobuf:"bytes,53,opt,name=import_requested,json=importRequested,proto3,oneof"`
 }
 
+type OrderEvent_DeliveryFailed struct {
+	DeliveryFailed *DeliveryFailed `protobuf:"bytes,54,opt,name=delivery_failed,json=deliveryFailed,proto3,oneof"`
+}
+
 type OrderEvent_ReturnReceivedV2 struct {
 	// From 60 on: newer versions of the changes above, named <change>_v<N>. Writers use the newest one alone; readers
 	// take every older one to it (pkg/eventlog/schema).
@@ -1268,6 +1338,8 @@ func (*OrderEvent_OrderAmended) isOrderEvent_Change() {}
 func (*OrderEvent_AmendmentDeclined) isOrderEvent_Change() {}
 
 func (*OrderEvent_ImportRequested) isOrderEvent_Change() {}
+
+func (*OrderEvent_DeliveryFailed) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnReceivedV2) isOrderEvent_Change() {}
 
@@ -4617,6 +4689,146 @@ func (x *LinesDeliveredV2) GetLines() []*LineQuantity {
 	return nil
 }
 
+// UndeliveredLine is a part of a line that had shipped and did not arrive.
+type UndeliveredLine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          uint32                 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku           string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Condition     UndeliveredCondition   `protobuf:"varint,4,opt,name=condition,proto3,enum=holdfast.event.v1.UndeliveredCondition" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeliveredLine) Reset() {
+	*x = UndeliveredLine{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeliveredLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeliveredLine) ProtoMessage() {}
+
+func (x *UndeliveredLine) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeliveredLine.ProtoReflect.Descriptor instead.
+func (*UndeliveredLine) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *UndeliveredLine) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *UndeliveredLine) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *UndeliveredLine) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *UndeliveredLine) GetCondition() UndeliveredCondition {
+	if x != nil {
+		return x.Condition
+	}
+	return UndeliveredCondition_UNDELIVERED_CONDITION_UNSPECIFIED
+}
+
+// DeliveryFailed: goods of a shipment did not arrive. They count as shipped no more, and are left to ship again; where
+// they are not sent again, LinesCancelledV2 or OrderCancelled follows.
+type DeliveryFailed struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines        []*UndeliveredLine     `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Where they came back to; empty: to where they had left from.
+	Location      string `protobuf:"bytes,3,opt,name=location,proto3" json:"location,omitempty"`
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryFailed) Reset() {
+	*x = DeliveryFailed{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryFailed) ProtoMessage() {}
+
+func (x *DeliveryFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryFailed.ProtoReflect.Descriptor instead.
+func (*DeliveryFailed) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *DeliveryFailed) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *DeliveryFailed) GetLines() []*UndeliveredLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *DeliveryFailed) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *DeliveryFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // OrderImported is version 1, which is not written any more: nothing but its lines costs anything.
 type OrderImported struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -4636,7 +4848,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4648,7 +4860,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[48]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4661,7 +4873,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{48}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -4738,7 +4950,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4750,7 +4962,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[49]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4763,7 +4975,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{49}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -4847,7 +5059,7 @@ type OrderImportedV2 struct {
 
 func (x *OrderImportedV2) Reset() {
 	*x = OrderImportedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4859,7 +5071,7 @@ func (x *OrderImportedV2) String() string {
 func (*OrderImportedV2) ProtoMessage() {}
 
 func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4872,7 +5084,7 @@ func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImportedV2.ProtoReflect.Descriptor instead.
 func (*OrderImportedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OrderImportedV2) GetCustomerId() string {
@@ -4985,7 +5197,7 @@ type CreditNoteImportedV2 struct {
 
 func (x *CreditNoteImportedV2) Reset() {
 	*x = CreditNoteImportedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4997,7 +5209,7 @@ func (x *CreditNoteImportedV2) String() string {
 func (*CreditNoteImportedV2) ProtoMessage() {}
 
 func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5010,7 +5222,7 @@ func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImportedV2.ProtoReflect.Descriptor instead.
 func (*CreditNoteImportedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CreditNoteImportedV2) GetCustomerId() string {
@@ -5111,7 +5323,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5123,7 +5335,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5136,7 +5348,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -5196,7 +5408,7 @@ type ImportRequestedV2 struct {
 
 func (x *ImportRequestedV2) Reset() {
 	*x = ImportRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5208,7 +5420,7 @@ func (x *ImportRequestedV2) String() string {
 func (*ImportRequestedV2) ProtoMessage() {}
 
 func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5221,7 +5433,7 @@ func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequestedV2.ProtoReflect.Descriptor instead.
 func (*ImportRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ImportRequestedV2) GetDocument() isImportRequestedV2_Document {
@@ -5275,7 +5487,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5287,7 +5499,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5300,7 +5512,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -5322,7 +5534,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5334,7 +5546,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5347,7 +5559,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -5376,7 +5588,7 @@ type ShipmentReconciledV2 struct {
 
 func (x *ShipmentReconciledV2) Reset() {
 	*x = ShipmentReconciledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +5600,7 @@ func (x *ShipmentReconciledV2) String() string {
 func (*ShipmentReconciledV2) ProtoMessage() {}
 
 func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +5613,7 @@ func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
@@ -5431,7 +5643,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5443,7 +5655,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5456,7 +5668,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -5493,7 +5705,7 @@ type ReturnRequestedV2 struct {
 
 func (x *ReturnRequestedV2) Reset() {
 	*x = ReturnRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5505,7 +5717,7 @@ func (x *ReturnRequestedV2) String() string {
 func (*ReturnRequestedV2) ProtoMessage() {}
 
 func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5518,7 +5730,7 @@ func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
 func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReturnRequestedV2) GetReturnId() string {
@@ -5558,7 +5770,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5570,7 +5782,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5583,7 +5795,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -5632,7 +5844,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5644,7 +5856,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5657,7 +5869,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -5726,7 +5938,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5738,7 +5950,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5751,7 +5963,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -5811,7 +6023,7 @@ type ReturnReceivedV3 struct {
 
 func (x *ReturnReceivedV3) Reset() {
 	*x = ReturnReceivedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5823,7 +6035,7 @@ func (x *ReturnReceivedV3) String() string {
 func (*ReturnReceivedV3) ProtoMessage() {}
 
 func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5836,7 +6048,7 @@ func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReturnReceivedV3) GetReturnId() string {
@@ -5900,7 +6112,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5912,7 +6124,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5925,7 +6137,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -5961,7 +6173,7 @@ type ReturnCancelledV2 struct {
 
 func (x *ReturnCancelledV2) Reset() {
 	*x = ReturnCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5973,7 +6185,7 @@ func (x *ReturnCancelledV2) String() string {
 func (*ReturnCancelledV2) ProtoMessage() {}
 
 func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5986,7 +6198,7 @@ func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
 func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReturnCancelledV2) GetReturnId() string {
@@ -6034,7 +6246,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6046,7 +6258,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6059,7 +6271,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -6143,7 +6355,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6155,7 +6367,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6168,7 +6380,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -6198,7 +6410,7 @@ type AmendmentRequestedV2 struct {
 
 func (x *AmendmentRequestedV2) Reset() {
 	*x = AmendmentRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6210,7 +6422,7 @@ func (x *AmendmentRequestedV2) String() string {
 func (*AmendmentRequestedV2) ProtoMessage() {}
 
 func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6223,7 +6435,7 @@ func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequestedV2.ProtoReflect.Descriptor instead.
 func (*AmendmentRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *AmendmentRequestedV2) GetLines() []*AmendedLine {
@@ -6268,7 +6480,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6280,7 +6492,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6293,7 +6505,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -6368,7 +6580,7 @@ type OrderAmendedV2 struct {
 
 func (x *OrderAmendedV2) Reset() {
 	*x = OrderAmendedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6380,7 +6592,7 @@ func (x *OrderAmendedV2) String() string {
 func (*OrderAmendedV2) ProtoMessage() {}
 
 func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6393,7 +6605,7 @@ func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmendedV2.ProtoReflect.Descriptor instead.
 func (*OrderAmendedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{69}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *OrderAmendedV2) GetLines() []*AmendedLine {
@@ -6465,7 +6677,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6477,7 +6689,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6490,7 +6702,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{70}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -6511,7 +6723,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xec&\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xba'\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -6554,7 +6766,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x13amendment_requested\x182 \x01(\v2%.holdfast.event.v1.AmendmentRequestedH\x00R\x12amendmentRequested\x12F\n" +
 	"\rorder_amended\x183 \x01(\v2\x1f.holdfast.event.v1.OrderAmendedH\x00R\forderAmended\x12U\n" +
 	"\x12amendment_declined\x184 \x01(\v2$.holdfast.event.v1.AmendmentDeclinedH\x00R\x11amendmentDeclined\x12O\n" +
-	"\x10import_requested\x185 \x01(\v2\".holdfast.event.v1.ImportRequestedH\x00R\x0fimportRequested\x12S\n" +
+	"\x10import_requested\x185 \x01(\v2\".holdfast.event.v1.ImportRequestedH\x00R\x0fimportRequested\x12L\n" +
+	"\x0fdelivery_failed\x186 \x01(\v2!.holdfast.event.v1.DeliveryFailedH\x00R\x0edeliveryFailed\x12S\n" +
 	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2\x12\\\n" +
 	"\x15payment_authorized_v2\x18= \x01(\v2&.holdfast.event.v1.PaymentAuthorizedV2H\x00R\x13paymentAuthorizedV2\x12V\n" +
 	"\x13payment_captured_v2\x18> \x01(\v2$.holdfast.event.v1.PaymentCapturedV2H\x00R\x11paymentCapturedV2\x12P\n" +
@@ -6820,7 +7033,17 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"n\n" +
 	"\x10LinesDeliveredV2\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"\xc2\x02\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"\x9a\x01\n" +
+	"\x0fUndeliveredLine\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12E\n" +
+	"\tcondition\x18\x04 \x01(\x0e2'.holdfast.event.v1.UndeliveredConditionR\tcondition\"\xa3\x01\n" +
+	"\x0eDeliveryFailed\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x128\n" +
+	"\x05lines\x18\x02 \x03(\v2\".holdfast.event.v1.UndeliveredLineR\x05lines\x12\x1a\n" +
+	"\blocation\x18\x03 \x01(\tR\blocation\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xc2\x02\n" +
 	"\rOrderImported\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -6999,7 +7222,12 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x15PAYMENT_ACTION_VOIDED\x10\x03\x12\x1b\n" +
 	"\x17PAYMENT_ACTION_REFUNDED\x10\x04\x12\x1a\n" +
 	"\x16PAYMENT_ACTION_STARTED\x10\x05\x12\x19\n" +
-	"\x15PAYMENT_ACTION_FAILED\x10\x06*W\n" +
+	"\x15PAYMENT_ACTION_FAILED\x10\x06*\xa6\x01\n" +
+	"\x14UndeliveredCondition\x12%\n" +
+	"!UNDELIVERED_CONDITION_UNSPECIFIED\x10\x00\x12$\n" +
+	" UNDELIVERED_CONDITION_RESELLABLE\x10\x01\x12!\n" +
+	"\x1dUNDELIVERED_CONDITION_DAMAGED\x10\x02\x12\x1e\n" +
+	"\x1aUNDELIVERED_CONDITION_LOST\x10\x03*W\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CONDITION_RESELLABLE\x10\x01\x12\x15\n" +
@@ -7017,228 +7245,234 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_order_proto_rawDescData
 }
 
-var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(ChargeKind)(0),              // 1: holdfast.event.v1.ChargeKind
 	(Rounding)(0),                // 2: holdfast.event.v1.Rounding
 	(PaymentAction)(0),           // 3: holdfast.event.v1.PaymentAction
-	(Condition)(0),               // 4: holdfast.event.v1.Condition
-	(*OrderEvent)(nil),           // 5: holdfast.event.v1.OrderEvent
-	(*OrderLine)(nil),            // 6: holdfast.event.v1.OrderLine
-	(*Discount)(nil),             // 7: holdfast.event.v1.Discount
-	(*Tax)(nil),                  // 8: holdfast.event.v1.Tax
-	(*Charge)(nil),               // 9: holdfast.event.v1.Charge
-	(*ChargeCredit)(nil),         // 10: holdfast.event.v1.ChargeCredit
-	(*LineQuantity)(nil),         // 11: holdfast.event.v1.LineQuantity
-	(*OrderPlaced)(nil),          // 12: holdfast.event.v1.OrderPlaced
-	(*OrderPlacedV2)(nil),        // 13: holdfast.event.v1.OrderPlacedV2
-	(*OrderReserved)(nil),        // 14: holdfast.event.v1.OrderReserved
-	(*OrderBackordered)(nil),     // 15: holdfast.event.v1.OrderBackordered
-	(*OrderBackorderFilled)(nil), // 16: holdfast.event.v1.OrderBackorderFilled
-	(*OrderFellShort)(nil),       // 17: holdfast.event.v1.OrderFellShort
-	(*StockVersion)(nil),         // 18: holdfast.event.v1.StockVersion
-	(*ShortLine)(nil),            // 19: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),        // 20: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),    // 21: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),      // 22: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),       // 23: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),        // 24: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),      // 25: holdfast.event.v1.PaymentRefunded
-	(*PaymentAuthorizedV2)(nil),  // 26: holdfast.event.v1.PaymentAuthorizedV2
-	(*PaymentCapturedV2)(nil),    // 27: holdfast.event.v1.PaymentCapturedV2
-	(*PaymentVoidedV2)(nil),      // 28: holdfast.event.v1.PaymentVoidedV2
-	(*PaymentRefundedV2)(nil),    // 29: holdfast.event.v1.PaymentRefundedV2
-	(*PaymentAuthorizedV3)(nil),  // 30: holdfast.event.v1.PaymentAuthorizedV3
-	(*PaymentCapturedV3)(nil),    // 31: holdfast.event.v1.PaymentCapturedV3
-	(*PaymentVoidedV3)(nil),      // 32: holdfast.event.v1.PaymentVoidedV3
-	(*PaymentRefundedV3)(nil),    // 33: holdfast.event.v1.PaymentRefundedV3
-	(*CoverLost)(nil),            // 34: holdfast.event.v1.CoverLost
-	(*PaymentFailed)(nil),        // 35: holdfast.event.v1.PaymentFailed
-	(*PaymentIdentified)(nil),    // 36: holdfast.event.v1.PaymentIdentified
-	(*OrderReopened)(nil),        // 37: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 38: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 39: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 40: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 41: holdfast.event.v1.LinesShipped
-	(*LinesShippedV2)(nil),       // 42: holdfast.event.v1.LinesShippedV2
-	(*OrderHeld)(nil),            // 43: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 44: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 45: holdfast.event.v1.LinesCancelled
-	(*CancelledLine)(nil),        // 46: holdfast.event.v1.CancelledLine
-	(*LinesCancelledV2)(nil),     // 47: holdfast.event.v1.LinesCancelledV2
-	(*FulfilmentCreated)(nil),    // 48: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCreatedV2)(nil),  // 49: holdfast.event.v1.FulfilmentCreatedV2
-	(*FulfilmentCancelled)(nil),  // 50: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 51: holdfast.event.v1.LinesDelivered
-	(*LinesDeliveredV2)(nil),     // 52: holdfast.event.v1.LinesDeliveredV2
-	(*OrderImported)(nil),        // 53: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 54: holdfast.event.v1.CreditNoteImported
-	(*OrderImportedV2)(nil),      // 55: holdfast.event.v1.OrderImportedV2
-	(*CreditNoteImportedV2)(nil), // 56: holdfast.event.v1.CreditNoteImportedV2
-	(*ImportRequested)(nil),      // 57: holdfast.event.v1.ImportRequested
-	(*ImportRequestedV2)(nil),    // 58: holdfast.event.v1.ImportRequestedV2
-	(*ReservationSettled)(nil),   // 59: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 60: holdfast.event.v1.ShipmentReconciled
-	(*ShipmentReconciledV2)(nil), // 61: holdfast.event.v1.ShipmentReconciledV2
-	(*ReturnRequested)(nil),      // 62: holdfast.event.v1.ReturnRequested
-	(*ReturnRequestedV2)(nil),    // 63: holdfast.event.v1.ReturnRequestedV2
-	(*ReturnReceived)(nil),       // 64: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 65: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 66: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnReceivedV3)(nil),     // 67: holdfast.event.v1.ReturnReceivedV3
-	(*ReturnCancelled)(nil),      // 68: holdfast.event.v1.ReturnCancelled
-	(*ReturnCancelledV2)(nil),    // 69: holdfast.event.v1.ReturnCancelledV2
-	(*AmendedLine)(nil),          // 70: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 71: holdfast.event.v1.AmendmentRequested
-	(*AmendmentRequestedV2)(nil), // 72: holdfast.event.v1.AmendmentRequestedV2
-	(*OrderAmended)(nil),         // 73: holdfast.event.v1.OrderAmended
-	(*OrderAmendedV2)(nil),       // 74: holdfast.event.v1.OrderAmendedV2
-	(*AmendmentDeclined)(nil),    // 75: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 76: holdfast.event.v1.Meta
-	(*MetadataEntry)(nil),        // 77: holdfast.event.v1.MetadataEntry
-	(*AllocationRule)(nil),       // 78: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 79: holdfast.event.v1.RejectionReason
+	(UndeliveredCondition)(0),    // 4: holdfast.event.v1.UndeliveredCondition
+	(Condition)(0),               // 5: holdfast.event.v1.Condition
+	(*OrderEvent)(nil),           // 6: holdfast.event.v1.OrderEvent
+	(*OrderLine)(nil),            // 7: holdfast.event.v1.OrderLine
+	(*Discount)(nil),             // 8: holdfast.event.v1.Discount
+	(*Tax)(nil),                  // 9: holdfast.event.v1.Tax
+	(*Charge)(nil),               // 10: holdfast.event.v1.Charge
+	(*ChargeCredit)(nil),         // 11: holdfast.event.v1.ChargeCredit
+	(*LineQuantity)(nil),         // 12: holdfast.event.v1.LineQuantity
+	(*OrderPlaced)(nil),          // 13: holdfast.event.v1.OrderPlaced
+	(*OrderPlacedV2)(nil),        // 14: holdfast.event.v1.OrderPlacedV2
+	(*OrderReserved)(nil),        // 15: holdfast.event.v1.OrderReserved
+	(*OrderBackordered)(nil),     // 16: holdfast.event.v1.OrderBackordered
+	(*OrderBackorderFilled)(nil), // 17: holdfast.event.v1.OrderBackorderFilled
+	(*OrderFellShort)(nil),       // 18: holdfast.event.v1.OrderFellShort
+	(*StockVersion)(nil),         // 19: holdfast.event.v1.StockVersion
+	(*ShortLine)(nil),            // 20: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),        // 21: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),    // 22: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),      // 23: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),       // 24: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),        // 25: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),      // 26: holdfast.event.v1.PaymentRefunded
+	(*PaymentAuthorizedV2)(nil),  // 27: holdfast.event.v1.PaymentAuthorizedV2
+	(*PaymentCapturedV2)(nil),    // 28: holdfast.event.v1.PaymentCapturedV2
+	(*PaymentVoidedV2)(nil),      // 29: holdfast.event.v1.PaymentVoidedV2
+	(*PaymentRefundedV2)(nil),    // 30: holdfast.event.v1.PaymentRefundedV2
+	(*PaymentAuthorizedV3)(nil),  // 31: holdfast.event.v1.PaymentAuthorizedV3
+	(*PaymentCapturedV3)(nil),    // 32: holdfast.event.v1.PaymentCapturedV3
+	(*PaymentVoidedV3)(nil),      // 33: holdfast.event.v1.PaymentVoidedV3
+	(*PaymentRefundedV3)(nil),    // 34: holdfast.event.v1.PaymentRefundedV3
+	(*CoverLost)(nil),            // 35: holdfast.event.v1.CoverLost
+	(*PaymentFailed)(nil),        // 36: holdfast.event.v1.PaymentFailed
+	(*PaymentIdentified)(nil),    // 37: holdfast.event.v1.PaymentIdentified
+	(*OrderReopened)(nil),        // 38: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 39: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 40: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 41: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 42: holdfast.event.v1.LinesShipped
+	(*LinesShippedV2)(nil),       // 43: holdfast.event.v1.LinesShippedV2
+	(*OrderHeld)(nil),            // 44: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 45: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 46: holdfast.event.v1.LinesCancelled
+	(*CancelledLine)(nil),        // 47: holdfast.event.v1.CancelledLine
+	(*LinesCancelledV2)(nil),     // 48: holdfast.event.v1.LinesCancelledV2
+	(*FulfilmentCreated)(nil),    // 49: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCreatedV2)(nil),  // 50: holdfast.event.v1.FulfilmentCreatedV2
+	(*FulfilmentCancelled)(nil),  // 51: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 52: holdfast.event.v1.LinesDelivered
+	(*LinesDeliveredV2)(nil),     // 53: holdfast.event.v1.LinesDeliveredV2
+	(*UndeliveredLine)(nil),      // 54: holdfast.event.v1.UndeliveredLine
+	(*DeliveryFailed)(nil),       // 55: holdfast.event.v1.DeliveryFailed
+	(*OrderImported)(nil),        // 56: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 57: holdfast.event.v1.CreditNoteImported
+	(*OrderImportedV2)(nil),      // 58: holdfast.event.v1.OrderImportedV2
+	(*CreditNoteImportedV2)(nil), // 59: holdfast.event.v1.CreditNoteImportedV2
+	(*ImportRequested)(nil),      // 60: holdfast.event.v1.ImportRequested
+	(*ImportRequestedV2)(nil),    // 61: holdfast.event.v1.ImportRequestedV2
+	(*ReservationSettled)(nil),   // 62: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 63: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 64: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 65: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 66: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 67: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 68: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 69: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 70: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 71: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 72: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 73: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 74: holdfast.event.v1.AmendmentRequested
+	(*AmendmentRequestedV2)(nil), // 75: holdfast.event.v1.AmendmentRequestedV2
+	(*OrderAmended)(nil),         // 76: holdfast.event.v1.OrderAmended
+	(*OrderAmendedV2)(nil),       // 77: holdfast.event.v1.OrderAmendedV2
+	(*AmendmentDeclined)(nil),    // 78: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 79: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil),        // 80: holdfast.event.v1.MetadataEntry
+	(*AllocationRule)(nil),       // 81: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 82: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	76,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
-	12,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
-	14,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
-	15,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
-	20,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
-	21,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
-	22,  // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	38,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	39,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	40,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	41,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	51,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	53,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	54,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	59,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	60,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	23,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
-	24,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
-	25,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	35,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	37,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	43,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	44,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	45,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	48,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	50,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
-	16,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	34,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
-	36,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
-	17,  // 29: holdfast.event.v1.OrderEvent.order_fell_short:type_name -> holdfast.event.v1.OrderFellShort
-	62,  // 30: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	64,  // 31: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	68,  // 32: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	71,  // 33: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	73,  // 34: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	75,  // 35: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	57,  // 36: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	66,  // 37: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	26,  // 38: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
-	27,  // 39: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
-	28,  // 40: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
-	29,  // 41: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	42,  // 42: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
-	52,  // 43: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
-	47,  // 44: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
-	49,  // 45: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
-	61,  // 46: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
-	63,  // 47: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
-	67,  // 48: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
-	69,  // 49: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
-	13,  // 50: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
-	72,  // 51: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
-	74,  // 52: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
-	30,  // 53: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
-	31,  // 54: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
-	32,  // 55: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
-	33,  // 56: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
-	55,  // 57: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
-	56,  // 58: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
-	58,  // 59: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
-	7,   // 60: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
-	8,   // 61: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
-	77,  // 62: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	1,   // 63: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
-	8,   // 64: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
-	6,   // 65: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 66: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	78,  // 67: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	77,  // 68: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 69: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 70: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	78,  // 71: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
-	77,  // 72: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 73: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 74: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 75: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	11,  // 76: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 77: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	18,  // 78: holdfast.event.v1.OrderBackorderFilled.stock_versions:type_name -> holdfast.event.v1.StockVersion
-	11,  // 79: holdfast.event.v1.OrderFellShort.backordered:type_name -> holdfast.event.v1.LineQuantity
-	18,  // 80: holdfast.event.v1.OrderFellShort.stock_versions:type_name -> holdfast.event.v1.StockVersion
-	79,  // 81: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	19,  // 82: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,   // 83: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	11,  // 84: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 85: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 86: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	46,  // 87: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
-	10,  // 88: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 89: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 90: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 91: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 92: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 93: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	77,  // 94: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 95: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	77,  // 96: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6,   // 97: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	77,  // 98: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 99: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 100: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 101: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	6,   // 102: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	77,  // 103: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	9,   // 104: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
-	7,   // 105: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 106: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	53,  // 107: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	54,  // 108: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	55,  // 109: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
-	56,  // 110: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
-	11,  // 111: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 112: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 113: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 114: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	6,   // 115: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	6,   // 116: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	4,   // 117: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	65,  // 118: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	65,  // 119: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	10,  // 120: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
-	11,  // 121: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 122: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	70,  // 123: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	70,  // 124: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	10,  // 125: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	70,  // 126: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 127: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	70,  // 128: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 129: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
-	10,  // 130: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	19,  // 131: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	132, // [132:132] is the sub-list for method output_type
-	132, // [132:132] is the sub-list for method input_type
-	132, // [132:132] is the sub-list for extension type_name
-	132, // [132:132] is the sub-list for extension extendee
-	0,   // [0:132] is the sub-list for field type_name
+	79,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	13,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
+	15,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
+	16,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
+	21,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
+	22,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
+	23,  // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
+	39,  // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	40,  // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	41,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	42,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	52,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	56,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	57,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	62,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	63,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	24,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	25,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	26,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	36,  // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	38,  // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	44,  // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	45,  // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	46,  // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	49,  // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	51,  // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	17,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
+	35,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
+	37,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
+	18,  // 29: holdfast.event.v1.OrderEvent.order_fell_short:type_name -> holdfast.event.v1.OrderFellShort
+	65,  // 30: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	67,  // 31: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	71,  // 32: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	74,  // 33: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	76,  // 34: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	78,  // 35: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	60,  // 36: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	55,  // 37: holdfast.event.v1.OrderEvent.delivery_failed:type_name -> holdfast.event.v1.DeliveryFailed
+	69,  // 38: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	27,  // 39: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
+	28,  // 40: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
+	29,  // 41: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
+	30,  // 42: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
+	43,  // 43: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
+	53,  // 44: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
+	48,  // 45: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
+	50,  // 46: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
+	64,  // 47: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	66,  // 48: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	70,  // 49: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	72,  // 50: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	14,  // 51: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
+	75,  // 52: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
+	77,  // 53: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
+	31,  // 54: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
+	32,  // 55: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
+	33,  // 56: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
+	34,  // 57: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
+	58,  // 58: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
+	59,  // 59: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	61,  // 60: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
+	8,   // 61: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
+	9,   // 62: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
+	80,  // 63: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	1,   // 64: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
+	9,   // 65: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
+	7,   // 66: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 67: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	81,  // 68: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	80,  // 69: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	7,   // 70: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 71: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	81,  // 72: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
+	80,  // 73: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	10,  // 74: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
+	8,   // 75: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 76: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	12,  // 77: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 78: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	19,  // 79: holdfast.event.v1.OrderBackorderFilled.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	12,  // 80: holdfast.event.v1.OrderFellShort.backordered:type_name -> holdfast.event.v1.LineQuantity
+	19,  // 81: holdfast.event.v1.OrderFellShort.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	82,  // 82: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	20,  // 83: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,   // 84: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	12,  // 85: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 86: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	7,   // 87: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	47,  // 88: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	11,  // 89: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	12,  // 90: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 91: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 92: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 93: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,   // 94: holdfast.event.v1.UndeliveredLine.condition:type_name -> holdfast.event.v1.UndeliveredCondition
+	54,  // 95: holdfast.event.v1.DeliveryFailed.lines:type_name -> holdfast.event.v1.UndeliveredLine
+	7,   // 96: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	80,  // 97: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	7,   // 98: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	80,  // 99: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	7,   // 100: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	80,  // 101: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	10,  // 102: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	8,   // 103: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 104: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	7,   // 105: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	80,  // 106: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	10,  // 107: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	8,   // 108: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 109: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	56,  // 110: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	57,  // 111: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	58,  // 112: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
+	59,  // 113: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	12,  // 114: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 115: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 116: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 117: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	7,   // 118: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	7,   // 119: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	5,   // 120: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	68,  // 121: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	68,  // 122: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	11,  // 123: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
+	12,  // 124: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 125: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	73,  // 126: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	73,  // 127: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 128: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	73,  // 129: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	12,  // 130: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	73,  // 131: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	12,  // 132: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 133: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	20,  // 134: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	135, // [135:135] is the sub-list for method output_type
+	135, // [135:135] is the sub-list for method input_type
+	135, // [135:135] is the sub-list for extension type_name
+	135, // [135:135] is the sub-list for extension extendee
+	0,   // [0:135] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -7285,6 +7519,7 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_OrderAmended)(nil),
 		(*OrderEvent_AmendmentDeclined)(nil),
 		(*OrderEvent_ImportRequested)(nil),
+		(*OrderEvent_DeliveryFailed)(nil),
 		(*OrderEvent_ReturnReceivedV2)(nil),
 		(*OrderEvent_PaymentAuthorizedV2)(nil),
 		(*OrderEvent_PaymentCapturedV2)(nil),
@@ -7309,11 +7544,11 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_CreditNoteImportedV2)(nil),
 		(*OrderEvent_ImportRequestedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[52].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[54].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[53].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[55].OneofWrappers = []any{
 		(*ImportRequestedV2_Order)(nil),
 		(*ImportRequestedV2_CreditNote)(nil),
 	}
@@ -7322,8 +7557,8 @@ func file_holdfast_event_v1_order_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   71,
+			NumEnums:      6,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

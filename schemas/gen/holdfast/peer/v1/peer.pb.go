@@ -953,7 +953,10 @@ type Wanted struct {
 	// Units that came back and cannot be sold again.
 	Damaged int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	// The portions of restocked and damaged that came back to a location that was named for them.
-	ReturnedAt    []*v1.ReturnedAt `protobuf:"bytes,8,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
+	ReturnedAt []*v1.ReturnedAt `protobuf:"bytes,8,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
+	// The portion of committed that had left, did not arrive and ships again: it is never refused, but backordered. An owner
+	// of an earlier release passes it over, and refuses what it does not have.
+	ShipAgain     int64 `protobuf:"varint,9,opt,name=ship_again,json=shipAgain,proto3" json:"ship_again,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1042,6 +1045,13 @@ func (x *Wanted) GetReturnedAt() []*v1.ReturnedAt {
 		return x.ReturnedAt
 	}
 	return nil
+}
+
+func (x *Wanted) GetShipAgain() int64 {
+	if x != nil {
+		return x.ShipAgain
+	}
+	return 0
 }
 
 // ReservationRequest is a step from an order's shard to the shard of some of its SKUs.
@@ -1760,7 +1770,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x05total\x18\x05 \x01(\v2\x18.holdfast.event.v1.LevelR\x05total\x12>\n" +
 	"\tlocations\x18\x06 \x03(\v2 .holdfast.event.v1.LocationLevelR\tlocations\x12\x1f\n" +
 	"\vtransfer_id\x18\a \x01(\tR\n" +
-	"transferId\"\x86\x02\n" +
+	"transferId\"\xa5\x02\n" +
 	"\x06Wanted\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1770,7 +1780,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\bimported\x18\x06 \x01(\bR\bimported\x12\x18\n" +
 	"\adamaged\x18\a \x01(\x03R\adamaged\x12>\n" +
 	"\vreturned_at\x18\b \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
-	"returnedAt\"\xc2\x03\n" +
+	"returnedAt\x12\x1d\n" +
+	"\n" +
+	"ship_again\x18\t \x01(\x03R\tshipAgain\"\xc2\x03\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +

@@ -911,6 +911,11 @@ func (m *Wanted) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ShipAgain != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ShipAgain))
+		i--
+		dAtA[i] = 0x48
+	}
 	if len(m.ReturnedAt) > 0 {
 		for iNdEx := len(m.ReturnedAt) - 1; iNdEx >= 0; iNdEx-- {
 			if vtmsg, ok := interface{}(m.ReturnedAt[iNdEx]).(interface {
@@ -1932,6 +1937,9 @@ func (m *Wanted) SizeVT() (n int) {
 			}
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.ShipAgain != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.ShipAgain))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4738,6 +4746,25 @@ func (m *Wanted) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ShipAgain", wireType)
+			}
+			m.ShipAgain = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ShipAgain |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

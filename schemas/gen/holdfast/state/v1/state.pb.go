@@ -646,8 +646,14 @@ type OrderLine struct {
 	TaxMicros              int64                  `protobuf:"varint,11,opt,name=tax_micros,json=taxMicros,proto3" json:"tax_micros,omitempty"`
 	ReturnedDiscountMicros int64                  `protobuf:"varint,12,opt,name=returned_discount_micros,json=returnedDiscountMicros,proto3" json:"returned_discount_micros,omitempty"`
 	ReturnedTaxMicros      int64                  `protobuf:"varint,13,opt,name=returned_tax_micros,json=returnedTaxMicros,proto3" json:"returned_tax_micros,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// Had left and did not arrive; of that, what came back damaged, and what is lost.
+	Undelivered        int64 `protobuf:"varint,14,opt,name=undelivered,proto3" json:"undelivered,omitempty"`
+	UndeliveredDamaged int64 `protobuf:"varint,15,opt,name=undelivered_damaged,json=undeliveredDamaged,proto3" json:"undelivered_damaged,omitempty"`
+	Lost               int64 `protobuf:"varint,16,opt,name=lost,proto3" json:"lost,omitempty"`
+	// What did not arrive and ships again, before stock has answered for it.
+	ShipAgain     int64 `protobuf:"varint,17,opt,name=ship_again,json=shipAgain,proto3" json:"ship_again,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderLine) Reset() {
@@ -767,6 +773,34 @@ func (x *OrderLine) GetReturnedDiscountMicros() int64 {
 func (x *OrderLine) GetReturnedTaxMicros() int64 {
 	if x != nil {
 		return x.ReturnedTaxMicros
+	}
+	return 0
+}
+
+func (x *OrderLine) GetUndelivered() int64 {
+	if x != nil {
+		return x.Undelivered
+	}
+	return 0
+}
+
+func (x *OrderLine) GetUndeliveredDamaged() int64 {
+	if x != nil {
+		return x.UndeliveredDamaged
+	}
+	return 0
+}
+
+func (x *OrderLine) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *OrderLine) GetShipAgain() int64 {
+	if x != nil {
+		return x.ShipAgain
 	}
 	return 0
 }
@@ -1820,7 +1854,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\vreturned_at\x18\r \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
 	"returnedAt\x12+\n" +
 	"\x11backorder_version\x18\x0f \x01(\x04R\x10backorderVersion\x12)\n" +
-	"\x10promised_version\x18\x10 \x01(\x04R\x0fpromisedVersion\"\xc5\x03\n" +
+	"\x10promised_version\x18\x10 \x01(\x04R\x0fpromisedVersion\"\xcb\x04\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1836,7 +1870,12 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
 	"tax_micros\x18\v \x01(\x03R\ttaxMicros\x128\n" +
 	"\x18returned_discount_micros\x18\f \x01(\x03R\x16returnedDiscountMicros\x12.\n" +
-	"\x13returned_tax_micros\x18\r \x01(\x03R\x11returnedTaxMicros\"\xa5\x01\n" +
+	"\x13returned_tax_micros\x18\r \x01(\x03R\x11returnedTaxMicros\x12 \n" +
+	"\vundelivered\x18\x0e \x01(\x03R\vundelivered\x12/\n" +
+	"\x13undelivered_damaged\x18\x0f \x01(\x03R\x12undeliveredDamaged\x12\x12\n" +
+	"\x04lost\x18\x10 \x01(\x03R\x04lost\x12\x1d\n" +
+	"\n" +
+	"ship_again\x18\x11 \x01(\x03R\tshipAgain\"\xa5\x01\n" +
 	"\x06Charge\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1d\n" +
 	"\n" +

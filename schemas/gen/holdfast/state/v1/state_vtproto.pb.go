@@ -662,6 +662,30 @@ func (m *OrderLine) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ShipAgain != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ShipAgain))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x88
+	}
+	if m.Lost != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Lost))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.UndeliveredDamaged != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.UndeliveredDamaged))
+		i--
+		dAtA[i] = 0x78
+	}
+	if m.Undelivered != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Undelivered))
+		i--
+		dAtA[i] = 0x70
+	}
 	if m.ReturnedTaxMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ReturnedTaxMicros))
 		i--
@@ -2125,6 +2149,18 @@ func (m *OrderLine) SizeVT() (n int) {
 	}
 	if m.ReturnedTaxMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.ReturnedTaxMicros))
+	}
+	if m.Undelivered != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Undelivered))
+	}
+	if m.UndeliveredDamaged != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.UndeliveredDamaged))
+	}
+	if m.Lost != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.Lost))
+	}
+	if m.ShipAgain != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.ShipAgain))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4501,6 +4537,82 @@ func (m *OrderLine) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.ReturnedTaxMicros |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Undelivered", wireType)
+			}
+			m.Undelivered = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Undelivered |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field UndeliveredDamaged", wireType)
+			}
+			m.UndeliveredDamaged = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.UndeliveredDamaged |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Lost", wireType)
+			}
+			m.Lost = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Lost |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 17:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ShipAgain", wireType)
+			}
+			m.ShipAgain = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ShipAgain |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
