@@ -47,6 +47,8 @@ type Command struct {
 	// lookUp: the command is for the order that its key has placed in the shard, or that its ID stands for; where there is
 	// none, it is not decided (Result.NotPlaced).
 	lookUp bool
+	// stockAsked: stock of other shards has said what is there of what the command ships.
+	stockAsked bool
 	// takenIn is the generation of the layout when its replica took it; 0: another replica did.
 	takenIn uint32
 }

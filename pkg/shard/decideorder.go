@@ -82,6 +82,9 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 	if asked, err := d.askFirst(e, evs, cmd, fut); asked || err != nil {
 		return err
 	}
+	if d.askShipping(e, evs, cmd, fut) {
+		return nil
+	}
 	return d.writeCommand(e, evs, cmd, fut)
 }
 

@@ -49,6 +49,7 @@ func (d *decider) onTime() error {
 	if err := d.resendSteps(); err != nil {
 		return err
 	}
+	d.resendShippingAsks()
 	if err := d.sendBackorderNotices(); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (d *decider) wait() time.Duration {
 		return tick
 	}
 	due := min(d.deadlines.next(), d.sagas.resends.next(), d.notices.due.next(),
-		d.sweep.began.Add(d.sweep.wait).UnixMicro())
+		d.sagas.shippingDue.next(), d.sweep.began.Add(d.sweep.wait).UnixMicro())
 	left := due - d.wallMicros()
 	return time.Duration(min(max(left, 0), longestWait.Microseconds())) * time.Microsecond
 }

@@ -63,6 +63,10 @@ type sagas struct {
 	unwritten map[string]*saga
 	// behind are the commands behind the order that is being written, which are not decided yet.
 	behind []waiter
+	// shipping are the orders whose shipments wait for answers about their goods (askship.go), shippingDue when they ask
+	// again.
+	shipping    map[string]*shippingAsk
+	shippingDue schedule[string]
 	// answerTimes are those of the other shards.
 	answerTimes []answerTime
 }
@@ -71,6 +75,7 @@ func newSagas(shardCount int32) sagas {
 	return sagas{
 		byOrder: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{},
 		unwritten: map[string]*saga{}, answerTimes: make([]answerTime, shardCount),
+		shipping: map[string]*shippingAsk{}, shippingDue: newSchedule[string](),
 	}
 }
 
@@ -109,6 +114,12 @@ func (s *sagas) eachWaiter(fn func(w waiter)) {
 		}
 	}
 	clear(s.unwritten)
+	for _, ask := range s.shipping {
+		for _, w := range ask.commands {
+			fn(w)
+		}
+	}
+	clear(s.shipping)
 	for _, w := range s.behind {
 		fn(w)
 	}
@@ -354,8 +365,16 @@ func (d *decider) resendTo(target int32) {
 	}
 }
 
-// decideStepAnswer handles stock's answer to a step. Anything but the answer to the newest step is late.
+// decideStepAnswer handles stock's answer to a step: that of a saga, or one that a shipment waits for.
 func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
+	if err := d.decideSagaAnswer(resp); err != nil {
+		return err
+	}
+	return d.noteShippingAnswer(resp)
+}
+
+// decideSagaAnswer handles an answer that an order's step waits for. Anything but the answer to the newest step is late.
+func (d *decider) decideSagaAnswer(resp *peerv1.ReservationResponse) error {
 	s := d.sagas.byOrder[resp.OrderId]
 	if s != nil && s.unwritten != nil {
 		return d.decideFirstAnswer(s, resp)

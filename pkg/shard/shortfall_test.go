@@ -5,8 +5,10 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -18,19 +20,16 @@ func TestShortfallsHaveOwners(t *testing.T) {
 		hooks  shard.Hooks
 	}{{1, shard.Hooks{}}, {4, shard.Hooks{}}, {4, shard.Hooks{Deliver: unreliable(3)}}} {
 		t.Run(fmt.Sprintf("shards=%d,unreliable=%t", c.shards, c.hooks.Deliver != nil), func(t *testing.T) {
+			t.Parallel()
 			p := newPlatform(t, c.shards)
 			n := p.start(t.TempDir(), c.hooks)
 			orders := promise(t, n, 6)
 			ok(t, do(t, n, command.CountStock, "A", "short", `{"counted":2}`))
-			for i := range orders {
-				eventually(t, func() string { return waits(t, n, i, i >= 2) })
-			}
-			for i, id := range orders {
+			for i, id := range orders { // also where the news of it has not come
 				eventually(t, func() string { return ships(t, n, id, i < 2) })
 			}
 			ok(t, do(t, n, command.ReceiveStock, "A", "more", `{"location":"north","quantity":3}`))
 			for i, id := range orders[2:] {
-				eventually(t, func() string { return waits(t, n, 2+i, i >= 3) })
 				eventually(t, func() string { return ships(t, n, id, i < 3) })
 			}
 			ok(t, do(t, n, command.CountStock, "A", "found", `{"counted":1}`))
@@ -76,9 +75,6 @@ func TestShortfallsSurviveRestarts(t *testing.T) {
 				}
 			}
 			n = p.start(dir, shard.Hooks{})
-			for i := range orders {
-				eventually(t, func() string { return waits(t, n, i, i >= 2) })
-			}
 			for i, id := range orders {
 				eventually(t, func() string { return ships(t, n, id, i < 2) })
 			}
@@ -86,24 +82,45 @@ func TestShortfallsSurviveRestarts(t *testing.T) {
 	}
 }
 
-// waits returns what is wrong where an order of promise does not wait for goods, or does.
-func waits(t *testing.T, n *shard.Node, order int, should bool) string {
-	t.Helper()
-	r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("order-%d", order), orderBody("on_account", "A")) // a repeat
-	if r.Code != "" || !r.Repeated || r.Order.Backordered != should {
-		return fmt.Sprintf("order %d: %q, %+v; it should wait is %t", order, r.Code, r.Order, should)
+// TestShippingAsksFirst: while news of a shortfall is kept back, no goods leave that stock of another shard does not
+// have. Where that shard does not answer, the client is told to try again.
+func TestShippingAsksFirst(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, 4)
+	dir := t.TempDir()
+	n := p.start(dir, shard.Hooks{})
+	orders := promise(t, n, 40)
+	ok(t, do(t, n, command.CountStock, "A", "short", `{"counted":30}`))
+	for _, i := range []int{0, 1, 2, 3, 4, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39} {
+		if problem := ships(t, n, orders[i], i < 30); problem != "" {
+			t.Error(problem)
+		}
 	}
-	return ""
+	p.stop(n)
+	n = p.start(dir, shard.Hooks{Deliver: func(func()) {}}) // messages between shards are lost
+	unanswered := false
+	for i := 5; i < 30 && !unanswered; i++ {
+		cmd, err := decodeUnder(n.Layout(), command.ShipOrder, orders[i], "ship", []byte(`{}`), time.Now().UnixMicro())
+		if err != nil {
+			t.Fatal(err)
+		}
+		unanswered = outcome(t, n, cmd).Code == problem.Unavailable
+	}
+	p.stop(n)
+	n = p.start(dir, shard.Hooks{})
+	for _, id := range orders[5:30] {
+		eventually(t, func() string { return ships(t, n, id, true) })
+	}
+	if !unanswered {
+		t.Error("goods of another shard left although that does not answer")
+	}
 }
 
 // TestCountsAndReservationsAtTheSameTime: whatever wins, no more is promised than there is, and what is missing waits.
 func TestCountsAndReservationsAtTheSameTime(t *testing.T) {
 	p := newPlatform(t, 2)
 	n := p.start(t.TempDir(), shard.Hooks{})
-	rounds := 20
-	if os.Getenv("HOLDFAST_TEST_RACES") == "long" {
-		rounds = 200
-	}
+	rounds := raceRounds()
 	stock(t, n, "A", 1)
 	var wg sync.WaitGroup
 	for i := range rounds {
@@ -120,4 +137,41 @@ func TestCountsAndReservationsAtTheSameTime(t *testing.T) {
 		s.Total.OnHand != s.Total.Available+s.Total.Reserved+s.Total.Committed || waits > s.Total.Reserved+s.Total.Committed {
 		t.Fatalf("%+v", s.Total)
 	}
+}
+
+// TestCountsAndShipmentsAtTheSameTime: of a count that finds nothing and a shipment one comes first. Where it is the
+// count, the goods do not leave, and the books have no units that nobody found.
+func TestCountsAndShipmentsAtTheSameTime(t *testing.T) {
+	p := newPlatform(t, 2)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	rounds := raceRounds()
+	orders := promise(t, n, rounds)
+	var wg sync.WaitGroup
+	shipped := make([]bool, rounds)
+	for i, id := range orders {
+		wg.Go(func() { shipped[i] = do(t, n, command.ShipOrder, id, "ship", `{}`).Code == "" })
+		if i%4 == 0 {
+			wg.Go(func() { do(t, n, command.CountStock, "A", fmt.Sprintf("count-%d", i), `{"counted":0}`) })
+		}
+	}
+	wg.Wait()
+	for i, id := range orders {
+		if problem := ships(t, n, id, shipped[i]); problem != "" {
+			t.Error(problem)
+		}
+	}
+	eventually(t, func() string {
+		s := stockOf(t, n, "A")
+		if left := s.Total.Committed; s.Total.OnHand != 0 || s.Total.Available != -left {
+			return fmt.Sprintf("a count has found nothing: %+v", s.Total)
+		}
+		return ""
+	})
+}
+
+func raceRounds() int {
+	if os.Getenv("HOLDFAST_TEST_RACES") == "long" {
+		return 200
+	}
+	return 20
 }
