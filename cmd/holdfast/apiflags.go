@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,6 +48,8 @@ type apiFlags struct {
 	url    string
 	output output
 	after  string // the position of --after, for commands that read a view
+	// asOf and clock are those of --as-of and --clock, for commands that read what was.
+	asOf, clock string
 }
 
 // add adds the flags to a group of commands.
@@ -64,15 +67,48 @@ func (f *apiFlags) addAfter(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// addAsOf adds --as-of and --clock to c, a command that reads orders or stock.
+func (f *apiFlags) addAsOf(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVar(&f.asOf, "as-of", "", "as it was at this `MOMENT`: a time such as "+
+		"2026-05-04T10:12:00Z, or a position")
+	completeFlag(c, "as-of")
+	f.addClock(c)
+	return f.addAfter(c)
+}
+
+// addClock adds --clock to c, a command that takes moments.
+func (f *apiFlags) addClock(c *cobra.Command) {
+	c.Flags().StringVar(&f.clock, "clock", string(client.Recorded), "by which `CLOCK` a time is meant: recorded is what "+
+		"was known by then, occurred is what had happened by then, also if it was recorded later")
+	completeFlag(c, "clock", string(client.Recorded), string(client.Occurred))
+}
+
 // client is a client of the API at --url.
 func (f *apiFlags) client() *client.Client { return client.New(f.url) }
 
-// queryOptions are what --after asks for.
-func (f *apiFlags) queryOptions() []client.CallOption {
-	if f.after == "" {
-		return nil
+// queryOptions are what --after, --as-of and --clock ask for.
+func (f *apiFlags) queryOptions() (options []client.CallOption) {
+	if f.after != "" {
+		options = append(options, client.After(f.after))
 	}
-	return []client.CallOption{client.After(f.after)}
+	if f.asOf != "" {
+		options = append(options, client.At(f.asOf))
+	}
+	if f.clock == string(client.Occurred) {
+		options = append(options, client.By(client.Occurred))
+	}
+	return options
+}
+
+// checkAsOf refuses a clock that there is not, or that belongs to no moment.
+func (f *apiFlags) checkAsOf() error {
+	switch {
+	case f.clock != string(client.Recorded) && f.clock != string(client.Occurred):
+		return fmt.Errorf("--clock must be %s or %s, not %q", client.Recorded, client.Occurred, f.clock)
+	case f.clock == string(client.Occurred) && f.asOf == "":
+		return errors.New("--clock occurred needs --as-of: by now everything has occurred")
+	}
+	return nil
 }
 
 // print writes a value as JSON, or calls table.

@@ -21,13 +21,17 @@ func newOrderCommand() *cobra.Command {
 }
 
 func newGetOrderCommand(api *apiFlags) *cobra.Command {
-	return api.addAfter(&cobra.Command{
+	return api.addAsOf(&cobra.Command{
 		Use:   "get ORDER_ID|NUMBER",
 		Short: "Show an order and its timeline",
 		Example: `  holdfast order get 95f4b358-eb1f-81d6-adb5-ecb0547b000e
-  holdfast order get 1034`,
+  holdfast order get 1034
+  holdfast order get 1034 --as-of 2026-05-04T10:12:00Z`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := api.checkAsOf(); err != nil {
+				return err
+			}
 			order, err := getOrder(cmd.Context(), api, args[0])
 			if err != nil {
 				return explainRefusal(cmd, err)
@@ -47,14 +51,20 @@ func getOrder(ctx context.Context, api *apiFlags, name string) (*client.Order, e
 		}
 		return &answer.Value, nil
 	}
-	answer, err := api.client().Orders(ctx, client.OrderFilter{Number: number}, api.queryOptions()...)
+	found, err := api.client().Orders(ctx, client.OrderFilter{Number: number}, client.After(api.after))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found.Value.Items) == 0:
+		return nil, fmt.Errorf("no order has the number %d, or the view has not seen it yet", number)
+	case api.asOf == "":
+		return &found.Value.Items[0], nil
+	}
+	answer, err := api.client().Order(ctx, found.Value.Items[0].OrderID, api.queryOptions()...)
 	if err != nil {
 		return nil, err
 	}
-	if len(answer.Value.Items) == 0 {
-		return nil, fmt.Errorf("no order has the number %d, or the view has not seen it yet", number)
-	}
-	return &answer.Value.Items[0], nil
+	return &answer.Value, nil
 }
 
 // orderStatuses are those that a list can be filtered by, in the order in which an order has them.

@@ -85,3 +85,23 @@ func writeStockItem(w io.Writer, s *client.StockItem) error {
 	}
 	return t.Flush()
 }
+
+// writeItems shows a page of items, a line each.
+func writeItems(w io.Writer, page *client.AvailabilityPage) error {
+	t := newTable(w)
+	fmt.Fprintln(t, "SKU\tDESCRIPTION\tAVAILABLE\tRESERVED\tCOMMITTED\tON HAND\tINCOMING\tBACKORDERED\tLOCATIONS")
+	for i := range page.Items {
+		a := &page.Items[i]
+		var locations []string
+		for _, l := range a.Locations {
+			locations = append(locations, fmt.Sprintf("%s %d", l.Location, l.Available))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", a.SKU, a.Description, a.Available, a.Reserved, a.Committed,
+			a.OnHand, a.Incoming, a.Backordered, strings.Join(locations, ", "))
+	}
+	if err := t.Flush(); err != nil || page.NextCursor == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "more: --cursor %s\n", page.NextCursor)
+	return err
+}

@@ -51,7 +51,7 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	}
 	row := f.rows[ev.Sku]
 	if row == nil {
-		row = &eventv1.AvailabilityRow{Sku: ev.Sku, SourcePartition: rec.Partition, SourceOffset: -1, Format: rowFormat}
+		row = NewRow(ev.Sku, rec.Partition)
 	}
 	if rec.Partition != row.SourcePartition {
 		return nil, projector.Bad(rec, fmt.Errorf("SKU %s has events in partition %d", ev.Sku, row.SourcePartition))
@@ -63,9 +63,20 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 		return nil, projector.Bad(rec, fmt.Errorf("SKU %s has version %d after %d", ev.Sku, ev.Meta.Version, row.Version))
 	}
 	f.rows[ev.Sku] = row
-	change(row, ev)
-	row.SourceOffset = rec.Offset
+	Apply(row, ev, rec.Offset)
 	return row, nil
+}
+
+// NewRow is the row of an item without events. Its events will be in a partition of inventory.events.
+func NewRow(sku string, partition int32) *eventv1.AvailabilityRow {
+	return &eventv1.AvailabilityRow{Sku: sku, SourcePartition: partition, SourceOffset: -1, Format: rowFormat}
+}
+
+// Apply folds an event into the row of its item. Its version is the one after the row's. The row keeps nothing of the
+// event's memory but strings.
+func Apply(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent, offset int64) {
+	change(row, ev)
+	row.SourceOffset = offset
 }
 
 // change folds an event into its row. Levels are copied: an event states them as they are after it. The version and

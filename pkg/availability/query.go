@@ -1,5 +1,15 @@
 package availability
 
+import eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+
+// Render is the availability of a row as JSON.
+func Render(row *eventv1.AvailabilityRow) []byte { return render(row) }
+
+// RenderStock is the availability of a row with its metadata and its open work as JSON.
+func RenderStock(row *eventv1.AvailabilityRow) []byte {
+	return renderStock(render(row), string(renderMetadata(row.Metadata)), row)
+}
+
 // Row returns the availability of a SKU as JSON, and its version. The bytes never change.
 func (s *Store) Row(sku string) (jsonBody []byte, version uint64, ok bool) {
 	row := s.view.rows.get(sku)

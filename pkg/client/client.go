@@ -6,6 +6,7 @@ package client
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -90,6 +91,8 @@ type StockAnswer = Answer[Availability]
 // callOptions are the choices for one request.
 type callOptions struct {
 	key, ifMatch, prefer, minPosition, actor string
+	asOf                                     string
+	clock                                    Clock
 }
 
 // CallOption changes one request.
@@ -111,10 +114,31 @@ func Wait(d time.Duration) CallOption {
 // After makes a query wait until its view has this position. A command's Answer has the position of its events.
 func After(position string) CallOption { return func(o *callOptions) { o.minPosition = position } }
 
+// At asks for an order, or for stock, as it was at a moment: a time as RFC 3339 has it, such as 2026-05-04T10:12:00Z, or
+// a position.
+func At(moment string) CallOption { return func(o *callOptions) { o.asOf = moment } }
+
+// By says by which clock the time of At is meant; without it, Recorded.
+func By(clock Clock) CallOption { return func(o *callOptions) { o.clock = clock } }
+
 func (o *callOptions) apply(options []CallOption) {
 	for _, option := range options {
 		option(o)
 	}
+}
+
+// ask adds the query parameters that were asked for.
+func (o *callOptions) ask(query url.Values) url.Values {
+	for name, value := range map[string]string{"as_of": o.asOf, "clock": string(o.clock)} {
+		if value == "" {
+			continue
+		}
+		if query == nil {
+			query = url.Values{}
+		}
+		query.Set(name, value)
+	}
+	return query
 }
 
 // set adds the headers that were asked for.

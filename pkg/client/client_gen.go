@@ -15,6 +15,14 @@ const (
 	Split           AllocationPolicy = "split"
 )
 
+// Defines values for Cause.
+const (
+	Command        Cause = "command"
+	Reconciliation Cause = "reconciliation"
+	Saga           Cause = "saga"
+	Timer          Cause = "timer"
+)
+
 // Defines values for ChargeKind.
 const (
 	ChargeFee      ChargeKind = "fee"
@@ -292,14 +300,6 @@ const (
 	StockStateSafetyStock    StockState = "safety_stock"
 )
 
-// Defines values for TimelineEntryCause.
-const (
-	Command        TimelineEntryCause = "command"
-	Reconciliation TimelineEntryCause = "reconciliation"
-	Saga           TimelineEntryCause = "saga"
-	Timer          TimelineEntryCause = "timer"
-)
-
 // Defines values for TimelineEntryPaymentAction.
 const (
 	TimelineEntryPaymentActionAuthorized TimelineEntryPaymentAction = "authorized"
@@ -314,6 +314,12 @@ const (
 	UndeliveredConditionDamaged    UndeliveredCondition = "damaged"
 	UndeliveredConditionLost       UndeliveredCondition = "lost"
 	UndeliveredConditionResellable UndeliveredCondition = "resellable"
+)
+
+// Defines values for Clock.
+const (
+	Occurred Clock = "occurred"
+	Recorded Clock = "recorded"
 )
 
 // Defines values for RevenueBy.
@@ -434,6 +440,14 @@ type AvailabilityList struct {
 	Unknown []string       `json:"unknown"`
 }
 
+// AvailabilityPage defines model for AvailabilityPage.
+type AvailabilityPage struct {
+	Items []Availability `json:"items"`
+
+	// NextCursor Absent on the last page
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
 // CSV A heading and all rows, sent while they are read: RFC 4180, but lines end with a newline alone. It may take 10
 // minutes, and a client may leave what was sent unread for 30 s. A body that breaks off has no last chunk and no trailer
 // `Holdfast-Rows`; clients report that as an error (curl exits with 18). HTTP/1.0 cannot tell it, and is refused with
@@ -471,6 +485,9 @@ type CaptureEventID = ProviderEventID
 
 // CaptureProvider With `capture`: the payment provider's name.
 type CaptureProvider = string
+
+// Cause What made Holdfast decide an event: a client's command, a step between an order and its stock, a deadline that passed, or a difference between orders and stock that was found and mended.
+type Cause string
 
 // Charge Something that an order costs besides goods. It needs no stock. Charges have numbers, their places from 1. A discount
 // on a charge is a lower charge.
@@ -848,6 +865,65 @@ type InsightRow map[string]*json.RawMessage
 // Label Without control characters, and without spaces at its ends; may be empty.
 type Label = string
 
+// Ledger defines model for Ledger.
+type Ledger struct {
+	// Entries The newest first
+	Entries []LedgerEntry `json:"entries"`
+
+	// NextCursor To older entries; absent where there are none
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// PreviousCursor To newer entries; absent on the newest page
+	PreviousCursor string `json:"previous_cursor,omitempty,omitzero"`
+	SKU            string `json:"sku"`
+}
+
+// LedgerEntry An event of an item.
+type LedgerEntry struct {
+	// CausationID The event that led to it, such as the one that placed an order
+	CausationID string `json:"causation_id,omitempty,omitzero"`
+
+	// Cause What made Holdfast decide an event: a client's command, a step between an order and its stock, a deadline that passed, or a difference between orders and stock that was found and mended.
+	Cause Cause `json:"cause"`
+
+	// Details All fields of the event, named as in schemas/holdfast/event/v1/inventory.proto
+	Details map[string]interface{} `json:"details"`
+	EventID string                 `json:"event_id"`
+
+	// IdempotencyKey Of the command; absent where no client asked for it
+	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero"`
+
+	// Locations The locations that it changed
+	Locations []StockMovement `json:"locations"`
+
+	// OccurredAt When it happened in the shop
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// OrderID The order that it is for
+	OrderID string `json:"order_id,omitempty,omitzero"`
+
+	// Position After the event: as `as_of` it asks for the item as the event left it
+	Position string `json:"position"`
+
+	// Principal Absent where it is unknown, and for other causes than a command
+	Principal Principal `json:"principal,omitempty,omitzero"`
+	Reason    string    `json:"reason,omitempty,omitzero"`
+
+	// RecordedAt When Holdfast decided it
+	RecordedAt time.Time `json:"recorded_at"`
+
+	// Reference Of the document, such as a purchase order
+	Reference string `json:"reference,omitempty,omitzero"`
+
+	// Total All locations together, after it
+	Total      StockLevel `json:"total"`
+	TransferID string     `json:"transfer_id,omitempty,omitzero"`
+	Type       string     `json:"type"`
+
+	// Version The item's after the event
+	Version int64 `json:"version"`
+}
+
 // Level defines model for Level.
 type Level = int64
 
@@ -869,6 +945,12 @@ type LineQuantity struct {
 // Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
 // Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 type Location = string
+
+// LocationChange defines model for LocationChange.
+type LocationChange struct {
+	Delta    StockDelta `json:"delta"`
+	Location string     `json:"location"`
+}
 
 // LocationLevel defines model for LocationLevel.
 type LocationLevel struct {
@@ -1865,6 +1947,42 @@ type ShortLine struct {
 // ShortLineReason defines model for ShortLine.Reason.
 type ShortLineReason string
 
+// StockChange defines model for StockChange.
+type StockChange struct {
+	Delta       StockDelta `json:"delta"`
+	Description string     `json:"description"`
+
+	// From All locations together, at `from`; nothing where the item was not registered
+	From StockLevel `json:"from"`
+
+	// Locations Those that differ, or with `location` this one
+	Locations []LocationChange `json:"locations"`
+	SKU       string           `json:"sku"`
+
+	// To All locations together, at `to`
+	To StockLevel `json:"to"`
+}
+
+// StockChangesPage defines model for StockChangesPage.
+type StockChangesPage struct {
+	Items []StockChange `json:"items"`
+
+	// NextCursor Absent on the last page
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// StockDelta defines model for StockDelta.
+type StockDelta struct {
+	Available      int64 `json:"available,omitempty,omitzero"`
+	Committed      int64 `json:"committed,omitempty,omitzero"`
+	Damaged        int64 `json:"damaged,omitempty,omitzero"`
+	Incoming       int64 `json:"incoming,omitempty,omitzero"`
+	OnHand         int64 `json:"on_hand,omitempty,omitzero"`
+	QualityControl int64 `json:"quality_control,omitempty,omitzero"`
+	Reserved       int64 `json:"reserved,omitempty,omitzero"`
+	SafetyStock    int64 `json:"safety_stock,omitempty,omitzero"`
+}
+
 // StockItem defines model for StockItem.
 type StockItem struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -1896,6 +2014,29 @@ type StockItem struct {
 	TransferID string         `json:"transfer_id,omitempty,omitzero"`
 	Transfers  []OpenTransfer `json:"transfers"`
 	Version    int64          `json:"version"`
+}
+
+// StockLevel defines model for StockLevel.
+type StockLevel struct {
+	// Available Below 0 where stock is backordered
+	Available      int64 `json:"available"`
+	Committed      int64 `json:"committed"`
+	Damaged        int64 `json:"damaged"`
+	Incoming       int64 `json:"incoming"`
+	OnHand         int64 `json:"on_hand"`
+	QualityControl int64 `json:"quality_control"`
+	Reserved       int64 `json:"reserved"`
+	SafetyStock    int64 `json:"safety_stock"`
+}
+
+// StockMovement defines model for StockMovement.
+type StockMovement struct {
+	// Delta By how much each quantity changed; those that stayed are left out
+	Delta StockDelta `json:"delta"`
+
+	// Level After the event
+	Level    StockLevel `json:"level"`
+	Location string     `json:"location"`
 }
 
 // StockMovementsPage defines model for StockMovementsPage.
@@ -1975,9 +2116,11 @@ type Text = string
 // TimelineEntry One event, with what it adds.
 type TimelineEntry struct {
 	// Amount Of a payment
-	Amount       Money              `json:"amount,omitempty,omitzero"`
-	Cause        TimelineEntryCause `json:"cause"`
-	FulfilmentID string             `json:"fulfilment_id,omitempty,omitzero"`
+	Amount Money `json:"amount,omitempty,omitzero"`
+
+	// Cause What made Holdfast decide an event: a client's command, a step between an order and its stock, a deadline that passed, or a difference between orders and stock that was found and mended.
+	Cause        Cause  `json:"cause"`
+	FulfilmentID string `json:"fulfilment_id,omitempty,omitzero"`
 	Lines        []struct {
 		// Line Of the order; absent where stock speaks of a SKU, and in events from before lines had numbers
 		Line int64 `json:"line,omitempty,omitzero"`
@@ -2011,9 +2154,6 @@ type TimelineEntry struct {
 	// Version The order's after the event. Rises from entry to entry
 	Version int64 `json:"version"`
 }
-
-// TimelineEntryCause defines model for TimelineEntry.Cause.
-type TimelineEntryCause string
 
 // TimelineEntryPaymentAction Of `payment_identified`: what the payment is whose ID became known
 type TimelineEntryPaymentAction string
@@ -2061,6 +2201,15 @@ type WaitingOrder struct {
 // Actor Without control characters, those that turn the direction of writing included, and without spaces at its ends.
 type Actor = ActorName
 
+// AsOf defines model for AsOf.
+type AsOf = string
+
+// BelowQuery defines model for BelowQuery.
+type BelowQuery = int64
+
+// Clock defines model for Clock.
+type Clock string
+
 // CurrencyQuery ISO 4217
 type CurrencyQuery = Currency
 
@@ -2075,6 +2224,9 @@ type DecisionKey = string
 
 // From defines model for From.
 type From = DayOrTime
+
+// FromMoment defines model for FromMoment.
+type FromMoment = string
 
 // FulfilmentID defines model for FulfilmentID.
 type FulfilmentID = string
@@ -2113,6 +2265,9 @@ type OrderID = string
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// PrefixQuery defines model for PrefixQuery.
+type PrefixQuery = string
+
 // ReplayID defines model for ReplayID.
 type ReplayID = string
 
@@ -2139,6 +2294,9 @@ type TimeZone = string
 
 // To defines model for To.
 type To = DayOrTime
+
+// ToMoment defines model for ToMoment.
+type ToMoment = string
 
 // TransferID defines model for TransferID.
 type TransferID = string
@@ -2216,6 +2374,9 @@ type StockAccepted = Availability
 // StockChanged An item's levels, all locations together and each. For each of them, and for their sum,
 // on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control.
 type StockChanged = Availability
+
+// StockChanges defines model for StockChanges.
+type StockChanges = StockChangesPage
 
 // StockConflict RFC 9457; code is stable, detail is for people.
 type StockConflict = ProblemDocument

@@ -21,6 +21,13 @@ func (c *Client) AskCSV(
 	return c.copyCSV(ctx, q.request(insight), out, options)
 }
 
+// ItemsCSV is to Items what AskCSV is to Ask.
+func (c *Client) ItemsCSV(
+	ctx context.Context, filter ItemFilter, out io.Writer, options ...CallOption,
+) (rows int, err error) {
+	return c.copyCSV(ctx, filter.request(), out, options)
+}
+
 // OrdersCSV is to Orders what AskCSV is to Ask.
 func (c *Client) OrdersCSV(
 	ctx context.Context, filter OrderFilter, out io.Writer, options ...CallOption,

@@ -26,6 +26,77 @@ func (c *Client) Stock(ctx context.Context, sku string, options ...CallOption) (
 	return query[StockItem](ctx, c, request{method: http.MethodGet, path: path("stock", sku)}, options)
 }
 
+// ItemFilter selects a page of items. Zero values select all.
+type ItemFilter struct {
+	// Prefix is how the SKU begins.
+	Prefix string
+	// Location is one that the items have, or have had.
+	Location string
+	// Below selects the items of which less can be sold, at Location where that is set; 0: any.
+	Below int64
+	Limit int
+	// Cursor is NextCursor of the page before.
+	Cursor string
+}
+
+func (f ItemFilter) request() request {
+	values := parameters(f.Limit, map[string]string{"prefix": f.Prefix, "location": f.Location, "cursor": f.Cursor})
+	if f.Below != 0 {
+		values.Set("below", strconv.FormatInt(f.Below, 10))
+	}
+	return request{method: http.MethodGet, path: path("availability"), query: values}
+}
+
+// Items reads a page of items by SKU.
+func (c *Client) Items(
+	ctx context.Context, filter ItemFilter, options ...CallOption,
+) (*Answer[AvailabilityPage], error) {
+	return query[AvailabilityPage](ctx, c, filter.request(), options)
+}
+
+// ChangesFilter asks what differs in stock from one moment to another, or to now. Moments are as At has them.
+type ChangesFilter struct {
+	From, To string
+	// SKU asks about one item, Prefix about those whose SKU begins so.
+	SKU, Prefix string
+	// Location asks about one location.
+	Location string
+	Limit    int
+	// Cursor is NextCursor of the page before.
+	Cursor string
+}
+
+// StockChanges reads a page of items that differ between two moments, by SKU.
+func (c *Client) StockChanges(
+	ctx context.Context, filter ChangesFilter, options ...CallOption,
+) (*Answer[StockChangesPage], error) {
+	r := request{method: http.MethodGet, path: path("stock-changes"), query: parameters(filter.Limit, map[string]string{
+		"from": filter.From, "to": filter.To, "sku": filter.SKU, "prefix": filter.Prefix, "location": filter.Location,
+		"cursor": filter.Cursor,
+	})}
+	return query[StockChangesPage](ctx, c, r, options)
+}
+
+// LedgerFilter selects a page of an item's ledger. Zero values select all.
+type LedgerFilter struct {
+	// Location selects the events that changed it.
+	Location string
+	Limit    int
+	// Cursor is NextCursor of a page, for older entries, or PreviousCursor, for newer ones.
+	Cursor string
+}
+
+// Ledger reads a page of an item's events, the newest first.
+func (c *Client) Ledger(
+	ctx context.Context, sku string, filter LedgerFilter, options ...CallOption,
+) (*Answer[Ledger], error) {
+	r := request{
+		method: http.MethodGet, path: path("stock", sku, "ledger"),
+		query: parameters(filter.Limit, map[string]string{"location": filter.Location, "cursor": filter.Cursor}),
+	}
+	return query[Ledger](ctx, c, r, options)
+}
+
 // Order reads an order with its timeline.
 func (c *Client) Order(ctx context.Context, orderID string, options ...CallOption) (*Answer[Order], error) {
 	return query[Order](ctx, c, request{method: http.MethodGet, path: path("orders", orderID)}, options)

@@ -114,7 +114,7 @@ func (c *Client) httpRequest(ctx context.Context, r *request) (*http.Request, er
 		}
 		body = bytes.NewReader(encoded)
 	}
-	request, err := c.newRequest(ctx, r.method, r.path, r.query, mediaJSON, body)
+	request, err := c.newRequest(ctx, r.method, r.path, r.ask(r.query), mediaJSON, body)
 	if err != nil {
 		return nil, err
 	}

@@ -40,12 +40,12 @@ func FuzzRender(f *testing.F) {
 func FuzzHistory(f *testing.F) {
 	for _, sample := range codectest.Samples(f) {
 		chunk := appendWithLength(nil, (&summary{number: 12}).encode(nil))
-		chunk = append(chunk, appendWithLength(nil, sample.Value)...)
+		chunk = appendWithLength(append(chunk, 7), sample.Value) // at offset 7
 		f.Add(appendWithLength(nil, chunk))
 	}
 	f.Fuzz(func(t *testing.T, history []byte) {
-		_, events, err := readHistory(history)
-		if err == nil && len(events) == 0 {
+		h, err := readHistory(history)
+		if err == nil && (len(h.events) == 0 || len(h.events) != len(h.offsets)) {
 			t.Fatal("no events, and no error")
 		}
 		var s summary

@@ -14,10 +14,10 @@ import (
 //
 //	length of the chunk, then in the chunk
 //	    length, the summary as it is after the chunk's last event
-//	    length, an event; and so on
+//	    the event's offset in its partition, length, an event; and so on
 //
-// Lengths are uvarints. A chunk is appended without reading what is stored: the database joins the chunks (its default
-// merge operator). The last chunk's summary is the order's.
+// Lengths and offsets are uvarints. A chunk is appended without reading what is stored: the database joins the chunks
+// (its default merge operator). The last chunk's summary is the order's.
 //
 // chunk gathers consecutive events of one order.
 type chunk struct {
@@ -26,7 +26,9 @@ type chunk struct {
 	events  []byte
 }
 
-func (c *chunk) add(event []byte) { c.events = appendWithLength(c.events, event) }
+func (c *chunk) add(offset int64, event []byte) {
+	c.events = appendWithLength(binary.AppendUvarint(c.events, uint64(offset)), event)
+}
 
 // flush appends the chunk to the order's history in the batch, and empties it. buf is memory to encode the summary in,
 // which is returned.
@@ -47,7 +49,7 @@ func (c *chunk) flush(b *pebble.Batch, buf []byte) ([]byte, error) {
 
 var errShortHistory = errors.New("the history ends too early")
 
-// eachChunk calls fn with the summary and the events of each chunk; each event follows its length.
+// eachChunk calls fn with the summary and the events of each chunk; each event follows its offset and its length.
 func eachChunk(history []byte, fn func(summary, events []byte) error) error {
 	for len(history) > 0 {
 		chunk, next, err := cutWithLength(history)
@@ -66,18 +68,29 @@ func eachChunk(history []byte, fn func(summary, events []byte) error) error {
 	return nil
 }
 
+// history is what is stored of an order.
+type history struct {
+	number  uint64
+	events  []*eventv1.OrderEvent
+	offsets []int64 // of the events in their partition
+}
+
 // readHistory decodes the order's number and all its events.
-func readHistory(history []byte) (number uint64, events []*eventv1.OrderEvent, err error) {
-	err = eachChunk(history, func(encoded, stored []byte) error {
-		if number == 0 {
+func readHistory(stored []byte) (h history, err error) {
+	err = eachChunk(stored, func(encoded, stored []byte) error {
+		if h.number == 0 {
 			var s summary
 			if err := s.decode(encoded); err != nil {
 				return err
 			}
-			number = s.number
+			h.number = s.number
 		}
 		for len(stored) > 0 {
-			value, next, err := cutWithLength(stored)
+			offset, w := binary.Uvarint(stored)
+			if w <= 0 {
+				return errShortHistory
+			}
+			value, next, err := cutWithLength(stored[w:])
 			if err != nil {
 				return err
 			}
@@ -85,14 +98,14 @@ func readHistory(history []byte) (number uint64, events []*eventv1.OrderEvent, e
 			if err := schema.ReadOrder(value, ev); err != nil {
 				return err
 			}
-			events, stored = append(events, ev), next
+			h.events, h.offsets, stored = append(h.events, ev), append(h.offsets, int64(offset)), next
 		}
 		return nil
 	})
-	if err == nil && len(events) == 0 {
+	if err == nil && len(h.events) == 0 {
 		err = errShortHistory
 	}
-	return number, events, err
+	return h, err
 }
 
 func appendWithLength(dst, b []byte) []byte {

@@ -99,11 +99,11 @@ func (n *newestFirst) selected(cursor []byte) (bool, error) {
 
 // order is an order as it was when the iteration began.
 func (n *newestFirst) order(id string) (*Order, error) {
-	number, events, err := readEvents(n.snapshot, id)
+	h, err := readEvents(n.snapshot, id)
 	if err != nil {
 		return nil, err
 	}
-	return orderOf(number, events), nil
+	return orderOf(h.number, h.events), nil
 }
 
 func (n *newestFirst) error() error {

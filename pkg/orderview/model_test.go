@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/holdfast/holdfast/pkg/asof"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/localstore"
@@ -96,12 +97,13 @@ type model struct {
 	customer map[string]string
 	number   map[string]uint64
 	metadata map[string]Metadata
+	offsets  map[*eventv1.OrderEvent]int64
 }
 
 func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 	m := &model{
 		map[string][]*eventv1.OrderEvent{}, map[string]string{}, map[string]string{}, map[string]uint64{},
-		map[string]Metadata{},
+		map[string]Metadata{}, map[*eventv1.OrderEvent]int64{},
 	}
 	var recs []eventlog.Record
 	offset := int64(0)
@@ -130,8 +132,11 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			}
 		}
 		ev.OrderId = id
-		ev.Meta = &eventv1.Meta{Version: uint64(len(m.events[id]) + 1), OccurredAtMicros: offset}
-		m.events[id] = append(m.events[id], ev)
+		ev.Meta = &eventv1.Meta{
+			Version: uint64(len(m.events[id]) + 1), OccurredAtMicros: offset,
+			RecordedAtMicros: offset + rapid.Int64Range(0, 9).Draw(t, "recorded later"),
+		}
+		m.events[id], m.offsets[ev] = append(m.events[id], ev), offset
 		recs = append(recs, record(t, offset, ev))
 		offset += rapid.Int64Range(1, 3).Draw(t, "gap")
 	}
@@ -185,6 +190,47 @@ func closeStore(t fataler, s *Store) {
 	}
 }
 
+// checkPast compares an order as it was at some moments with those of its events that count then.
+func (m *model) checkPast(t *rapid.T, s *Store, id string) {
+	last := m.offsets[m.events[id][len(m.events[id])-1]]
+	at := rapid.Int64Range(-1, last+10).Draw(t, "moment")
+	everywhere := eventlog.Offsets{}
+	for p := range int32(partitions) {
+		everywhere[eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: p}] = at
+	}
+	for _, past := range []struct {
+		asof.Moment
+		counts func(ev *eventv1.OrderEvent, recorded int64) bool
+	}{
+		{asof.Moment{Position: eventlog.PositionOf(everywhere)}, func(ev *eventv1.OrderEvent, _ int64) bool {
+			return at <= 0 || m.offsets[ev] < at // without a partition it is now
+		}},
+		{asof.Moment{Micros: at}, func(_ *eventv1.OrderEvent, recorded int64) bool { return at == 0 || recorded <= at }},
+		{asof.Moment{Micros: at, Occurred: true}, func(ev *eventv1.OrderEvent, _ int64) bool {
+			return at == 0 || ev.Meta.OccurredAtMicros <= at
+		}},
+	} {
+		var counted []*eventv1.OrderEvent
+		var recorded int64
+		for _, ev := range m.events[id] {
+			if recorded = max(recorded, ev.Meta.RecordedAtMicros); past.counts(ev, recorded) {
+				counted = append(counted, ev)
+			}
+		}
+		var want []byte
+		if len(counted) > 0 {
+			var err error
+			if want, _, err = render(m.number[id], counted); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, _, ok, err := s.OrderAt(id, &past.Moment)
+		if err != nil || ok != (want != nil) || string(got) != string(want) {
+			t.Fatalf("%s at %+v is %s, want %s (%v)", id, past.Moment, got, want, err)
+		}
+	}
+}
+
 func (m *model) check(t *rapid.T, s *Store) {
 	var all []string
 	for id, events := range m.events {
@@ -197,6 +243,7 @@ func (m *model) check(t *rapid.T, s *Store) {
 		if err != nil || !ok || shown != version || string(got) != string(want) {
 			t.Fatalf("%s is %s, want %s (%v %v %d)", id, got, want, ok, err, shown)
 		}
+		m.checkPast(t, s, id)
 		byNumber, _, err := s.List(t.Context(), Filter{Number: m.number[id]}, "", 1)
 		if err != nil || len(byNumber) != 1 || string(byNumber[0]) != string(want) {
 			t.Fatalf("number %d is %s, want %s (%v)", m.number[id], byNumber, want, err)

@@ -10,16 +10,23 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/holdfast/holdfast/pkg/asof"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/orderid"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // Order returns an order as JSON, folded from its events, and its version.
 func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err error) {
-	number, events, err := readEvents(s.view.db, id)
+	return s.OrderAt(id, &asof.Moment{})
+}
+
+// OrderAt returns an order as it was at a moment. ok is false where there was none.
+func (s *Store) OrderAt(id string, m *asof.Moment) (jsonBody []byte, version uint64, ok bool, err error) {
+	h, err := readEvents(s.view.db, id)
 	if errors.Is(err, pebble.ErrNotFound) && orderid.IsByKey(id) {
 		if id, err = s.named(id); err == nil {
-			number, events, err = readEvents(s.view.db, id)
+			h, err = readEvents(s.view.db, id)
 		}
 	}
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -28,21 +35,41 @@ func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err 
 	if err != nil {
 		return nil, 0, false, err
 	}
-	jsonBody, version, err = render(number, events)
+	events := h.at(m, eventlog.PartitionFor(h.events[0].OrderId, s.view.partitions))
+	if len(events) == 0 {
+		return nil, 0, false, nil
+	}
+	jsonBody, version, err = render(h.number, events)
 	return jsonBody, version, err == nil, err
 }
 
-// readEvents reads the number and the events of an order. The error is pebble.ErrNotFound where there is none.
-func readEvents(db pebble.Reader, id string) (number uint64, events []*eventv1.OrderEvent, err error) {
+// at is those events that count at a moment. partition is that of the order.
+func (h *history) at(m *asof.Moment, partition int32) (events []*eventv1.OrderEvent) {
+	if m.IsNow() {
+		return h.events
+	}
+	at := asof.Event{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: partition}}
+	for i, ev := range h.events {
+		at.Offset, at.OccurredMicros = h.offsets[i], ev.Meta.OccurredAtMicros
+		at.RecordedMicros = max(at.RecordedMicros, ev.Meta.RecordedAtMicros)
+		if m.Has(&at) {
+			events = append(events, ev)
+		}
+	}
+	return events
+}
+
+// readEvents reads the history of an order. The error is pebble.ErrNotFound where there is none.
+func readEvents(db pebble.Reader, id string) (h history, err error) {
 	v, closer, err := db.Get(historyKey(id))
 	if err == nil {
-		number, events, err = readHistory(v)
+		h, err = readHistory(v)
 		err = errors.Join(err, closer.Close())
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("read order %s: %w", id, err)
+		return history{}, fmt.Errorf("read order %s: %w", id, err)
 	}
-	return number, events, nil
+	return h, nil
 }
 
 // named is the ID of the order that the ID of a key alone stands for. The error is pebble.ErrNotFound where there is
@@ -176,11 +203,11 @@ func (s *Store) eachNumbered(f Filter, row func(*Order) error) error {
 	if err != nil || id == "" {
 		return err
 	}
-	number, events, err := readEvents(s.view.db, id)
+	h, err := readEvents(s.view.db, id)
 	if err != nil {
 		return err
 	}
-	o := orderOf(number, events)
+	o := orderOf(h.number, h.events)
 	if !f.selects(o) {
 		return nil
 	}

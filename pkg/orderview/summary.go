@@ -147,11 +147,11 @@ func readIndexedMetadata(db *pebble.DB, id string) (values []string, err error) 
 		return nil, fmt.Errorf("read order %s: %w", id, err)
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	_, events, err := readHistory(v)
+	h, err := readHistory(v)
 	if err != nil {
 		return nil, fmt.Errorf("read order %s: %w; delete the order view's folder, the log restores it", id, err)
 	}
-	for _, ev := range events {
+	for _, ev := range h.events {
 		if p := placedBy(ev); p != nil {
 			values = metadataValues(p.Metadata)
 		}

@@ -106,7 +106,7 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 	}
 	s.version = ev.Meta.Version
 	s.apply(ev)
-	v.chunk.add(rec.Value)
+	v.chunk.add(rec.Offset, rec.Value)
 	return nil
 }
 

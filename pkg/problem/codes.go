@@ -38,6 +38,7 @@ const (
 	RequestTimeout       = "request_timeout"
 	PositionNotReached   = "position_not_reached"
 	LogRestored          = "log_restored"
+	PositionAhead        = "position_ahead"
 	Internal             = "internal"
 	Unavailable          = "unavailable"
 	TooManyRequests      = "too_many_requests"

@@ -169,6 +169,12 @@ var rows = []Row{
 			"newest commands before the restore are in the log, the same command with the same Idempotency-Key tells.",
 	},
 	{
+		Code: PositionAhead, Status: http.StatusConflict,
+		Title:  "The position lies behind the end of the log",
+		Cause:  "`as_of` is a position that the log has not reached: it is of another platform, or was changed.",
+		Remedy: "Send a Holdfast-Position, or the position of an entry of a ledger, as you got it.",
+	},
+	{
 		Code: InvalidParameter, Status: http.StatusBadRequest,
 		Title:  "A parameter is not valid",
 		Cause:  "A parameter of the query is not known, is there twice, or has a value that it cannot have.",

@@ -87,7 +87,8 @@ var importers = map[string][]string{
 	"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
 	"github.com/ClickHouse/ch-go":         {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
 	"github.com/cockroachdb/pebble": {
-		"pkg/shard/internal/checkpoint", "pkg/orderview", "pkg/localstore", "pkg/verify",
+		"pkg/shard/internal/checkpoint", "pkg/orderview", "pkg/localstore", "pkg/stockledger",
+		"pkg/verify",
 	},
 	"github.com/ebitengine/purego":            {"pkg/devstack/chdb/engine"},
 	"github.com/spf13/cobra":                  {"cmd/holdfast"},
@@ -117,7 +118,7 @@ func TestViewsNeverImportTheWriteSide(t *testing.T) {
 	writeSide := []string{"pkg/shard", "pkg/order", "pkg/inventory", "pkg/command", "pkg/eventlog/codec",
 		"pkg/httpapi/commands"}
 	views := []string{
-		"pkg/availability", "pkg/orderview", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse",
+		"pkg/availability", "pkg/orderview", "pkg/stockledger", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse",
 		"pkg/insight", "pkg/replay",
 		"pkg/httpapi/queries",
 	}

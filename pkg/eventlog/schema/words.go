@@ -36,16 +36,29 @@ type enum interface {
 // none was given.
 type Words[E enum] struct{ byNumber []string }
 
+// EnumWord is the word of a value of any enum of the event schema.
+func EnumWord(d protoreflect.EnumDescriptor, value protoreflect.EnumNumber) string {
+	v := d.Values().ByNumber(value)
+	if v == nil || value == 0 {
+		return ""
+	}
+	return wordOf(d, v)
+}
+
+// wordOf is the name of a value without the prefix that all values of its enum have.
+func wordOf(d protoreflect.EnumDescriptor, v protoreflect.EnumValueDescriptor) string {
+	prefix := strings.TrimSuffix(string(d.Values().ByNumber(0).Name()), "UNSPECIFIED")
+	return strings.ToLower(strings.TrimPrefix(string(v.Name()), prefix))
+}
+
 // wordsOf derives the words. The values of an enum must be numbered from 0 without gaps, and the first one must be
 // <PREFIX>_UNSPECIFIED.
 func wordsOf[E enum]() Words[E] {
 	var zero E
 	values := zero.Descriptor().Values()
-	prefix := strings.TrimSuffix(string(values.ByNumber(0).Name()), "UNSPECIFIED")
 	byNumber := make([]string, values.Len())
 	for i := range byNumber {
-		name := values.ByNumber(protoreflect.EnumNumber(i)).Name()
-		byNumber[i] = strings.ToLower(strings.TrimPrefix(string(name), prefix))
+		byNumber[i] = wordOf(zero.Descriptor(), values.ByNumber(protoreflect.EnumNumber(i)))
 	}
 	byNumber[0] = ""
 	return Words[E]{byNumber}

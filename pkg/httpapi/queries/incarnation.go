@@ -2,6 +2,7 @@ package queries
 
 import (
 	"errors"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -49,9 +50,29 @@ func (r incarnate) accept(c echo.Context) error {
 	if other, ok := errors.AsType[*eventlog.OtherLogError](err); ok {
 		return logRestored("cursor", other)
 	}
-	if r.of != "" && cursor != "" {
+	if err := r.acceptMoments(parameters); err != nil {
+		return err
+	}
+	if r.of == "" {
+		return nil
+	}
+	if cursor != "" {
 		parameters.Set("cursor", cursor)
-		request.URL.RawQuery = parameters.Encode()
+	}
+	request.URL.RawQuery = parameters.Encode()
+	return nil
+}
+
+// acceptMoments does the same for moments that are positions.
+func (r incarnate) acceptMoments(parameters url.Values) error {
+	for _, name := range momentParameters {
+		position, err := r.of.Parse(parameters.Get(name))
+		if other, ok := errors.AsType[*eventlog.OtherLogError](err); ok {
+			return logRestored(name, other)
+		}
+		if err == nil && !position.IsZero() {
+			parameters.Set(name, position.String())
+		}
 	}
 	return nil
 }

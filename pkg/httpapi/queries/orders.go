@@ -32,13 +32,19 @@ type orderAPI struct {
 }
 
 func (o *orderAPI) get(c echo.Context) error {
-	if err := fresh(c, o.store, o.of); err != nil {
+	m, err := momentOf(c)
+	if err != nil {
 		return err
 	}
-	body, version, ok, err := o.store.Order(strings.ToLower(httpapi.PathParameter(c, "order_id")))
+	if err := freshAt(c, o.store, o.of, &m); err != nil {
+		return err
+	}
+	body, version, ok, err := o.store.OrderAt(strings.ToLower(httpapi.PathParameter(c, "order_id")), &m)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read order: %w", err)
+	case !ok && !m.IsNow():
+		return problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
 	case !ok:
 		return problem.New(problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
 	}

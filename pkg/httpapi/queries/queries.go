@@ -13,12 +13,15 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/asof"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/replay"
+	"github.com/holdfast/holdfast/pkg/stockledger"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // View is what every read model says about its freshness.
@@ -41,11 +44,33 @@ type AvailabilityStore interface {
 	Stock(sku string) (jsonBody []byte, version uint64, ok bool)
 }
 
+// LedgerStore is the view of stock at any time.
+type LedgerStore interface {
+	View
+	// Row and Stock are those of AvailabilityStore, at a moment.
+	Row(sku string, m *asof.Moment) (jsonBody []byte, version uint64, ok bool, err error)
+	Stock(sku string, m *asof.Moment) (jsonBody []byte, version uint64, ok bool, err error)
+	// List returns up to limit items of the filter at a moment, by SKU. after is "", or a next that List returned for
+	// the same filter. next is "" at the end.
+	List(ctx context.Context, f stockledger.Filter, m *asof.Moment, after string, limit int) (
+		rows [][]byte, next string, err error)
+	// Each calls row for each item of the filter behind the SKU after, by SKU. It ends with the first error of row.
+	Each(ctx context.Context, f stockledger.Filter, m *asof.Moment, after string,
+		row func(*eventv1.AvailabilityRow) error) error
+	// Changes returns up to limit items that differ between two moments, by SKU. after is "", or a next that Changes
+	// returned for the same span. next is "" at the end.
+	Changes(ctx context.Context, span *stockledger.Span, after string, limit int) (
+		changes []stockledger.Change, next string, err error)
+	// Ledger returns a page of an item's ledger; text writes a position.
+	Ledger(ctx context.Context, sku string, q *stockledger.Question, text func(eventlog.Position) string) (
+		page stockledger.Page, ok bool, err error)
+}
+
 // OrderStore is the view of orders.
 type OrderStore interface {
 	View
-	// Order returns the answer's body for one order, ready to send, and its version.
-	Order(id string) (jsonBody []byte, version uint64, ok bool, err error)
+	// OrderAt returns the answer's body for one order as it was at a moment, ready to send, and its version.
+	OrderAt(id string, m *asof.Moment) (jsonBody []byte, version uint64, ok bool, err error)
 	// List returns up to limit orders of the filter, newest first. after is "", or a next that List returned for the
 	// same filter. It may be any bytes: the caller keeps it opaque to clients. next is "" at
 	// the end.
@@ -69,10 +94,12 @@ const (
 // Deps is what the routes need; the routes of a nil store are not registered.
 type Deps struct {
 	Availability AvailabilityStore
-	Orders       OrderStore
-	Reports      ReportStore
-	Insights     InsightStore
-	Replays      *replay.Service
+	// Ledger answers for moments of the past, and lists items. It is there where Availability is.
+	Ledger   LedgerStore
+	Orders   OrderStore
+	Reports  ReportStore
+	Insights InsightStore
+	Replays  *replay.Service
 	// Zone is the time zone of days and months in reports that are asked for without one; nil: UTC. Insights have their
 	// own.
 	Zone *time.Location
@@ -86,9 +113,13 @@ func Register(router httpapi.Router, deps Deps) {
 	router = incarnate{router, of}
 	if deps.Availability != nil {
 		a := &availabilityAPI{deps.Availability, of}
-		router.Add(http.MethodGet, "/v1/availability/:sku", a.get(deps.Availability.Row))
-		router.Add(http.MethodGet, "/v1/stock/:sku", a.get(deps.Availability.Stock))
+		l := &ledgerAPI{deps.Ledger, of, streams}
+		router.Add(http.MethodGet, "/v1/availability/:sku", l.orNow(deps.Ledger.Row, a.get(deps.Availability.Row)))
+		router.Add(http.MethodGet, "/v1/stock/:sku", l.orNow(deps.Ledger.Stock, a.get(deps.Availability.Stock)))
 		router.Add(http.MethodPost, "/v1/availability", a.getMany)
+		router.Add(http.MethodGet, "/v1/availability", l.list)
+		router.Add(http.MethodGet, "/v1/stock/:sku/ledger", l.ledger)
+		router.Add(http.MethodGet, "/v1/stock-changes", l.changes)
 	}
 	if deps.Orders != nil {
 		o := &orderAPI{deps.Orders, of, streams}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast/holdfast/pkg/asof"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
@@ -45,8 +46,8 @@ func (s *shelf) Row(sku string) ([]byte, uint64, bool) {
 
 func (s *shelf) Stock(sku string) ([]byte, uint64, bool) { return s.Row(sku) }
 
-func (s *shelf) Order(id string) ([]byte, uint64, bool, error) {
-	row, ok := s.rows[id]
+func (s *shelf) OrderAt(id string, m *asof.Moment) ([]byte, uint64, bool, error) {
+	row, ok := s.rows[id+momentName(m)]
 	return []byte(row), 4, ok, s.broken
 }
 
@@ -134,7 +135,9 @@ func TestOrdersAsCSV(t *testing.T) {
 func newQuerySite(t *testing.T, v *shelf) *apitest.Site {
 	t.Helper()
 	ready := func() error { return errors.Join(errors.New("shard 1 restores"), errors.New("no broker")) }
-	s := apitest.NewSite(t, ready, func(r httpapi.Router) { Register(r, Deps{Availability: v, Orders: v}) })
+	s := apitest.NewSite(t, ready, func(r httpapi.Router) {
+		Register(r, Deps{Availability: v, Ledger: pastShelf{v}, Orders: v})
+	})
 	s.Unchecked = true // the shelf has what a test puts there
 	return s
 }
@@ -150,7 +153,8 @@ func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 	slices.Sort(specified)
 	routes := apitest.Routes(func(r httpapi.Router) {
 		Register(r, Deps{
-			Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}, Insights: &insightShelf{}, Replays: &replay.Service{},
+			Availability: &shelf{}, Ledger: pastShelf{}, Orders: &shelf{}, Reports: &ledger{}, Insights: &insightShelf{},
+			Replays: &replay.Service{},
 		})
 	})
 	if !slices.Equal(routes, specified) {

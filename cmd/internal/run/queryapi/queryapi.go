@@ -20,12 +20,13 @@ import (
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/replay"
 	"github.com/holdfast/holdfast/pkg/service"
+	"github.com/holdfast/holdfast/pkg/stockledger"
 )
 
 // Config is what the service needs.
 type Config struct {
 	run.Service
-	// DataDir holds the order view.
+	// DataDir holds the views of orders and of stock.
 	DataDir string
 	// ClickHouse is the address of the mirror; empty: there are no reports.
 	ClickHouse string
@@ -97,6 +98,7 @@ func Run(ctx context.Context, cfg Config) error {
 type views struct {
 	availability *availability.Store
 	orders       *orderview.Store
+	ledger       *stockledger.Store
 	clickHouse   *clickhouse.Conn // nil: no reports
 }
 
@@ -110,6 +112,13 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*v
 		return nil, err
 	}
 	v := &views{orders: orders}
+	v.ledger, err = stockledger.Open(stockledger.Config{
+		Dir: filepath.Join(cfg.DataDir, "stock"), Client: client, Layout: layout,
+		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
+	})
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
 	v.availability, err = availability.NewStore(availability.StoreConfig{
 		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
 	})
@@ -126,20 +135,25 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*v
 
 // Run keeps the views current until ctx is done.
 func (v *views) Run(ctx context.Context) error {
-	return service.Run(ctx, v.availability.Run, v.orders.Run)
+	return service.Run(ctx, v.availability.Run, v.orders.Run, v.ledger.Run)
 }
 
 // Ready is nil when every view has caught up. Reports are not asked: without ClickHouse they alone fail.
-func (v *views) Ready() error { return errors.Join(v.availability.Ready(), v.orders.Ready()) }
+func (v *views) Ready() error {
+	return errors.Join(v.availability.Ready(), v.orders.Ready(), v.ledger.Ready())
+}
 
 // Deps are the views as the API wants them.
 func (v *views) Deps(of eventlog.Incarnation) queries.Deps {
-	return queries.Deps{Availability: v.availability, Orders: v.orders, Incarnation: of}
+	return queries.Deps{Availability: v.availability, Orders: v.orders, Ledger: v.ledger, Incarnation: of}
 }
 
 // Close closes the stores; Run must have returned.
 func (v *views) Close() error {
 	err := v.orders.Close()
+	if v.ledger != nil {
+		err = errors.Join(err, v.ledger.Close())
+	}
 	if v.clickHouse != nil {
 		err = errors.Join(err, v.clickHouse.Close())
 	}
@@ -173,7 +187,7 @@ func Program() run.Program {
 
 func (cfg *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&cfg.DataDir, "data-dir", ".local/query-api",
-		"folder of the order view; it is built again from the log when it is gone")
+		"folder of the views of orders and of stock; they are built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
 		"written as it is there; without it there are no reports and no replays")
 	fs.StringVar(&cfg.TimeZone, "time-zone", DefaultTimeZone, "time `ZONE` of days and months in reports that are "+

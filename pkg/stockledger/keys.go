@@ -1,0 +1,57 @@
+package stockledger
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
+// the log.
+const storeFormat = 1
+
+// Keys begin with a letter for their kind, then the SKU and a zero byte: no SKU has control characters. Numbers in them
+// are big-endian, so that keys are sorted by them.
+const (
+	keyRow      = 'c' // SKU → when its last event was recorded, the row
+	keyEvent    = 'e' // SKU, offset → when it was recorded, the event as it stands in the log
+	keyTime     = 't' // SKU, when an event was recorded, its offset → nothing
+	keySnapshot = 'r' // SKU, offset → the row after that event
+	keyLate     = 'l' // SKU, when an event occurred, its offset → a shift: the event was recorded long after
+	keyEarly    = 'f' // SKU, when an event occurred, its offset → a shift: the event was recorded before
+	// localstore.KeyOffset is that of the offsets.
+)
+
+// snapshotEvery is after how many events of an item its row is kept. A row of the past is folded from the snapshot
+// before it.
+const snapshotEvery = 64
+
+// lateMicros is how long after it occurred an event is recorded before it counts as late. Events that are recorded
+// sooner are found by when they were recorded.
+const lateMicros = 60_000_000
+
+func itemPrefix(dst []byte, kind byte, sku string) []byte {
+	return append(append(append(dst, kind), sku...), 0)
+}
+
+func offsetKey(dst []byte, kind byte, sku string, offset int64) []byte {
+	return binary.BigEndian.AppendUint64(itemPrefix(dst, kind, sku), uint64(offset))
+}
+
+// timeKey is a key with a time and an offset. Times before 1970 are sorted like others.
+func timeKey(dst []byte, kind byte, sku string, micros, offset int64) []byte {
+	dst = binary.BigEndian.AppendUint64(itemPrefix(dst, kind, sku), uint64(micros)^1<<63)
+	return binary.BigEndian.AppendUint64(dst, uint64(offset))
+}
+
+// offsetOf is the offset at the end of a key.
+func offsetOf(key []byte) int64 { return int64(binary.BigEndian.Uint64(key[len(key)-8:])) }
+
+// skuOf is the SKU in the key of a row.
+func skuOf(key []byte) string { return string(key[1 : len(key)-1]) }
+
+// upperBound is the first key that does not begin with the prefix.
+func upperBound(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	end[len(end)-1]++
+	return end
+}

@@ -1,0 +1,235 @@
+package stockledger
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/holdfast/holdfast/pkg/asof"
+	"github.com/holdfast/holdfast/pkg/availability"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// reader reads the store as it is at one moment. It must be closed.
+type reader struct {
+	layout eventlog.Layout
+	db     *pebble.Snapshot
+	it     *pebble.Iterator
+}
+
+func (s *Store) read() (*reader, error) {
+	db := s.view.db.NewSnapshot()
+	it, err := db.NewIter(nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read the stock ledger: %w", err), db.Close())
+	}
+	return &reader{s.view.layout, db, it}, nil
+}
+
+func (r *reader) close() error { return errors.Join(r.it.Close(), r.db.Close()) }
+
+// partition is the partition of inventory.events that has an item's events.
+func (r *reader) partition(sku string) eventlog.TopicPartition {
+	return eventlog.TopicPartition{
+		Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor(sku, r.layout.PartitionCount),
+	}
+}
+
+// rowAt is the row of an item at a moment; nil: it was not registered then. now is what the store has of the item.
+func (r *reader) rowAt(now *item, m *asof.Moment) (*eventv1.AvailabilityRow, error) {
+	sku := now.row.Sku
+	var row *eventv1.AvailabilityRow
+	var err error
+	switch {
+	case m.IsNow(), m.ByPosition() && now.row.SourceOffset < m.Position.End(r.partition(sku)):
+		row = now.row
+	case m.ByPosition():
+		row, err = r.rowBefore(sku, m.Position.End(r.partition(sku)))
+	case m.Occurred:
+		row, err = r.occurredRow(now, m.Micros)
+	default:
+		row, err = r.recordedRow(now, m.Micros)
+	}
+	if err != nil || row == nil || !row.Registered {
+		return nil, err
+	}
+	return row, nil
+}
+
+// recordedRow is the row of an item with the events that were recorded by a time.
+func (r *reader) recordedRow(now *item, micros int64) (*eventv1.AvailabilityRow, error) {
+	if now.recorded <= micros {
+		return now.row, nil
+	}
+	sku := now.row.Sku
+	if !r.it.SeekLT(timeKey(nil, keyTime, sku, micros+1, 0)) || !r.in(keyTime, sku) {
+		return availability.NewRow(sku, r.partition(sku).Partition), r.error()
+	}
+	return r.rowBefore(sku, offsetOf(r.it.Key())+1)
+}
+
+// rowBefore is the row of an item with the events below an offset: the last snapshot among these, and the events after
+// it.
+func (r *reader) rowBefore(sku string, end int64) (*eventv1.AvailabilityRow, error) {
+	row := availability.NewRow(sku, r.partition(sku).Partition)
+	if r.it.SeekLT(offsetKey(nil, keySnapshot, sku, end)) && r.in(keySnapshot, sku) {
+		value, err := r.it.ValueAndErr()
+		if err == nil {
+			err = row.UnmarshalVT(value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the stock ledger: %w", err)
+		}
+	}
+	err := r.events(sku, row.SourceOffset+1, end, func(e *event) error {
+		availability.Apply(row, e.InventoryEvent, e.offset)
+		return nil
+	})
+	return row, err
+}
+
+// occurredRow is the row of an item with the events that had occurred by a time, whenever they were recorded. What is
+// not a quantity is as it was recorded by then, or for an item that was registered later as it is now.
+func (r *reader) occurredRow(now *item, micros int64) (*eventv1.AvailabilityRow, error) {
+	row, err := r.recordedRow(now, micros)
+	if err != nil {
+		return nil, err
+	}
+	if row == now.row {
+		row = proto.Clone(row).(*eventv1.AvailabilityRow)
+	}
+	if !row.Registered {
+		row.Registered, row.Description, row.Metadata = now.row.Registered, now.row.Description, now.row.Metadata
+		row.BackorderLimit = now.row.BackorderLimit
+	}
+	row.OccurredAtMicros = min(row.OccurredAtMicros, micros)
+	row.Transfers, row.Deliveries, row.Backorders = nil, nil, nil // they are known by the recorded clock alone
+	if err := r.recordedSoonAfter(row, micros); err != nil {
+		return nil, err
+	}
+	sku := row.Sku
+	before, from := timeKey(nil, keyLate, sku, micros+1, 0), itemPrefix(nil, keyLate, sku)
+	err = r.shifts(from, before, func(recorded int64, shift *eventv1.AvailabilityRow) {
+		if recorded > micros {
+			shiftRow(row, shift, 1)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	early := itemPrefix(nil, keyEarly, sku)
+	err = r.shifts(timeKey(nil, keyEarly, sku, micros+1, 0), upperBound(early), func(recorded int64,
+		shift *eventv1.AvailabilityRow,
+	) {
+		if recorded <= micros {
+			shiftRow(row, shift, -1)
+			row.Locations = slices.DeleteFunc(row.Locations, func(l *eventv1.LocationLevel) bool {
+				return quantities(l.Level) == [8]int64{} // perhaps nothing had happened there yet
+			})
+		}
+	})
+	return row, err
+}
+
+// recordedSoonAfter adds to a row the events that had occurred by a time and were recorded after it, but were not late.
+func (r *reader) recordedSoonAfter(row *eventv1.AvailabilityRow, micros int64) error {
+	after := &item{row: proto.Clone(row).(*eventv1.AvailabilityRow)}
+	return r.events(row.Sku, row.SourceOffset+1, maxOffset, func(e *event) error {
+		if e.recorded > micros+lateMicros {
+			return errEnough
+		}
+		if e.Meta.OccurredAtMicros <= micros && shiftKind(e.recorded, e.Meta.OccurredAtMicros) == 0 {
+			shiftRow(row, shiftOf(after, e.InventoryEvent), 1)
+		}
+		availability.Apply(after.row, e.InventoryEvent, e.offset)
+		return nil
+	})
+}
+
+// shifts calls fn with each shift between two keys.
+func (r *reader) shifts(from, to []byte, fn func(recorded int64, shift *eventv1.AvailabilityRow)) error {
+	for ok := r.it.SeekGE(from); ok && string(r.it.Key()) < string(to); ok = r.it.Next() {
+		value, err := r.it.ValueAndErr()
+		if err != nil {
+			return fmt.Errorf("read the stock ledger: %w", err)
+		}
+		recorded, encoded, err := cutMicros(value)
+		if err != nil {
+			return err
+		}
+		shift := &eventv1.AvailabilityRow{}
+		if err := shift.UnmarshalVT(encoded); err != nil {
+			return fmt.Errorf("read the stock ledger: %w", err)
+		}
+		fn(recorded, shift)
+	}
+	return r.error()
+}
+
+// event is an event of the ledger.
+type event struct {
+	*eventv1.InventoryEvent
+	offset   int64
+	recorded int64 // in microseconds, not before the events before it
+}
+
+const maxOffset = 1<<63 - 1
+
+// errEnough ends a walk over events without an error.
+var errEnough = errors.New("no more events are wanted")
+
+// events calls fn with the events of an item from one offset to below another, in their order, until fn returns an
+// error.
+func (r *reader) events(sku string, from, end int64, fn func(*event) error) error {
+	for ok := r.it.SeekGE(offsetKey(nil, keyEvent, sku, from)); ok && r.in(keyEvent, sku); ok = r.it.Next() {
+		if offsetOf(r.it.Key()) >= end {
+			break
+		}
+		e, err := r.event()
+		if err == nil {
+			err = fn(e)
+		}
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.error()
+}
+
+// event is the one at the iterator.
+func (r *reader) event() (*event, error) {
+	value, err := r.it.ValueAndErr()
+	if err != nil {
+		return nil, fmt.Errorf("read the stock ledger: %w", err)
+	}
+	recorded, encoded, err := cutMicros(value)
+	if err != nil {
+		return nil, err
+	}
+	e := &event{&eventv1.InventoryEvent{}, offsetOf(r.it.Key()), recorded}
+	if err := schema.ReadInventory(encoded, e.InventoryEvent); err != nil {
+		return nil, fmt.Errorf("read the stock ledger: %w", err)
+	}
+	return e, nil
+}
+
+// in reports whether the key at the iterator is of a kind and an item.
+func (r *reader) in(kind byte, sku string) bool {
+	key := r.it.Key()
+	return len(key) > len(sku)+1 && key[0] == kind && string(key[1:1+len(sku)]) == sku && key[1+len(sku)] == 0
+}
+
+func (r *reader) error() error {
+	if err := r.it.Error(); err != nil {
+		return fmt.Errorf("read the stock ledger: %w", err)
+	}
+	return nil
+}
