@@ -55,8 +55,9 @@ test-race: ## The same under the race detector
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 .PHONY: test-long
-test-long: ## Property tests with many more sequences (CHECKS=100000 each)
+test-long: ## Property tests with many more sequences (CHECKS=100000 each), races with many more rounds
 	go test -timeout 60m ./pkg/order ./pkg/inventory ./pkg/money -rapid.checks=$(or $(CHECKS),100000)
+	HOLDFAST_TEST_RACES=long go test -count=1 -run AtTheSameTime ./pkg/shard
 
 .PHONY: fuzz
 fuzz: ## Feed every decoder what it does not expect (FUZZTIME=10s each)

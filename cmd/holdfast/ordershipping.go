@@ -32,6 +32,7 @@ func newShipCommand(api *apiFlags) *cobra.Command {
 				Lines: chosen, TrackingReference: flags.TrackingReference, Capture: flags.Capture,
 				PaymentReference: flags.PaymentReference, ProviderEventID: flags.ProviderEventID,
 				Provider: flags.Provider, UncoveredReason: flags.UncoveredReason,
+				BackorderedReason: flags.BackorderedReason,
 			}
 			return c.api.ShipOrder(c.ctx, c.args[0], shipment, c.options...)
 		})
@@ -50,6 +51,8 @@ func addShipmentFlags(flags *pflag.FlagSet, s *client.ShipFulfilment) {
 	flags.StringVar(&s.Provider, "provider", "", "with --capture: the payment provider's `NAME`, such as stripe")
 	flags.StringVar(&s.UncoveredReason, "uncovered-reason", "",
 		"why it leaves although the order is not covered, as `TEXT`")
+	flags.StringVar(&s.BackorderedReason, "backordered-reason", "",
+		"why goods leave that are backordered, as `TEXT`")
 }
 
 func newCreateFulfilmentCommand(api *apiFlags) *cobra.Command {

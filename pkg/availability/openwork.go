@@ -38,14 +38,10 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		}
 	case *eventv1.InventoryEvent_ReservationReleased:
 		released := c.ReservationReleased
-		for _, list := range [][]*eventv1.Allocation{released.FromReserved, released.FromCommitted} {
-			for _, a := range list {
-				if w := findBackorder(row, released.Step.GetOrderId(), a.Location); w != nil {
-					w.Quantity = max(0, w.Quantity-a.Quantity)
-					dropIfFilled(row, w)
-				}
-			}
-		}
+		lowerBackorders(row, released.Step, released.FromReserved)
+		lowerBackorders(row, released.Step, released.FromCommitted)
+	case *eventv1.InventoryEvent_StockFulfilled:
+		lowerBackorders(row, c.StockFulfilled.Step, c.StockFulfilled.Backordered)
 	case *eventv1.InventoryEvent_ReservationFellShort:
 		s := c.ReservationFellShort
 		w := addBackorder(row, s.Step.GetOrderId(), s.Location, at)
@@ -55,6 +51,16 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		b := c.BackorderFilled
 		if w := findBackorder(row, b.Step.GetOrderId(), b.Location); w != nil {
 			w.Quantity = b.Backordered
+			dropIfFilled(row, w)
+		}
+	}
+}
+
+// lowerBackorders notes that an order waits for less at some locations.
+func lowerBackorders(row *eventv1.AvailabilityRow, step *eventv1.ReservationStep, by []*eventv1.Allocation) {
+	for _, a := range by {
+		if w := findBackorder(row, step.GetOrderId(), a.Location); w != nil {
+			w.Quantity = max(0, w.Quantity-a.Quantity)
 			dropIfFilled(row, w)
 		}
 	}

@@ -184,6 +184,7 @@ func drawStockCommand(t *rapid.T, item inventory.Item) inventory.Command {
 	if rapid.Bool().Draw(t, "committed") {
 		c.Reserved, c.Committed = 0, c.Reserved
 	}
+	c.Fulfilled = rapid.SampledFrom([]int64{0, 0, 1, 4}).Draw(t, "fulfilled")
 	return c
 }
 

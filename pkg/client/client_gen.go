@@ -1875,7 +1875,9 @@ type ShardHealth struct {
 
 // ShipFulfilment defines model for ShipFulfilment.
 type ShipFulfilment struct {
-	Capture bool `json:"capture,omitempty,omitzero"`
+	// BackorderedReason Why goods leave that are backordered; of no effect where none are.
+	BackorderedReason Explanation `json:"backordered_reason,omitempty,omitzero"`
+	Capture           bool        `json:"capture,omitempty,omitzero"`
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`
@@ -1896,9 +1898,12 @@ type ShipFulfilment struct {
 
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
-	Action  ShipOrderAction `json:"action,omitempty,omitzero"`
-	Capture bool            `json:"capture,omitempty,omitzero"`
-	Lines   []LineQuantity  `json:"lines,omitempty,omitzero"`
+	Action ShipOrderAction `json:"action,omitempty,omitzero"`
+
+	// BackorderedReason Why goods leave that are backordered; of no effect where none are.
+	BackorderedReason Explanation    `json:"backordered_reason,omitempty,omitzero"`
+	Capture           bool           `json:"capture,omitempty,omitzero"`
+	Lines             []LineQuantity `json:"lines,omitempty,omitzero"`
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`

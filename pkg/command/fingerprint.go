@@ -87,6 +87,8 @@ const (
 	tagLineDiscount  = 75
 	tagLineTax       = 76
 	tagChargeNumber  = 77
+
+	tagBackorderedReason = 78
 )
 
 // Fingerprint tells two requests with one key apart: it is the start of SHA-256 over the command's name, the ID and

@@ -33,11 +33,12 @@ type shipBody struct {
 
 // captureBody is what both bodies that ship may say of the payment.
 type captureBody struct {
-	Capture          bool    `json:"capture"`
-	PaymentReference string  `json:"payment_reference"`
-	ProviderEventID  *string `json:"provider_event_id"`
-	Provider         string  `json:"provider"`
-	UncoveredReason  string  `json:"uncovered_reason"`
+	Capture           bool    `json:"capture"`
+	PaymentReference  string  `json:"payment_reference"`
+	ProviderEventID   *string `json:"provider_event_id"`
+	Provider          string  `json:"provider"`
+	UncoveredReason   string  `json:"uncovered_reason"`
+	BackorderedReason string  `json:"backordered_reason"`
 }
 
 type createFulfilmentBody struct {
@@ -94,6 +95,7 @@ var fulfilments = []*Command{
 				ProviderEventID:   d.captureEventID(&b.captureBody),
 				Provider:          d.captureProvider(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
+				BackorderedReason: d.backorderedReason(b.BackorderedReason),
 				DeadlineMicros:    d.paymentDeadline(),
 			}
 			d.action(b.Action, "ship")
@@ -108,6 +110,7 @@ var fulfilments = []*Command{
 			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagProvider, cmd.Provider)
 			f.text(tagUncoveredReason, cmd.UncoveredReason)
+			f.text(tagBackorderedReason, cmd.BackorderedReason)
 		}),
 	onOrder(changed(ShipFulfilment, fulfilmentPath+"/shipment"),
 		func(d *decoding, b *shipFulfilmentBody) order.ShipFulfilment {
@@ -119,6 +122,7 @@ var fulfilments = []*Command{
 				ProviderEventID:   d.captureEventID(&b.captureBody),
 				Provider:          d.captureProvider(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
+				BackorderedReason: d.backorderedReason(b.BackorderedReason),
 				DeadlineMicros:    d.paymentDeadline(),
 			}
 		},
@@ -130,6 +134,7 @@ var fulfilments = []*Command{
 			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagProvider, cmd.Provider)
 			f.text(tagUncoveredReason, cmd.UncoveredReason)
+			f.text(tagBackorderedReason, cmd.BackorderedReason)
 		}),
 	onOrder(changed(CancelFulfilment, fulfilmentPath+"/cancel"),
 		func(d *decoding, b *cancelFulfilmentBody) order.CancelFulfilment {
@@ -208,6 +213,10 @@ func (d *decoding) fulfilmentID(s string) string {
 
 func (d *decoding) uncoveredReason(s string) string {
 	return d.Text("/uncovered_reason", s, limits.MaxReasonLength)
+}
+
+func (d *decoding) backorderedReason(s string) string {
+	return d.Text("/backordered_reason", s, limits.MaxReasonLength)
 }
 
 func (d *decoding) trackingReference(s string) string {

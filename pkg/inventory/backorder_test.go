@@ -101,7 +101,8 @@ func TestINV25WhatIsNotThereGoesFirstAndShipsLast(t *testing.T) {
 	}
 	// It has left the shelf, whatever the books said.
 	s.when(want(5, 0, 0, 5)).then(StockAdjusted{"main", 1, ReasonCorrection, "o-1"},
-		StockFulfilled{Step: stepOf(5), Quantity: 1, FromCommitted: at("main", 1)}).levels(0, 0, 0, 0)
+		StockFulfilled{Step: stepOf(5), Quantity: 1, FromCommitted: at("main", 1), Backordered: at("main", 1)}).
+		levels(0, 0, 0, 0)
 	if len(s.item.Backorders) != 0 {
 		t.Fatalf("%+v", s.item.Backorders)
 	}

@@ -26,13 +26,15 @@ type ReservationCommitted struct {
 	Allocations []Allocation
 }
 
-// StockFulfilled removed Quantity from on_hand: it has shipped. FromAvailable is that of a past document.
+// StockFulfilled removed Quantity from on_hand: it has shipped. FromAvailable is that of a past document, Backordered the
+// portion that was backordered: it was there after all.
 type StockFulfilled struct {
 	Step          Step
 	Quantity      int64
 	FromReserved  []Allocation
 	FromCommitted []Allocation
 	FromAvailable []Allocation
+	Backordered   []Allocation
 }
 
 // shrink releases what the step no longer wants (INV-15).
@@ -96,7 +98,24 @@ func (d *stepDecision) fulfil() {
 		levelChange{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.OnHand -= q }})
 	d.emit(StockFulfilled{
 		Step: d.step, Quantity: committed + reserved, FromReserved: fromReserved, FromCommitted: fromCommitted,
+		Backordered: d.noLongerBackordered(fromCommitted, fromReserved),
 	}, changed)
+}
+
+// noLongerBackordered is what of units that leave was backordered: what is left of the reservation waits for no more than
+// it is.
+func (d *stepDecision) noLongerBackordered(fromCommitted, fromReserved []Allocation) (gone []Allocation) {
+	if d.res.Backordered == 0 {
+		return nil
+	}
+	for k := range d.res.Locations {
+		h := &d.res.Locations[k]
+		left := h.Reserved + h.Committed - unitsAt(fromCommitted, h.Location) - unitsAt(fromReserved, h.Location)
+		if n := h.Backordered - left; n > 0 {
+			gone = append(gone, Allocation{h.Location, n})
+		}
+	}
+	return gone
 }
 
 // find adds to the books what leaves a location beyond what it has on hand: it must have been there (INV-17).

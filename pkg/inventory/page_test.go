@@ -67,6 +67,10 @@ Where a location lacks what orders were promised there, Holdfast decides in the 
    fewer new orders are accepted meanwhile. The next goods fill it like any backorder: those that wait longest come
    first.
 
+What an order lost does not ship (backordered), until it has come again or was found. Goods that are there all the same
+ship with a backordered_reason: what the location does not have on hand is added to it first, as a correction, and what
+it has for other orders is then missing for them.
+
 Stock records reservation_fell_short, and the order order_fell_short, which is in its timeline. GET /v1/stock/{sku}
 lists who waits for what. At most 10,000 orders wait for an item; what more is missing gets an owner as they become
 fewer. Holdfast asks for no policy: an order that must have its goods is amended, or another is cancelled, by hand.

@@ -219,7 +219,7 @@ func TestINV17Fulfil(t *testing.T) {
 	s.levels(8, 4, 0, 4)
 	s.when(CountStock{"", 0, "", 0}).levels(0, -4, 0, 4)
 	s.when(want(4, 0, 0, 6)).then(StockAdjusted{"main", 4, ReasonCorrection, "o-1"},
-		StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
+		StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4), Backordered: at("main", 4)})
 	s.levels(0, 0, 0, 0).has("o-1", 0, 0, 6, 0)
 	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).has("o-1", 0, 0, 6, 0)
 

@@ -40,7 +40,7 @@ func (c CreateFulfilment) decide(o *Order) ([]Event, error) {
 	if err := o.checkNewFulfilment(c.FulfilmentID); err != nil {
 		return nil, err
 	}
-	lines, err := o.linesToShip(c.Lines)
+	lines, err := o.linesToShip(c.Lines, true)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (e FulfilmentCreated) evolve(o *Order, _ Facts) {
 // ShipFulfilment records that a fulfilment left.
 //
 //	ORD-31  The fulfilment has not shipped (unknown_fulfilment, fulfilment_shipped). It ships as Ship does, and not with
-//	        units that have become backordered since it was packed (backordered).
+//	        units that have become backordered since it was packed (backordered), but for a BackorderedReason.
 type ShipFulfilment struct {
 	FulfilmentID      string
 	TrackingReference string
@@ -63,6 +63,7 @@ type ShipFulfilment struct {
 	ProviderEventID   string
 	Provider          string
 	UncoveredReason   string
+	BackorderedReason string
 	DeadlineMicros    int64 // as for Ship
 }
 
@@ -81,21 +82,16 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.fellShort(f) {
+	if err := checkText("backordered_reason", c.BackorderedReason, limits.MaxReasonLength); err != nil {
+		return nil, err
+	}
+	if c.BackorderedReason == "" && o.backorderedAmong(f.Lines) {
 		return nil, o.refuseHere(CodeBackordered, "part of this fulfilment is missing in stock, and waits for more to come")
 	}
-	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason}
+	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason, c.BackorderedReason}
 	return o.shipped(shipped, Ship{
 		Capture: c.Capture, PaymentReference: c.PaymentReference, ProviderEventID: c.ProviderEventID,
 		Provider: c.Provider, DeadlineMicros: c.DeadlineMicros,
-	})
-}
-
-// fellShort reports whether units of a fulfilment that is being packed are backordered now.
-func (o *Order) fellShort(f *Fulfilment) bool {
-	return slices.ContainsFunc(f.Lines, func(l LineQuantity) bool {
-		line := &o.Lines[l.Line-1]
-		return l.Quantity > line.left()-line.Backordered
 	})
 }
 

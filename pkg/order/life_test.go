@@ -2,6 +2,7 @@ package order
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -107,6 +108,31 @@ func TestORD33GoodsThatWerePromisedAreMissing(t *testing.T) {
 	held.when(backorderOf(held.order.ReservationVersion, 1, 9)).then(fellShort(1, 9))
 	ended := given(t, twoSKUs(Prepaid), stockAnswers(granted), Cancel{})
 	ended.when(backorderOf(ended.order.ReservationVersion, 1, 9)).then()
+}
+
+// Goods that the books do not have leave for a reason, which is recorded where it counts.
+func TestORD14BackorderedGoodsShipForAReason(t *testing.T) {
+	const found = "behind the shelf"
+	s := given(t, twoSKUs(OnAccount), backordered(3))
+	s.when(Ship{FulfilmentID: "f", BackorderedReason: strings.Repeat("x", 256)}).refused("invalid_backordered_reason")
+	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodeUnknownFulfilment)
+	s.when(Ship{FulfilmentID: "f", Lines: line("b", 1), BackorderedReason: found}).
+		then(LinesShipped{FulfilmentID: "f", Lines: numbered("b", 1)}) // it was in stock
+	s.when(Ship{FulfilmentID: "g", Lines: line("a", 4), BackorderedReason: found}).refused(CodeOverShipment)
+	s.when(Ship{FulfilmentID: "g", Lines: line("a", 1), BackorderedReason: found})
+	if ev := s.events[0].(LinesShipped); ev.BackorderedReason != found || s.order.Backordered("a") != 2 {
+		t.Fatalf("%+v, %+v", ev, s.order.Lines)
+	}
+	s.when(Ship{FulfilmentID: "h", BackorderedReason: found}).at(Completed, "pending", "fulfilled")
+
+	packed := given(t, twoSKUs(OnAccount), stockAnswers(granted), CreateFulfilment{FulfilmentID: "f", Lines: line("a", 3)})
+	packed.when(backorderOf(packed.order.ReservationVersion, 1, 9))
+	tooLong := ShipFulfilment{FulfilmentID: "f", BackorderedReason: strings.Repeat("x", 256)}
+	packed.when(tooLong).refused("invalid_backordered_reason")
+	packed.when(ShipFulfilment{FulfilmentID: "f", BackorderedReason: found})
+	if ev := packed.events[0].(LinesShipped); ev.BackorderedReason != found || packed.order.Backordered("a") != 0 {
+		t.Fatalf("%+v, %+v", ev, packed.order.Lines)
+	}
 }
 
 // What is being packed does not leave once it is known to be missing.

@@ -12,7 +12,8 @@ import (
 //
 //	ORD-14  Of each line, at most what is left to ship ships (over_shipment), without the backordered portion
 //	        (backordered), and 1 unit or more (invalid_quantity). No lines: all that can ship; none left:
-//	        nothing_to_ship.
+//	        nothing_to_ship. With a BackorderedReason the backordered portion ships too: the goods were there, whatever
+//	        the books say (INV-17). The reason is recorded where such units ship.
 //	ORD-15  A shipment has an ID of its own (invalid_fulfilment_id, fulfilment_exists). An order has at most 1,000
 //	        (too_many_fulfilments).
 //	ORD-26  With Capture, what the units cost that ship is captured, with their shares of discounts and taxes, rounded
@@ -34,16 +35,20 @@ type Ship struct {
 	Provider string
 	// UncoveredReason is why the goods leave although the order is not covered (ORD-64); "": they must be covered.
 	UncoveredReason string
+	// BackorderedReason is why goods leave that are backordered (ORD-14); "": they must be in stock.
+	BackorderedReason string
 	// DeadlineMicros is how long what remains then waits for its payment, if a refund of before takes its cover.
 	DeadlineMicros int64
 }
 
-// LinesShipped says that these quantities have left. UncoveredReason is that of an order that was not covered.
+// LinesShipped says that these quantities have left. UncoveredReason is that of an order that was not covered,
+// BackorderedReason that of units that were backordered.
 type LinesShipped struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
 	TrackingReference string
 	UncoveredReason   string
+	BackorderedReason string
 }
 
 func (c Ship) decide(o *Order) ([]Event, error) {
@@ -63,11 +68,14 @@ func (c Ship) decide(o *Order) ([]Event, error) {
 	if err := o.checkNewFulfilment(c.FulfilmentID); err != nil {
 		return nil, err
 	}
-	lines, err := o.linesToShip(c.Lines)
+	if err := checkText("backordered_reason", c.BackorderedReason, limits.MaxReasonLength); err != nil {
+		return nil, err
+	}
+	lines, err := o.linesToShip(c.Lines, c.BackorderedReason == "")
 	if err != nil {
 		return nil, err
 	}
-	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference, reason}, c)
+	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference, reason, c.BackorderedReason}, c)
 }
 
 // checkMayShip applies ORD-57, ORD-59 and ORD-64: whether anything of a confirmed order may be packed or ship.
@@ -96,16 +104,21 @@ func (o *Order) checkCover(uncoveredReason string) (string, error) {
 	return uncoveredReason, nil
 }
 
-// linesToShip returns what ships, one entry a line: the lines of the command, or all that can.
-func (o *Order) linesToShip(lines []LineQuantity) ([]LineQuantity, error) {
+// linesToShip returns what ships, one entry a line: the lines of the command, or all that can. readyOnly: nothing that is
+// backordered can.
+func (o *Order) linesToShip(lines []LineQuantity, readyOnly bool) ([]LineQuantity, error) {
 	left := o.shippable()
 	if len(lines) > 0 {
-		return left.choose(o, lines, choice{over: CodeOverShipment, readyOnly: true})
+		return left.choose(o, lines, choice{over: CodeOverShipment, readyOnly: readyOnly})
 	}
 	var all []LineQuantity
 	for _, l := range left {
-		if l.ready > 0 {
-			all = append(all, LineQuantity{l.sku, l.ready, l.line})
+		units := l.left
+		if readyOnly {
+			units = l.ready
+		}
+		if units > 0 {
+			all = append(all, LineQuantity{l.sku, units, l.line})
 		}
 	}
 	if len(all) == 0 && len(left) > 0 {
@@ -125,6 +138,9 @@ func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
 	}
 	if err := (Payment{ProviderEventID: c.ProviderEventID, Provider: c.Provider}).checkProvider(); err != nil {
 		return nil, err
+	}
+	if !o.backorderedAmong(ev.Lines) {
+		ev.BackorderedReason = ""
 	}
 	events := append(make([]Event, 0, 2), ev)
 	if !c.Capture {
@@ -150,6 +166,14 @@ func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
 	})
 	captured := Payment{Captured, reference, amount, c.ProviderEventID, c.Provider}
 	return o.withEarlyRefund(events, captured, c.DeadlineMicros), nil
+}
+
+// backorderedAmong reports whether quantities of lines are more than what of them is in stock.
+func (o *Order) backorderedAmong(lines []LineQuantity) bool {
+	return slices.ContainsFunc(lines, func(l LineQuantity) bool {
+		line := &o.Lines[l.Line-1]
+		return l.Quantity > line.left()-line.Backordered
+	})
 }
 
 // capturedBefore reports whether the order already has the capture of a shipment, and what follows from that (ORD-26).

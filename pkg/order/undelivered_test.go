@@ -66,10 +66,10 @@ func TestORD77WhatFailedShipsAgain(t *testing.T) {
 		return c
 	})).then(OrderBackorderFilled{line("b", 3), []StockVersion{{"b", 0}}}, ReservationSettled{s.order.ReservationVersion})
 	s.wants(false, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Committed: 4, Fulfilled: 4})
-	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{"g", numbered("b", 3), "", ""}) // it is paid
+	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{"g", numbered("b", 3), "", "", ""}) // it is paid
 	s.when(RecordBackorder{SKU: "b", ReservationVersion: s.order.ReservationVersion}).
 		then(OrderBackorderFilled{line("b", 1), []StockVersion{{"b", 0}}})
-	s.when(Ship{FulfilmentID: "h"}).then(LinesShipped{"h", numbered("b", 1), "", ""}).
+	s.when(Ship{FulfilmentID: "h"}).then(LinesShipped{"h", numbered("b", 1), "", "", ""}).
 		at(Completed, "captured", "fulfilled")
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Fulfilled: 8})
 	for _, id := range []string{"f", "g", "h"} {

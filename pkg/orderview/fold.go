@@ -7,6 +7,8 @@
 package orderview
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
@@ -117,7 +119,9 @@ func (o *Order) applyLines(ev *eventv1.OrderEvent, e *Entry) {
 	case *eventv1.OrderEvent_LinesShippedV2:
 		e.Lines = o.ship(c.LinesShippedV2.Lines)
 		e.FulfilmentID, e.Reference = c.LinesShippedV2.FulfilmentId, c.LinesShippedV2.TrackingReference
-		e.Reason = c.LinesShippedV2.UncoveredReason
+		e.Reason = strings.Join(slices.DeleteFunc(
+			[]string{c.LinesShippedV2.UncoveredReason, c.LinesShippedV2.BackorderedReason},
+			func(reason string) bool { return reason == "" }), "; ")
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
 		e.Lines = o.ship(c.ShipmentReconciledV2.Lines)
 		e.FulfilmentID = c.ShipmentReconciledV2.FulfilmentId

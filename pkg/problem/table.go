@@ -67,6 +67,12 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: "invalid_backordered_reason", Status: http.StatusBadRequest,
+		Title:  "The reason for a shipment of backordered goods is not valid",
+		Cause:  "The `backordered_reason` is longer than 255 characters, or holds control characters.",
+		Remedy: fixRequest,
+	},
+	{
 		Code: "invalid_uncovered_reason", Status: http.StatusBadRequest,
 		Title:  "The reason for a shipment without cover is not valid",
 		Cause:  "The `uncovered_reason` is longer than 255 characters, or holds control characters.",
@@ -762,9 +768,10 @@ var rows = []Row{
 	},
 	{
 		Code: "backordered", Status: http.StatusConflict,
-		Title:  "Stock is still to come",
-		Cause:  "Part of what would ship waits for stock to come, or was found to be missing.",
-		Remedy: "Ship the rest, and this part once `backordered` has fallen.",
+		Title: "Stock is still to come",
+		Cause: "Part of what would ship waits for stock to come, or was found to be missing.",
+		Remedy: "Ship the rest, and this part once `backordered` has fallen. If the goods are there all the same, count " +
+			"the location, or give a `backordered_reason`.",
 	},
 	{
 		Code: "too_many_fulfilments", Status: http.StatusConflict,

@@ -139,6 +139,10 @@ func (c *checker) foldFulfilled(rec *eventlog.Record, it *item, ch *eventv1.Stoc
 	// Units that have left are not backordered any more.
 	for _, a := range slices.Concat(ch.FromReserved, ch.FromCommitted) {
 		gone := max(0, min(r.backorderedAt[a.Location], r.backordered-r.reserved-r.committed))
+		for _, b := range ch.Backordered { // none in events of before they said so
+			c.check(Conserved, b.Location != a.Location || b.Quantity == gone || gone == 0,
+				"%s: %d at %s are said to be backordered no more, it should be %d", at(rec), b.Quantity, b.Location, gone)
+		}
 		it.addBackordered(ch.Step.GetOrderId(), r, a.Location, -gone)
 		r.track(a.Location, -a.Quantity, a.Quantity)
 	}

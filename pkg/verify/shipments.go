@@ -40,6 +40,7 @@ func (c *checker) foldFulfilment(rec *eventlog.Record, o *order, ev *eventv1.Ord
 		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
 		delete(o.fulfilments, id)
 	case *eventv1.OrderEvent_LinesShippedV2:
+		c.checkInStock(rec, o, ch.LinesShippedV2)
 		c.foldShipment(rec, o, ch.LinesShippedV2.FulfilmentId, ch.LinesShippedV2.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
 		c.foldShipment(rec, o, ch.ShipmentReconciledV2.FulfilmentId, ch.ShipmentReconciledV2.Lines)
@@ -88,6 +89,26 @@ func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines 
 	default:
 		o.status = "confirmed"
 	}
+}
+
+// checkInStock checks that what ships is in stock as far as the order knows, or leaves for a reason, and that no reason is
+// given without need (ORD-14). Goods that were packed before there were shortfalls left without one.
+func (c *checker) checkInStock(rec *eventlog.Record, o *order, e *eventv1.LinesShippedV2) {
+	_, packed := o.fulfilments[e.FulfilmentId]
+	if packed && e.BackorderedReason == "" {
+		return
+	}
+	lacks := false
+	for _, shipped := range e.Lines {
+		at := int(shipped.Line) - 1
+		if at < 0 || at >= len(o.numbered) {
+			return // of before lines had numbers, or a violation that foldShipment reports
+		}
+		n := &o.numbered[at]
+		lacks = lacks || shipped.Quantity > n.ordered-n.shipped-n.backordered
+	}
+	c.check(Transitions, lacks == (e.BackorderedReason != ""),
+		"%s: backordered goods ship: %t, with the reason %q", at(rec), lacks, e.BackorderedReason)
 }
 
 // foldDelivery folds what of a shipment arrives, in several deliveries or all at once.

@@ -127,6 +127,14 @@ var orderViolations = []violation{
 			FulfilmentId: "g", Lines: oneA, UncoveredReason: "paid at the door"}))
 		theRestShips(s, 6)
 	}},
+	{"shipped as backordered for a reason that was not needed", verify.Transitions, "", func(s *story) {
+		shipped := s.orders[4].Change.(*eventv1.OrderEvent_LinesShippedV2).LinesShippedV2
+		shipped.Lines[0].Line, shipped.BackorderedReason = 1, "behind the shelf"
+	}},
+	{"fell short of more than was ordered", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderFellShort{
+			Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 9}}}))
+	}},
 	{"reopened without its money", verify.Money, "", func(s *story) {
 		s.orders = s.orders[:2]
 		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlacedV2).OrderPlacedV2.PaymentDeadlineMicros = 1

@@ -51,6 +51,26 @@ var stockViolations = []violation{
 		s.appendStock(level(12, 0, 11, 1), schematest.StockEvent(&eventv1.BackorderFilled{
 			Step: stepOf(s, "o-3", 1), Location: "main", Quantity: 1}))
 	}},
+	{"fell short of what is not missing", verify.Conserved, "", func(s *story) {
+		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationFellShort{
+			Step: stepOf(s, "o-1", 5), Location: "main", Quantity: 1, Backordered: 1}))
+	}},
+	{"fell short of what it does not have", verify.Conserved, "", func(s *story) {
+		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationFellShort{
+			Step: stepOf(s, "o-7", 1), Location: "main", Quantity: 1, Backordered: 1}))
+	}},
+	{"a shortfall that nobody has", verify.Oversold, "", func(s *story) {
+		backorderTwo(s)
+		fillBackorder(s, 2, 0)
+		s.appendStock(level(9, -2, 10, 1), schematest.StockEvent(&eventv1.StockCounted{
+			Location: "main", Counted: 9, Delta: -2}))
+		s.appendStock(level(9, -2, 10, 1), schematest.StockEvent(&eventv1.ReservationFellShort{
+			Step: stepOf(s, "o-2", 1), Location: "main", Quantity: 1, Backordered: 1}))
+		s.appendStock(level(10, -1, 10, 1), schematest.StockEvent(&eventv1.StockReceived{Location: "main", Quantity: 1}))
+		s.appendStock(level(9, -2, 10, 1), schematest.StockEvent(&eventv1.StockCounted{
+			Location: "main", Counted: 9, Delta: -1}))
+		s.appendStock(level(9, -2, 10, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 3}))
+	}},
 	{"a step that is answered again", verify.Conserved, "", func(s *story) {
 		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.SafetyStockSet{Location: "main"}))
 		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationReleased{Step: stepOf(s, "o-1", 5)}))

@@ -41,6 +41,7 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 		e.Change = &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{
 			Step: s.useStep(c.Step), Quantity: c.Quantity, FromReserved: toAllocations(c.FromReserved),
 			FromCommitted: toAllocations(c.FromCommitted), FromAvailable: toAllocations(c.FromAvailable),
+			Backordered: toAllocations(c.Backordered),
 		}}
 		return "holdfast.stock_fulfilled.v1"
 	case inventory.StockRestocked:
@@ -106,6 +107,7 @@ func readReservation(e *eventv1.InventoryEvent) (inventory.Change, error) {
 		return inventory.StockFulfilled{
 			Step: step, Quantity: p.Quantity, FromReserved: fromAllocations(p.FromReserved),
 			FromCommitted: fromAllocations(p.FromCommitted), FromAvailable: fromAllocations(p.FromAvailable),
+			Backordered: fromAllocations(p.Backordered),
 		}, err
 	case *eventv1.InventoryEvent_StockRestocked:
 		p := c.StockRestocked

@@ -144,6 +144,7 @@ var orderSamples = map[string]order.Event{
 	"order_expired": order.OrderExpired{VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000},
 	"lines_shipped": order.LinesShipped{
 		FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999", UncoveredReason: "paid at the door",
+		BackorderedReason: "behind the shelf",
 	},
 	"lines_cancelled": order.LinesCancelled{
 		Lines: []order.CancelledLine{{
@@ -241,6 +242,7 @@ var inventorySamples = map[string]inventory.Change{
 		FromCommitted: sampleBoth},
 	"stock_fulfilled": inventory.StockFulfilled{
 		Step: sampleStep, Quantity: 17, FromReserved: sampleMain, FromCommitted: sampleBoth, FromAvailable: sampleMain,
+		Backordered: sampleMain,
 	},
 	"backorder_filled": inventory.BackorderFilled{
 		Step: sampleStep, Location: "main", Quantity: 9, Backordered: 3, Reserved: sampleMain, Committed: sampleBoth,
@@ -271,8 +273,10 @@ var (
 		"import_requested": {
 			order.ImportRequested{Document: sampleDocument(order.KindImportedOrder, "536365", 1)},
 		},
-		"order_rejected":         {order.OrderRejected{Short: sampleShort}},
-		"order_expired":          {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"order_rejected": {order.OrderRejected{Short: sampleShort}},
+		"order_expired":  {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"lines_shipped": {order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999",
+			UncoveredReason: "paid at the door"}},
 		"order_backorder_filled": {order.OrderBackorderFilled{Filled: sampleWaiting}},
 		"payment_started": {
 			order.PaymentStarted{Reference: "pi 1", PaymentDeadlineMicros: 1_760_000_900_000_000},
@@ -285,6 +289,8 @@ var (
 			Action: order.Captured, Reference: "cap 1", AmountMicros: 8_050_000, ProviderEventID: "evt 6"}}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
+		"stock_fulfilled": {inventory.StockFulfilled{
+			Step: sampleStep, Quantity: 17, FromReserved: sampleMain, FromCommitted: sampleBoth, FromAvailable: sampleMain}},
 		"item_registered": {
 			inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
 			inventory.ItemRegistered{Metadata: new(metadata.Map)}, // which removes it

@@ -13,7 +13,7 @@ func setShipment(e *eventv1.OrderEvent, ev order.Event) string {
 	case order.LinesShipped:
 		e.Change = &eventv1.OrderEvent_LinesShippedV2{LinesShippedV2: &eventv1.LinesShippedV2{
 			FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines), TrackingReference: c.TrackingReference,
-			UncoveredReason: c.UncoveredReason,
+			UncoveredReason: c.UncoveredReason, BackorderedReason: c.BackorderedReason,
 		}}
 		return "holdfast.lines_shipped.v2"
 	case order.LinesDelivered:
@@ -48,7 +48,7 @@ func readShipment(e *eventv1.OrderEvent) order.Event {
 		p := c.LinesShippedV2
 		return order.LinesShipped{
 			FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines), TrackingReference: p.TrackingReference,
-			UncoveredReason: p.UncoveredReason,
+			UncoveredReason: p.UncoveredReason, BackorderedReason: p.BackorderedReason,
 		}
 	case *eventv1.OrderEvent_LinesDeliveredV2:
 		return order.LinesDelivered{FulfilmentID: c.LinesDeliveredV2.FulfilmentId,

@@ -209,6 +209,8 @@ var badInput = []struct {
 		"unknown_field", "/purpose", nil},
 	{"uncovered reason too long", post, "/v1/orders/" + someOrder + "/fulfilments", `{"uncovered_reason":"` + long + `"}`,
 		400, "invalid_uncovered_reason", "/uncovered_reason", nil},
+	{"backordered reason too long", post, "/v1/orders/" + someOrder + "/fulfilments",
+		`{"backordered_reason":"` + long + `"}`, 400, "invalid_backordered_reason", "/backordered_reason", nil},
 	{"void with an exponent", post, "/v1/orders/" + someOrder + "/payments", `{"action":"void","amount":"1e2"}`, 400,
 		"invalid_amount", "/amount", nil},
 	{"start with an ID of the provider", post, "/v1/orders/" + someOrder + "/payments",

@@ -281,6 +281,7 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 	reference, event, provider := One(t, references), One(t, eventIDs), One(t, providers)
 	capture := rapid.Bool().Draw(t, "capture")
 	why := One(t, []string{"", "", "", "the customer pays at the door"})
+	found := One(t, []string{"", "", "", "behind the shelf"})
 	switch dice(t, 10) {
 	case 0:
 		return order.CreateFulfilment{FulfilmentID: id}
@@ -288,12 +289,12 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 		return order.CreateFulfilment{FulfilmentID: id, Lines: quantities(t, o)}
 	case 3, 4:
 		return order.ShipFulfilment{FulfilmentID: id, TrackingReference: "1Z", Capture: capture, PaymentReference: reference,
-			ProviderEventID: event, Provider: provider, UncoveredReason: why}
+			ProviderEventID: event, Provider: provider, UncoveredReason: why, BackorderedReason: found}
 	case 5:
 		return order.CancelFulfilment{FulfilmentID: id, Reason: "no box"}
 	case 6:
 		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference, ProviderEventID: event,
-			Provider: provider, UncoveredReason: why}
+			Provider: provider, UncoveredReason: why, BackorderedReason: found}
 	case 7:
 		if len(o.Fulfilments) > 0 {
 			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
@@ -304,7 +305,7 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 		}
 	}
 	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference,
-		ProviderEventID: event, Provider: provider, UncoveredReason: why}
+		ProviderEventID: event, Provider: provider, UncoveredReason: why, BackorderedReason: found}
 }
 
 // failDelivery lets all of a shipment come back, some lines of it, or gets it lost.

@@ -2060,6 +2060,8 @@ type StockFulfilled struct {
 	FromReserved  []*Allocation          `protobuf:"bytes,3,rep,name=from_reserved,json=fromReserved,proto3" json:"from_reserved,omitempty"`
 	FromCommitted []*Allocation          `protobuf:"bytes,4,rep,name=from_committed,json=fromCommitted,proto3" json:"from_committed,omitempty"`
 	FromAvailable []*Allocation          `protobuf:"bytes,5,rep,name=from_available,json=fromAvailable,proto3" json:"from_available,omitempty"`
+	// What of it was backordered, and is waited for no more.
+	Backordered   []*Allocation `protobuf:"bytes,6,rep,name=backordered,proto3" json:"backordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2125,6 +2127,13 @@ func (x *StockFulfilled) GetFromCommitted() []*Allocation {
 func (x *StockFulfilled) GetFromAvailable() []*Allocation {
 	if x != nil {
 		return x.FromAvailable
+	}
+	return nil
+}
+
+func (x *StockFulfilled) GetBackordered() []*Allocation {
+	if x != nil {
+		return x.Backordered
 	}
 	return nil
 }
@@ -2599,13 +2608,14 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12B\n" +
 	"\rfrom_reserved\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\ffromReserved\x12D\n" +
-	"\x0efrom_committed\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromCommitted\"\xb4\x02\n" +
+	"\x0efrom_committed\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromCommitted\"\xf5\x02\n" +
 	"\x0eStockFulfilled\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12B\n" +
 	"\rfrom_reserved\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\ffromReserved\x12D\n" +
 	"\x0efrom_committed\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromCommitted\x12D\n" +
-	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\"\xd1\x02\n" +
+	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\x12?\n" +
+	"\vbackordered\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vbackordered\"\xd1\x02\n" +
 	"\x0eStockRestocked\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12?\n" +
@@ -2755,22 +2765,23 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	19, // 41: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
 	19, // 42: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
 	19, // 43: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	18, // 44: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 45: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 46: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	19, // 47: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	27, // 48: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	18, // 49: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 50: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 51: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	18, // 52: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 53: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 54: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
-	55, // [55:55] is the sub-list for method output_type
-	55, // [55:55] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	19, // 44: holdfast.event.v1.StockFulfilled.backordered:type_name -> holdfast.event.v1.Allocation
+	18, // 45: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 46: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 47: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	19, // 48: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	27, // 49: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	18, // 50: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 51: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 52: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	18, // 53: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 54: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 55: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }

@@ -1721,6 +1721,18 @@ func (m *StockFulfilled) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Backordered) > 0 {
+		for iNdEx := len(m.Backordered) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.Backordered[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x32
+		}
+	}
 	if len(m.FromAvailable) > 0 {
 		for iNdEx := len(m.FromAvailable) - 1; iNdEx >= 0; iNdEx-- {
 			size, err := m.FromAvailable[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
@@ -2316,10 +2328,15 @@ func (m *StockFulfilled) ResetVT() {
 			mm.ResetVT()
 		}
 		f2 := m.FromAvailable[:0]
+		for _, mm := range m.Backordered {
+			mm.ResetVT()
+		}
+		f3 := m.Backordered[:0]
 		m.Reset()
 		m.FromReserved = f0
 		m.FromCommitted = f1
 		m.FromAvailable = f2
+		m.Backordered = f3
 	}
 }
 func (m *StockFulfilled) ReturnToVTPool() {
@@ -3111,6 +3128,12 @@ func (m *StockFulfilled) SizeVT() (n int) {
 	}
 	if len(m.FromAvailable) > 0 {
 		for _, e := range m.FromAvailable {
+			l = e.SizeVT()
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if len(m.Backordered) > 0 {
+		for _, e := range m.Backordered {
 			l = e.SizeVT()
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
@@ -7592,6 +7615,47 @@ func (m *StockFulfilled) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			if err := m.FromAvailable[len(m.FromAvailable)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Backordered", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if len(m.Backordered) == cap(m.Backordered) {
+				m.Backordered = append(m.Backordered, &Allocation{})
+			} else {
+				m.Backordered = m.Backordered[:len(m.Backordered)+1]
+				if m.Backordered[len(m.Backordered)-1] == nil {
+					m.Backordered[len(m.Backordered)-1] = &Allocation{}
+				}
+			}
+			if err := m.Backordered[len(m.Backordered)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

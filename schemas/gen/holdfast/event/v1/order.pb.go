@@ -3990,8 +3990,10 @@ type LinesShippedV2 struct {
 	TrackingReference string          `protobuf:"bytes,3,opt,name=tracking_reference,json=trackingReference,proto3" json:"tracking_reference,omitempty"`
 	// Why it left although what was paid and authorized did not cover the order; empty where it did.
 	UncoveredReason string `protobuf:"bytes,4,opt,name=uncovered_reason,json=uncoveredReason,proto3" json:"uncovered_reason,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Why it left although some of it was backordered; empty where nothing was.
+	BackorderedReason string `protobuf:"bytes,5,opt,name=backordered_reason,json=backorderedReason,proto3" json:"backordered_reason,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *LinesShippedV2) Reset() {
@@ -4048,6 +4050,13 @@ func (x *LinesShippedV2) GetTrackingReference() string {
 func (x *LinesShippedV2) GetUncoveredReason() string {
 	if x != nil {
 		return x.UncoveredReason
+	}
+	return ""
+}
+
+func (x *LinesShippedV2) GetBackorderedReason() string {
+	if x != nil {
+		return x.BackorderedReason
 	}
 	return ""
 }
@@ -6985,12 +6994,13 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
 	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\x12)\n" +
-	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\"\xc6\x01\n" +
+	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\"\xf5\x01\n" +
 	"\x0eLinesShippedV2\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
 	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\x12)\n" +
-	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\"#\n" +
+	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\x12-\n" +
+	"\x12backordered_reason\x18\x05 \x01(\tR\x11backorderedReason\"#\n" +
 	"\tOrderHeld\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"d\n" +
 	"\fOrderResumed\x12\x1c\n" +
