@@ -1,6 +1,7 @@
 package stockledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -45,8 +46,8 @@ func (s *Store) Changes(ctx context.Context, span *Span, after string, limit int
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	last := ""
-	err = r.items(ctx, span.SKU, span.Prefix, after, func(now *item) error {
-		c, err := r.change(now, span)
+	err = r.items(ctx, span.SKU, span.Prefix, after, func(sku string) error {
+		c, err := r.change(sku, span)
 		if err != nil || c == nil {
 			return err
 		}
@@ -61,12 +62,12 @@ func (s *Store) Changes(ctx context.Context, span *Span, after string, limit int
 }
 
 // change is how an item differs; nil: it does not.
-func (r *reader) change(now *item, span *Span) (*Change, error) {
-	from, err := r.rowAt(now, &span.From)
+func (r *reader) change(sku string, span *Span) (*Change, error) {
+	from, err := r.rowAt(sku, &span.From)
 	if err != nil {
 		return nil, err
 	}
-	to, err := r.rowAt(now, &span.To)
+	to, err := r.rowAt(sku, &span.To)
 	if err != nil || from == nil && to == nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (r *reader) change(now *item, span *Span) (*Change, error) {
 		return nil, nil
 	}
 	c := &Change{
-		SKU: now.row.Sku, Description: now.row.Description, From: shownLevel(from.GetTotal()), To: shownLevel(to.GetTotal()),
+		SKU: sku, Description: cmp.Or(to, from).GetDescription(), From: shownLevel(from.GetTotal()), To: shownLevel(to.GetTotal()),
 		Delta: Delta(shownLevel(changed(from.GetTotal(), to.GetTotal()))), Locations: []LocationChange{},
 	}
 	seen := map[string]bool{}

@@ -12,7 +12,7 @@ const storeFormat = 1
 // Keys begin with a letter for their kind, then the SKU and a zero byte: no SKU has control characters. Numbers in them
 // are big-endian, so that keys are sorted by them.
 const (
-	keyRow      = 'c' // SKU → when its last event was recorded, the row
+	keyItem     = 'c' // SKU → nothing
 	keyEvent    = 'e' // SKU, offset → when it was recorded, the event as it stands in the log
 	keyTime     = 't' // SKU, when an event was recorded, its offset → nothing
 	keySnapshot = 'r' // SKU, offset → the row after that event
@@ -23,7 +23,7 @@ const (
 
 // snapshotEvery is after how many events of an item its row is kept. A row of the past is folded from the snapshot
 // before it.
-const snapshotEvery = 64
+const snapshotEvery = 16
 
 // lateMicros is how long after it occurred an event is recorded before it counts as late. Events that are recorded
 // sooner are found by when they were recorded.
@@ -46,7 +46,7 @@ func timeKey(dst []byte, kind byte, sku string, micros, offset int64) []byte {
 // offsetOf is the offset at the end of a key.
 func offsetOf(key []byte) int64 { return int64(binary.BigEndian.Uint64(key[len(key)-8:])) }
 
-// skuOf is the SKU in the key of a row.
+// skuOf is the SKU in the key of an item.
 func skuOf(key []byte) string { return string(key[1 : len(key)-1]) }
 
 // upperBound is the first key that does not begin with the prefix.

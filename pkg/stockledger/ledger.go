@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -123,14 +122,7 @@ func (s *Store) Ledger(
 		return Page{}, false, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	now, err := readItem(r.db, sku)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return Page{}, false, nil
-	}
-	if err != nil {
-		return Page{}, false, err
-	}
-	row, err := r.rowAt(now, &q.Moment)
+	row, err := r.rowAt(sku, &q.Moment)
 	if err != nil || row == nil {
 		return Page{}, false, err
 	}

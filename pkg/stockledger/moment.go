@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/localstore"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -22,13 +23,15 @@ type reader struct {
 	it     *pebble.Iterator
 }
 
-func (s *Store) read() (*reader, error) {
-	db := s.view.db.NewSnapshot()
+func (s *Store) read() (*reader, error) { return newReader(s.view.db, s.view.layout) }
+
+func newReader(store *localstore.DB, layout eventlog.Layout) (*reader, error) {
+	db := store.NewSnapshot()
 	it, err := db.NewIter(nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read the stock ledger: %w", err), db.Close())
 	}
-	return &reader{s.view.layout, db, it}, nil
+	return &reader{layout, db, it}, nil
 }
 
 func (r *reader) close() error { return errors.Join(r.it.Close(), r.db.Close()) }
@@ -40,33 +43,43 @@ func (r *reader) partition(sku string) eventlog.TopicPartition {
 	}
 }
 
-// rowAt is the row of an item at a moment; nil: it was not registered then. now is what the store has of the item.
-func (r *reader) rowAt(now *item, m *asof.Moment) (*eventv1.AvailabilityRow, error) {
-	sku := now.row.Sku
-	var row *eventv1.AvailabilityRow
-	var err error
+// item is an item with all its events; nil: there is none.
+func (r *reader) item(sku string) (*item, error) {
+	if !r.it.SeekLT(offsetKey(nil, keyEvent, sku, maxOffset)) || !r.in(keyEvent, sku) {
+		return nil, r.error()
+	}
+	value, err := r.it.ValueAndErr()
+	if err != nil {
+		return nil, fmt.Errorf("read the stock ledger: %w", err)
+	}
+	recorded, _, err := cutMicros(value)
+	if err != nil {
+		return nil, err
+	}
+	row, err := r.rowBefore(sku, maxOffset)
+	return &item{row, recorded}, err
+}
+
+// rowAt is the row of an item at a moment; nil: it was not registered then.
+func (r *reader) rowAt(sku string, m *asof.Moment) (row *eventv1.AvailabilityRow, err error) {
 	switch {
-	case m.IsNow(), m.ByPosition() && now.row.SourceOffset < m.Position.End(r.partition(sku)):
-		row = now.row
+	case m.IsNow():
+		row, err = r.rowBefore(sku, maxOffset)
 	case m.ByPosition():
 		row, err = r.rowBefore(sku, m.Position.End(r.partition(sku)))
 	case m.Occurred:
-		row, err = r.occurredRow(now, m.Micros)
+		row, err = r.occurredRow(sku, m.Micros)
 	default:
-		row, err = r.recordedRow(now, m.Micros)
+		row, err = r.recordedRow(sku, m.Micros)
 	}
-	if err != nil || row == nil || !row.Registered {
+	if err != nil || !row.Registered {
 		return nil, err
 	}
 	return row, nil
 }
 
 // recordedRow is the row of an item with the events that were recorded by a time.
-func (r *reader) recordedRow(now *item, micros int64) (*eventv1.AvailabilityRow, error) {
-	if now.recorded <= micros {
-		return now.row, nil
-	}
-	sku := now.row.Sku
+func (r *reader) recordedRow(sku string, micros int64) (*eventv1.AvailabilityRow, error) {
 	if !r.it.SeekLT(timeKey(nil, keyTime, sku, micros+1, 0)) || !r.in(keyTime, sku) {
 		return availability.NewRow(sku, r.partition(sku).Partition), r.error()
 	}
@@ -88,6 +101,7 @@ func (r *reader) rowBefore(sku string, end int64) (*eventv1.AvailabilityRow, err
 	}
 	err := r.events(sku, row.SourceOffset+1, end, func(e *event) error {
 		availability.Apply(row, e.InventoryEvent, e.offset)
+		e.ReturnToVTPool() // the row keeps only strings of it
 		return nil
 	})
 	return row, err
@@ -95,24 +109,24 @@ func (r *reader) rowBefore(sku string, end int64) (*eventv1.AvailabilityRow, err
 
 // occurredRow is the row of an item with the events that had occurred by a time, whenever they were recorded. What is
 // not a quantity is as it was recorded by then, or for an item that was registered later as it is now.
-func (r *reader) occurredRow(now *item, micros int64) (*eventv1.AvailabilityRow, error) {
-	row, err := r.recordedRow(now, micros)
+func (r *reader) occurredRow(sku string, micros int64) (*eventv1.AvailabilityRow, error) {
+	row, err := r.recordedRow(sku, micros)
 	if err != nil {
 		return nil, err
 	}
-	if row == now.row {
-		row = proto.Clone(row).(*eventv1.AvailabilityRow)
-	}
 	if !row.Registered {
-		row.Registered, row.Description, row.Metadata = now.row.Registered, now.row.Description, now.row.Metadata
-		row.BackorderLimit = now.row.BackorderLimit
+		now, err := r.rowBefore(sku, maxOffset)
+		if err != nil {
+			return nil, err
+		}
+		row.Registered, row.Description, row.Metadata = now.Registered, now.Description, now.Metadata
+		row.BackorderLimit = now.BackorderLimit
 	}
 	row.OccurredAtMicros = min(row.OccurredAtMicros, micros)
 	row.Transfers, row.Deliveries, row.Backorders = nil, nil, nil // they are known by the recorded clock alone
 	if err := r.recordedSoonAfter(row, micros); err != nil {
 		return nil, err
 	}
-	sku := row.Sku
 	before, from := timeKey(nil, keyLate, sku, micros+1, 0), itemPrefix(nil, keyLate, sku)
 	err = r.shifts(from, before, func(recorded int64, shift *eventv1.AvailabilityRow) {
 		if recorded > micros {
@@ -214,7 +228,7 @@ func (r *reader) event() (*event, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &event{&eventv1.InventoryEvent{}, offsetOf(r.it.Key()), recorded}
+	e := &event{eventv1.InventoryEventFromVTPool(), offsetOf(r.it.Key()), recorded}
 	if err := schema.ReadInventory(encoded, e.InventoryEvent); err != nil {
 		return nil, fmt.Errorf("read the stock ledger: %w", err)
 	}

@@ -32,6 +32,7 @@ func newStore(t rapid.TB) *Store {
 		offsets: &localstore.Offsets{DB: db, Next: eventlog.Offsets{partition: 0}},
 	}
 	v.newBatch()
+	v.items = map[string]*item{}
 	return &Store{view: v}
 }
 
@@ -183,11 +184,9 @@ func TestRowsOfThePastAreThoseOfANaiveFold(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
-				var got *eventv1.AvailabilityRow
-				if i, err := readItem(r.db, sku); err == nil {
-					if got, err = r.rowAt(i, m); err != nil {
-						rt.Fatal(err)
-					}
+				got, err := r.rowAt(sku, m)
+				if err != nil {
+					rt.Fatal(err)
 				}
 				if err := r.close(); err != nil {
 					rt.Fatal(err)
@@ -212,6 +211,9 @@ func (h *history) fold(t rapid.TB, s *Store, batch int) {
 			t.Fatal(err)
 		}
 		if i%batch == 0 || i == len(h.events)-1 {
+			if i%3 == 0 { // as with more items than are kept
+				clear(s.view.items)
+			}
 			if err := s.view.Flush(context.Background(), eventlog.Offsets{partition: rec.Offset + 1}); err != nil {
 				t.Fatal(err)
 			}
@@ -262,6 +264,40 @@ func BenchmarkRowOfThePast(b *testing.B) {
 			for b.Loop() {
 				m := &asof.Moment{Micros: rand.Int64N(10_000) * 1e6, Occurred: occurred}
 				if _, _, _, err := s.Row("A", m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkNetworkOfThePast lists 4,000 items with 100 events each at a random time.
+func BenchmarkNetworkOfThePast(b *testing.B) {
+	s := newStore(b)
+	defer s.Close()
+	h := &history{}
+	const items, events = 4_000, 100
+	for i := range items * events {
+		level := &eventv1.Level{OnHand: int64(i), Available: int64(i)}
+		ev := &eventv1.InventoryEvent{Sku: fmt.Sprintf("SKU-%04d", i%items), Total: level, Meta: &eventv1.Meta{
+			EventId: make([]byte, 16), Version: uint64(i/items + 1), RecordedAtMicros: int64(i+1) * 1e6,
+			OccurredAtMicros: int64(i) * 1e6,
+		}}
+		ev.Locations = []*eventv1.LocationLevel{{Location: "main", Level: level}}
+		ev.Change = &eventv1.InventoryEvent_StockReceived{
+			StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 1},
+		}
+		if i < items {
+			ev.Change = &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{}}
+		}
+		h.events, h.offsets = append(h.events, ev), append(h.offsets, int64(i))
+	}
+	h.fold(b, s, 5_000)
+	for _, occurred := range []bool{false, true} {
+		b.Run(fmt.Sprintf("occurred=%t", occurred), func(b *testing.B) {
+			for b.Loop() {
+				m := &asof.Moment{Micros: rand.Int64N(items*events) * 1e6, Occurred: occurred}
+				if _, _, err := s.List(b.Context(), Filter{}, m, "", items); err != nil {
 					b.Fatal(err)
 				}
 			}

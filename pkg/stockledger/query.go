@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/holdfast/holdfast/pkg/asof"
 	"github.com/holdfast/holdfast/pkg/availability"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -33,14 +31,7 @@ func (s *Store) rendered(
 		return nil, 0, false, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	now, err := readItem(r.db, sku)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, 0, false, nil
-	}
-	if err != nil {
-		return nil, 0, false, err
-	}
-	row, err := r.rowAt(now, m)
+	row, err := r.rowAt(sku, m)
 	if err != nil || row == nil {
 		return nil, 0, false, err
 	}
@@ -79,8 +70,8 @@ func (s *Store) Each(
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	return r.items(ctx, "", f.Prefix, after, func(now *item) error {
-		at, err := r.rowAt(now, m)
+	return r.items(ctx, "", f.Prefix, after, func(sku string) error {
+		at, err := r.rowAt(sku, m)
 		if err != nil || at == nil || !f.selects(at) {
 			return err
 		}
@@ -88,19 +79,19 @@ func (s *Store) Each(
 	})
 }
 
-// items calls fn with what the store has of each item, by SKU: of one SKU, or of those with a prefix behind the SKU
+// items calls fn with the SKU of each item, in their order: of one SKU, or of those with a prefix behind the SKU
 // after. errEnough ends it without an error.
-func (r *reader) items(ctx context.Context, sku, prefix, after string, fn func(now *item) error) (err error) {
+func (r *reader) items(ctx context.Context, sku, prefix, after string, fn func(sku string) error) (err error) {
 	it, err := r.db.NewIter(nil)
 	if err != nil {
 		return fmt.Errorf("read the stock ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
-	from := append([]byte{keyRow}, cmp.Or(sku, prefix)...)
+	from := append([]byte{keyItem}, cmp.Or(sku, prefix)...)
 	if after != "" {
-		from = append(itemPrefix(nil, keyRow, after), 0)
+		from = append(itemPrefix(nil, keyItem, after), 0)
 	}
-	for ok := it.SeekGE(from); ok && it.Key()[0] == keyRow; ok = it.Next() {
+	for ok := it.SeekGE(from); ok && it.Key()[0] == keyItem; ok = it.Next() {
 		found := skuOf(it.Key())
 		if !strings.HasPrefix(found, prefix) || sku != "" && found != sku {
 			break
@@ -108,18 +99,9 @@ func (r *reader) items(ctx context.Context, sku, prefix, after string, fn func(n
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return fmt.Errorf("read the stock ledger: %w", err)
-		}
-		now, err := decodeItem(value)
-		if err == nil {
-			err = fn(now)
-		}
-		if errors.Is(err, errEnough) {
+		if err := fn(found); errors.Is(err, errEnough) {
 			return nil
-		}
-		if err != nil {
+		} else if err != nil {
 			return err
 		}
 	}

@@ -26,9 +26,14 @@ type storeView struct {
 	offsets *localstore.Offsets // up to where the store on disk is
 
 	batch *pebble.Batch
-	items map[string]*item // of the batch, by SKU
-	buf   []byte           // reused
+	// items are those whose events came last, by SKU, as they are with the batch; at most maxItems at a flush.
+	items map[string]*item
+	buf   []byte // reused
 }
+
+// maxItems is how many items are kept in memory, of about 1 KiB each. Others are folded again when an event of them
+// comes.
+const maxItems = 16 << 10
 
 // item is the row of an item, with when its last event was recorded.
 type item struct {
@@ -42,6 +47,7 @@ func (v *storeView) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Off
 		return nil, err
 	}
 	v.newBatch()
+	v.items = map[string]*item{}
 	return v.offsets.Next.Clone(), nil
 }
 
@@ -53,7 +59,6 @@ func (v *storeView) newBatch() {
 		v.batch = v.db.NewBatch(pebble.WithMaxRetainedSizeBytes(batchRetained))
 	}
 	v.batch.Reset()
-	v.items = map[string]*item{}
 }
 
 // Fold adds an event to the batch.
@@ -83,17 +88,22 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 	return nil
 }
 
-// item is what the batch, or the store, has of an item.
-func (v *storeView) item(sku string, partition int32) (*item, error) {
+// item is an item as it is with the batch.
+func (v *storeView) item(sku string, partition int32) (_ *item, err error) {
 	if i := v.items[sku]; i != nil {
 		return i, nil
 	}
-	i, err := readItem(v.db, sku)
-	if errors.Is(err, pebble.ErrNotFound) {
-		i, err = &item{row: availability.NewRow(sku, partition)}, nil
-	}
+	r, err := newReader(v.db, v.layout)
 	if err != nil {
 		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	i, err := r.item(sku)
+	if err != nil {
+		return nil, err
+	}
+	if i == nil {
+		i = &item{row: availability.NewRow(sku, partition)}
 	}
 	v.items[sku] = i
 	return i, nil
@@ -102,6 +112,11 @@ func (v *storeView) item(sku string, partition int32) (*item, error) {
 // write adds an event to the batch, and folds it into its item.
 func (v *storeView) write(rec *eventlog.Record, ev *eventv1.InventoryEvent, i *item) error {
 	set := func(key, value []byte) error { return v.batch.Set(key, value, nil) }
+	if i.row.Version == 0 {
+		if err := set(itemPrefix(nil, keyItem, ev.Sku), nil); err != nil {
+			return err
+		}
+	}
 	v.buf = append(binary.BigEndian.AppendUint64(v.buf[:0], uint64(i.recorded)), rec.Value...)
 	if err := set(offsetKey(nil, keyEvent, ev.Sku, rec.Offset), v.buf); err != nil {
 		return err
@@ -130,21 +145,14 @@ func (v *storeView) write(rec *eventlog.Record, ev *eventv1.InventoryEvent, i *i
 	return set(offsetKey(nil, keySnapshot, ev.Sku, rec.Offset), row)
 }
 
-// Flush commits events, rows and offsets in one Pebble batch, so that none can be ahead of the others. It does not
-// sync: what a power cut takes is read from the log again.
+// Flush commits events and offsets in one Pebble batch, so that none can be ahead of the others. It does not sync: what
+// a power cut takes is read from the log again.
 func (v *storeView) Flush(_ context.Context, reached eventlog.Offsets) error {
-	for sku, i := range v.items {
-		row, err := i.row.MarshalVT()
-		if err != nil {
-			return fmt.Errorf("write the stock ledger: %w", err)
-		}
-		v.buf = append(binary.BigEndian.AppendUint64(v.buf[:0], uint64(i.recorded)), row...)
-		if err := v.batch.Set(itemPrefix(nil, keyRow, sku), v.buf, nil); err != nil {
-			return fmt.Errorf("write the stock ledger: %w", err)
-		}
-	}
 	if err := v.offsets.Commit(v.batch, reached); err != nil {
 		return fmt.Errorf("write the stock ledger: %w", err)
+	}
+	if len(v.items) > maxItems {
+		clear(v.items)
 	}
 	v.newBatch()
 	return nil
@@ -158,29 +166,7 @@ func (v *storeView) close() error {
 	return errors.Join(err, v.db.Close())
 }
 
-// readItem reads the row of an item. The error is pebble.ErrNotFound where the store has no event of it.
-func readItem(db pebble.Reader, sku string) (*item, error) {
-	value, closer, err := db.Get(itemPrefix(nil, keyRow, sku))
-	if err != nil {
-		return nil, fmt.Errorf("read the stock ledger: %w", err)
-	}
-	i, err := decodeItem(value)
-	return i, errors.Join(err, closer.Close())
-}
-
 var errShortValue = errors.New("the stock ledger has a value that is too short; delete its folder, it is built again")
-
-func decodeItem(value []byte) (*item, error) {
-	recorded, encoded, err := cutMicros(value)
-	if err != nil {
-		return nil, err
-	}
-	row := &eventv1.AvailabilityRow{}
-	if err := row.UnmarshalVT(encoded); err != nil {
-		return nil, fmt.Errorf("read the stock ledger: %w", err)
-	}
-	return &item{row, recorded}, nil
-}
 
 // cutMicros cuts a time off the start of a value.
 func cutMicros(value []byte) (micros int64, after []byte, err error) {
