@@ -38,10 +38,10 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		}
 	case *eventv1.InventoryEvent_ReservationReleased:
 		released := c.ReservationReleased
-		lowerBackorders(row, released.Step, released.FromReserved)
-		lowerBackorders(row, released.Step, released.FromCommitted)
+		lowerBackorders(row, released.Step.GetOrderId(), released.FromReserved)
+		lowerBackorders(row, released.Step.GetOrderId(), released.FromCommitted)
 	case *eventv1.InventoryEvent_StockFulfilled:
-		lowerBackorders(row, c.StockFulfilled.Step, c.StockFulfilled.Backordered)
+		lowerBackorders(row, c.StockFulfilled.Step.GetOrderId(), c.StockFulfilled.Backordered)
 	case *eventv1.InventoryEvent_ReservationFellShort:
 		s := c.ReservationFellShort
 		w := addBackorder(row, s.Step.GetOrderId(), s.Location, at)
@@ -57,9 +57,9 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 }
 
 // lowerBackorders notes that an order waits for less at some locations.
-func lowerBackorders(row *eventv1.AvailabilityRow, step *eventv1.ReservationStep, by []*eventv1.Allocation) {
+func lowerBackorders(row *eventv1.AvailabilityRow, orderID string, by []*eventv1.Allocation) {
 	for _, a := range by {
-		if w := findBackorder(row, step.GetOrderId(), a.Location); w != nil {
+		if w := findBackorder(row, orderID, a.Location); w != nil {
 			w.Quantity = max(0, w.Quantity-a.Quantity)
 			dropIfFilled(row, w)
 		}

@@ -78,8 +78,8 @@ func (i *item) follow(t *rapid.T, orderID string, events []inventory.Event) {
 	}
 }
 
-// checkEquation checks the equation of stock in the answer of the API and in the row of the topic, for each location and
-// for their sum. What is lacking has an owner who waits for it, unless nobody was promised it.
+// checkEquation checks the equation of stock in the answer of the API and in the row of the topic, for each location
+// and for their sum. What is lacking has an owner who waits for it, unless nobody was promised it.
 func (i *item) checkEquation(t *rapid.T) {
 	row := i.fold.rows["A"]
 	if row == nil {

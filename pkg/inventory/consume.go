@@ -26,8 +26,8 @@ type ReservationCommitted struct {
 	Allocations []Allocation
 }
 
-// StockFulfilled removed Quantity from on_hand: it has shipped. FromAvailable is that of a past document, Backordered the
-// portion that was backordered: it was there after all.
+// StockFulfilled removed Quantity from on_hand: it has shipped. FromAvailable is that of a past document, Backordered
+// the portion that was backordered: it was there after all.
 type StockFulfilled struct {
 	Step          Step
 	Quantity      int64
@@ -102,8 +102,8 @@ func (d *stepDecision) fulfil() {
 	}, changed)
 }
 
-// noLongerBackordered is what of units that leave was backordered: what is left of the reservation waits for no more than
-// it is.
+// noLongerBackordered is what of units that leave was backordered: what is left of the reservation waits for no more
+// than it is.
 func (d *stepDecision) noLongerBackordered(fromCommitted, fromReserved []Allocation) (gone []Allocation) {
 	if d.res.Backordered == 0 {
 		return nil

@@ -55,7 +55,7 @@ backordered, whatever the backorder limit is.
 
 ## Shortfalls
 
-Where a location lacks what orders were promised there, Holdfast decides in the same transaction whose goods are missing:
+Where a location lacks what orders were promised there, the same transaction says whose goods are missing:
 
 1. Safety stock of the location covers it first, and is lower from then on.
 2. Then the orders lose it that were promised it last (latest promised first). An order was promised an item when it was

@@ -104,8 +104,8 @@ func (o *Order) checkCover(uncoveredReason string) (string, error) {
 	return uncoveredReason, nil
 }
 
-// linesToShip returns what ships, one entry a line: the lines of the command, or all that can. readyOnly: nothing that is
-// backordered can.
+// linesToShip returns what ships, one entry a line: the lines of the command, or all that can. readyOnly: nothing that
+// is backordered can.
 func (o *Order) linesToShip(lines []LineQuantity, readyOnly bool) ([]LineQuantity, error) {
 	left := o.shippable()
 	if len(lines) > 0 {

@@ -33,7 +33,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.applyPlacing(ev)
 	case *eventv1.OrderEvent_OrderRejected, *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired:
 		o.applyEnd(ev, &e)
-	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled, *eventv1.OrderEvent_OrderFellShort,
+	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled,
+		*eventv1.OrderEvent_OrderFellShort,
 		*eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
 		*eventv1.OrderEvent_DeliveryFailed, *eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
 		*eventv1.OrderEvent_FulfilmentCancelled:

@@ -91,8 +91,8 @@ func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines 
 	}
 }
 
-// checkInStock checks that what ships is in stock as far as the order knows, or leaves for a reason, and that no reason is
-// given without need (ORD-14). Goods that were packed before there were shortfalls left without one.
+// checkInStock checks that what ships is in stock as far as the order knows, or leaves for a reason, and that no reason
+// is given without need (ORD-14). Goods that were packed before there were shortfalls left without one.
 func (c *checker) checkInStock(rec *eventlog.Record, o *order, e *eventv1.LinesShippedV2) {
 	_, packed := o.fulfilments[e.FulfilmentId]
 	if packed && e.BackorderedReason == "" {
