@@ -31,6 +31,7 @@ func stockChanges(api *apiFlags) []*cobra.Command {
 		newSafetyStockCommand(api),
 		newTransferCommand(api),
 		newReceiveTransferCommand(api),
+		newCancelTransferCommand(api),
 	}
 }
 
@@ -210,5 +211,15 @@ func newReceiveTransferCommand(api *apiFlags) *cobra.Command {
 	c.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "`UNITS` that have arrived and cannot be sold")
 	c.Flags().Int64Var(&receipt.Rejected, "rejected", 0, "`UNITS` that go back to where they came from")
 	c.Flags().StringVar(&receipt.Reason, "reason", "", "with --rejected: the reason, as `TEXT`")
+	return c
+}
+
+func newCancelTransferCommand(api *apiFlags) *cobra.Command {
+	var reason string
+	c := newStockChange(api, "cancel-transfer SKU TRANSFER_ID", "Cancel what has not arrived of a transfer", 2,
+		func(c *call) (*client.StockAnswer, error) {
+			return c.api.CancelTransfer(c.ctx, c.args[0], c.args[1], reason, c.options...)
+		})
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
 	return c
 }

@@ -176,6 +176,11 @@ func (m *movement) decodeStock(ev *eventv1.InventoryEvent) bool {
 			m.reason = "rejected"
 			m.put(t.FromLocation, qualityControl, t.Rejected)
 		}
+	case *eventv1.InventoryEvent_TransferCancelled:
+		t := c.TransferCancelled
+		m.typ, m.reference = "transfer_cancelled", t.TransferId
+		m.put(t.FromLocation, available, t.Quantity)
+		m.change(t.ToLocation, incoming, -t.Quantity)
 	case *eventv1.InventoryEvent_StockAdjusted:
 		s := c.StockAdjusted
 		m.typ, m.reason, m.reference = "stock_adjusted", schema.Reasons.Word(s.Reason), s.Reference

@@ -29,6 +29,10 @@ func changeOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		})
 	case *eventv1.InventoryEvent_TransferReceived:
 		receiveTransfer(row, c.TransferReceived)
+	case *eventv1.InventoryEvent_TransferCancelled:
+		row.Transfers = slices.DeleteFunc(row.Transfers, func(t *eventv1.OpenTransfer) bool {
+			return t.TransferId == c.TransferCancelled.TransferId
+		})
 	case *eventv1.InventoryEvent_StockBackordered:
 		b := c.StockBackordered
 		if len(b.Allocations) > 0 { // the backordered units are allocated at the first of the locations

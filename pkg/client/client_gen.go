@@ -52,6 +52,7 @@ const (
 	CommandTypeCancelLines       CommandType = "cancel_lines"
 	CommandTypeCancelOrder       CommandType = "cancel_order"
 	CommandTypeCancelReturn      CommandType = "cancel_return"
+	CommandTypeCancelTransfer    CommandType = "cancel_transfer"
 	CommandTypeCapturePayment    CommandType = "capture_payment"
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
@@ -477,6 +478,11 @@ type CancelOrder struct {
 
 // CancelReturn defines model for CancelReturn.
 type CancelReturn struct {
+	Reason Explanation `json:"reason,omitempty,omitzero"`
+}
+
+// CancelTransfer defines model for CancelTransfer.
+type CancelTransfer struct {
 	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 

@@ -90,6 +90,7 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"receiveTransfer": func(x ctx) error {
 			return errorOf(c.ReceiveTransfer(x, sku, transfer, client.ReceiveTransfer{}))
 		},
+		"cancelTransfer":    func(x ctx) error { return errorOf(c.CancelTransfer(x, sku, transfer, "")) },
 		"adjustStock":       func(x ctx) error { return errorOf(c.AdjustStock(x, sku, client.AdjustStock{})) },
 		"countStock":        func(x ctx) error { return errorOf(c.CountStock(x, sku, client.CountStock{})) },
 		"setSafetyStock":    func(x ctx) error { return errorOf(c.SetSafetyStock(x, sku, client.SetSafetyStock{})) },

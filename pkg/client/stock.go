@@ -48,6 +48,14 @@ func (c *Client) ReceiveTransfer(
 	return c.changeStock(ctx, http.MethodPost, path("stock", sku, "transfers", transferID, "receipt"), receipt, options)
 }
 
+// CancelTransfer takes back what of a transfer has not arrived.
+func (c *Client) CancelTransfer(
+	ctx context.Context, sku, transferID, reason string, options ...CallOption,
+) (*StockAnswer, error) {
+	body := CancelTransfer{Reason: reason}
+	return c.changeStock(ctx, http.MethodPost, path("stock", sku, "transfers", transferID, "cancel"), body, options)
+}
+
 // AdjustStock changes what is on hand, for a reason.
 func (c *Client) AdjustStock(
 	ctx context.Context, sku string, adjustment AdjustStock, options ...CallOption,

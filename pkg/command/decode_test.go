@@ -164,6 +164,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"rejected":2,"reason":"torn"}`,
 			inventory.ReceiveTransfer{TransferID: "t", Rejected: 2, Reason: "torn"}, 0},
+		{CancelTransfer, `{"transfer_id":"t","reason":"no van"}`,
+			inventory.CancelTransfer{TransferID: "t", Reason: "no van"}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},
@@ -267,6 +269,7 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
 		{ShipTransfer, `{"to":"n"}`, "unknown_field /to"},
+		{CancelTransfer, `{}`, "missing_field /transfer_id"},
 		{ReceiveTransfer, `{"quantity":1}`, "missing_field /transfer_id"},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"rejected":1}`, "missing_field /reason"},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"rejected":-1}`, "invalid_quantity /rejected"},

@@ -13,6 +13,7 @@ const (
 	MoveStock       = "move_stock"
 	ShipTransfer    = "ship_transfer"
 	ReceiveTransfer = "receive_transfer"
+	CancelTransfer  = "cancel_transfer"
 )
 
 type moveBody struct {
@@ -36,6 +37,11 @@ type receiveTransferBody struct {
 	Missing    int64  `json:"missing"`
 	Damaged    int64  `json:"damaged"`
 	Rejected   int64  `json:"rejected"`
+	Reason     string `json:"reason"`
+}
+
+type cancelTransferBody struct {
+	TransferID string `json:"transfer_id"`
 	Reason     string `json:"reason"`
 }
 
@@ -65,6 +71,16 @@ var movements = []*Command{
 			f.number(tagMissing, cmd.Missing)
 			f.number(tagDamaged, cmd.Damaged)
 			f.number(tagRejected, cmd.Rejected)
+			f.text(tagReason, cmd.Reason)
+		}),
+	onStock(changed(CancelTransfer, "/v1/stock/:sku/transfers/:transfer_id/cancel"),
+		func(d *decoding, b *cancelTransferBody) inventory.CancelTransfer {
+			return inventory.CancelTransfer{
+				TransferID: d.ID("/transfer_id", b.TransferID, limits.MaxTransferBytes), Reason: d.reason(b.Reason),
+			}
+		},
+		func(f *fingerprint, cmd inventory.CancelTransfer) {
+			f.text(tagTransferID, cmd.TransferID)
 			f.text(tagReason, cmd.Reason)
 		}),
 }

@@ -74,6 +74,8 @@ func decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 		return c.decide(&item, &res)
 	case ReceiveTransfer:
 		return c.decide(&item, &res)
+	case CancelTransfer:
+		return c.decide(&item, &res)
 	}
 	return nil, refuse(CodeUnknownCommand, "", "not a command of a stock item")
 }

@@ -168,6 +168,7 @@ func TestThePageOfStockIsUpToDate(t *testing.T) {
 		{"ship_transfer 6 to north", ShipTransfer{TransferID: "t-2", ToLocation: "north", Quantity: 6}},
 		{"receive_transfer 9: 6 good, 2 damaged, 1 missing",
 			ReceiveTransfer{TransferID: "t-1", Quantity: 6, Damaged: 2, Missing: 1}},
+		{"cancel_transfer, of which 9 have not arrived", CancelTransfer{TransferID: "t-1"}},
 		{"an order wants 5 more", SetReservation{OrderID: "o-1", Version: 2, Reserved: 15, Committed: 10}},
 		{"an order is confirmed", SetReservation{OrderID: "o-1", Version: 2, Committed: 20}},
 		{"an order is cancelled", SetReservation{OrderID: "o-1", Version: 2}},

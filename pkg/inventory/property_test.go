@@ -55,6 +55,8 @@ func (f *flows) add(c Change) {
 		f.in += c.Quantity
 	case TransferReceived:
 		f.in += c.Quantity + c.Damaged + c.Rejected
+	case TransferCancelled:
+		f.in += c.Quantity
 	case TransferShipped:
 		f.out += c.Quantity
 	case StockFulfilled:

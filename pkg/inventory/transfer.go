@@ -135,12 +135,13 @@ func (c ReceiveTransfer) check() error {
 				"what arrives, is missing, damaged or rejected is "+limits.Quantities(0))
 		}
 	}
-	switch {
-	case c.Quantity+c.Missing+c.Damaged+c.Rejected == 0:
+	if c.Quantity+c.Missing+c.Damaged+c.Rejected == 0 {
 		return refuse(CodeInvalidQuantity, "/quantity", "something arrives, is missing, or is rejected")
-	case limits.Longer(c.Reason, limits.MaxReasonLength) || !utf8.ValidString(c.Reason):
-		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 characters of UTF-8")
-	case (c.Reason != "") != (c.Rejected > 0):
+	}
+	if err := checkTransferReason(c.Reason); err != nil {
+		return err
+	}
+	if (c.Reason != "") != (c.Rejected > 0) {
 		return refuse(CodeInvalidReason, "/reason",
 			"goods are rejected for a reason, and nothing else of a receipt has one")
 	}
@@ -160,6 +161,50 @@ func (c TransferReceived) evolve(item *Item, _ *Reservation) {
 	if item.Transfers[k].Quantity -= c.units(); item.Transfers[k].Quantity <= 0 {
 		item.Transfers = slices.Delete(item.Transfers, k, k+1)
 	}
+}
+
+// CancelTransfer takes back what of a transfer has not arrived.
+//
+//	INV-68  The transfer is on its way (unknown_transfer). All of it that has not arrived leaves incoming, and is
+//	        available at the location that it left. A reason is at most 255 characters (invalid_reason).
+type CancelTransfer struct{ TransferID, Reason string }
+
+// TransferCancelled added Quantity to available of FromLocation; it has left incoming of ToLocation.
+type TransferCancelled struct {
+	TransferID               string
+	FromLocation, ToLocation string
+	Quantity                 int64
+	Reason                   string
+}
+
+func (c CancelTransfer) decide(item *Item, _ *Reservation) ([]Event, error) {
+	if err := checkTransferID(c.TransferID); err != nil {
+		return nil, err
+	}
+	if err := checkTransferReason(c.Reason); err != nil {
+		return nil, err
+	}
+	k := item.transfer(c.TransferID)
+	if k < 0 {
+		return nil, refuse(CodeUnknownTransfer, "/transfer_id", "no transfer of this ID is on its way")
+	}
+	t := item.Transfers[k]
+	return item.event(TransferCancelled{t.ID, t.FromLocation, t.ToLocation, t.Quantity, c.Reason},
+		LocationLevel{t.FromLocation, Level{OnHand: t.Quantity, Available: t.Quantity}},
+		LocationLevel{t.ToLocation, Level{Incoming: -t.Quantity}})
+}
+
+func (c TransferCancelled) evolve(item *Item, _ *Reservation) {
+	if k := item.transfer(c.TransferID); k >= 0 {
+		item.Transfers = slices.Delete(slices.Clone(item.Transfers), k, k+1)
+	}
+}
+
+func checkTransferReason(reason string) error {
+	if limits.Longer(reason, limits.MaxReasonLength) || !utf8.ValidString(reason) {
+		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 characters of UTF-8")
+	}
+	return nil
 }
 
 func checkTransferID(id string) error {

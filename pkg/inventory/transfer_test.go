@@ -120,3 +120,19 @@ func TestINV28RejectedArrivals(t *testing.T) {
 		t.Fatalf("%+v", s.item.Transfers)
 	}
 }
+
+func TestINV68CancelTransfer(t *testing.T) {
+	s := given(t, append(stock(5), ShipTransfer{"t", "", "north", 5, ""}, ReceiveTransfer{"t", 2, 0, 0, 0, ""},
+		SetBackorderLimit{9}, want(1, 4, 0, 0))...) // 2 are at north, 2 are waited for
+	s.when(CancelTransfer{"", ""}).refused(CodeInvalidTransferID)
+	s.when(CancelTransfer{"u", ""}).refused(CodeUnknownTransfer)
+	s.when(CancelTransfer{"t", "\xff"}).refused(CodeInvalidReason)
+	s.when(CancelTransfer{"t", "no van"}).then(TransferCancelled{"t", "main", "north", 3, "no van"},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 2}).levels(5, 1, 4, 0)
+	if s.item.Total().Incoming != 0 || len(s.item.Transfers) != 0 {
+		t.Fatalf("%+v", s.item)
+	}
+	s.when(CancelTransfer{"t", ""}).refused(CodeUnknownTransfer)
+	s.when(ReceiveTransfer{"t", 1, 0, 0, 0, ""}).refused(CodeUnknownTransfer)
+	given(t).when(CancelTransfer{"t", ""}).refused(CodeUnknownSKU)
+}

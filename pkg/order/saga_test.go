@@ -164,6 +164,8 @@ func (s *shop) account(before, after inventory.Item, ev inventory.Event) {
 		s.came[sku] += c.Quantity
 	case inventory.TransferReceived:
 		s.came[sku] += c.Quantity + c.Damaged + c.Rejected
+	case inventory.TransferCancelled:
+		s.came[sku] += c.Quantity
 	case inventory.TransferShipped:
 		s.left[sku] += c.Quantity
 	case inventory.StockFulfilled:

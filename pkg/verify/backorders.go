@@ -160,7 +160,8 @@ func (c *checker) checkOwners(rec *eventlog.Record, it *item, ev *eventv1.Invent
 	case *eventv1.InventoryEvent_ItemRegistered, *eventv1.InventoryEvent_StockReceived,
 		*eventv1.InventoryEvent_StockExpected, *eventv1.InventoryEvent_StockMoved, *eventv1.InventoryEvent_StockAdjusted,
 		*eventv1.InventoryEvent_StockCounted, *eventv1.InventoryEvent_BackorderLimitSet,
-		*eventv1.InventoryEvent_TransferShipped, *eventv1.InventoryEvent_TransferReceived:
+		*eventv1.InventoryEvent_TransferShipped, *eventv1.InventoryEvent_TransferReceived,
+		*eventv1.InventoryEvent_TransferCancelled:
 	default:
 		return // it may be of the decision that falls short
 	}

@@ -41,6 +41,8 @@ func applyOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
 			TransferId: c.TransferShipped.TransferId, ToLocation: 1, Remaining: c.TransferShipped.Quantity,
 		})
+	case *eventv1.InventoryEvent_TransferCancelled:
+		row.Transfers = nil
 	case *eventv1.InventoryEvent_TransferReceived:
 		r := c.TransferReceived
 		row.Transfers = slices.DeleteFunc(row.Transfers, func(t *eventv1.OpenTransfer) bool {

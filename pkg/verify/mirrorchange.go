@@ -126,6 +126,8 @@ func (c change) stockReason() string {
 			return "rejected" // its own reason is free text
 		}
 		return ""
+	case "transfer_cancelled":
+		return "" // as is that of this
 	}
 	v, ok := c.value("reason")
 	if !ok || c.Descriptor().Fields().ByName("reason").Enum().Name() != "Reason" || v.Enum() == 0 {

@@ -149,6 +149,8 @@ func (c *checker) foldStockChange(rec *eventlog.Record, it *item, ev *eventv1.In
 		c.foldTransferShipped(rec, it, ch.TransferShipped)
 	case *eventv1.InventoryEvent_TransferReceived:
 		c.foldTransferReceived(rec, it, ch.TransferReceived)
+	case *eventv1.InventoryEvent_TransferCancelled:
+		c.foldTransferCancelled(rec, it, ch.TransferCancelled)
 	case *eventv1.InventoryEvent_StockAdjusted:
 		it.addUnits(ch.StockAdjusted.Location, ch.StockAdjusted.Delta)
 	case *eventv1.InventoryEvent_StockCounted:

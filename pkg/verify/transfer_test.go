@@ -41,6 +41,11 @@ func rejectTransfer(s *story, main *eventv1.Level, rejected int64, reason string
 	}))
 }
 
+func cancelTransfer(s *story, main, north *eventv1.Level, quantity int64) {
+	s.between(main, north, schematest.StockEvent(&eventv1.TransferCancelled{
+		TransferId: "t", FromLocation: "main", ToLocation: "north", Quantity: quantity}))
+}
+
 // shipFive ships five of the nine to the north.
 func shipFive(s *story) { shipTransfer(s, level(4, 3, 0, 1), &eventv1.Level{Incoming: 5}, 5) }
 
@@ -91,6 +96,18 @@ func TestTransfersAreFollowed(t *testing.T) {
 		{"arrived without having left", verify.Conserved, func(s *story) {
 			shipFive(s)
 			receiveTransfer(s, &eventv1.Level{OnHand: 1, Available: 1, Incoming: 4}, "u", 1, 0, 0)
+		}},
+		{"cancelled", "", func(s *story) {
+			shipFive(s)
+			receiveTransfer(s, &eventv1.Level{OnHand: 3, Available: 3, Incoming: 2}, "t", 3, 0, 0)
+			cancelTransfer(s, level(6, 5, 0, 1), level(3, 3, 0, 0), 2)
+		}},
+		{"more cancelled than has not arrived", verify.Conserved, func(s *story) {
+			shipFive(s)
+			cancelTransfer(s, level(10, 9, 0, 1), &eventv1.Level{Incoming: -1}, 6)
+		}},
+		{"cancelled without having left", verify.Conserved, func(s *story) {
+			cancelTransfer(s, level(10, 9, 0, 1), &eventv1.Level{Incoming: -1}, 1)
 		}},
 		{"more arrived than left", verify.Conserved, func(s *story) {
 			shipFive(s)

@@ -46,3 +46,13 @@ func (c *checker) foldTransferReceived(rec *eventlog.Record, it *item, t *eventv
 		delete(it.transfers, t.TransferId)
 	}
 }
+
+func (c *checker) foldTransferCancelled(rec *eventlog.Record, it *item, t *eventv1.TransferCancelled) {
+	way := it.transfers[t.TransferId]
+	c.check(Conserved, way != nil && *way == transfer{t.FromLocation, t.ToLocation, t.Quantity},
+		"%s: %d from %s to %s are cancelled of transfer %s, of which %+v is on its way",
+		at(rec), t.Quantity, t.FromLocation, t.ToLocation, t.TransferId, way)
+	it.addUnits(t.FromLocation, t.Quantity)
+	it.touch(t.ToLocation).Incoming -= t.Quantity
+	delete(it.transfers, t.TransferId)
+}

@@ -224,6 +224,9 @@ var inventorySamples = map[string]inventory.Change{
 		TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1, Rejected: 2,
 		Reason: "wrong colour",
 	},
+	"transfer_cancelled": inventory.TransferCancelled{
+		TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reason: "no van",
+	},
 	"stock_expected": inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
 	"stock_adjusted": inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage,
 		Reference: "box 4"},

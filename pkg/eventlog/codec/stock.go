@@ -62,6 +62,12 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 			Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged, Rejected: c.Rejected, Reason: c.Reason,
 		}}
 		return "holdfast.transfer_received.v1"
+	case inventory.TransferCancelled:
+		e.Change = &eventv1.InventoryEvent_TransferCancelled{TransferCancelled: &eventv1.TransferCancelled{
+			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation, Quantity: c.Quantity,
+			Reason: c.Reason,
+		}}
+		return "holdfast.transfer_cancelled.v1"
 	}
 	return ""
 }
@@ -112,6 +118,12 @@ func readStock(e *eventv1.InventoryEvent) inventory.Change {
 		return inventory.TransferReceived{
 			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation,
 			Quantity: p.Quantity, Missing: p.Missing, Damaged: p.Damaged, Rejected: p.Rejected, Reason: p.Reason,
+		}
+	case *eventv1.InventoryEvent_TransferCancelled:
+		p := c.TransferCancelled
+		return inventory.TransferCancelled{
+			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation, Quantity: p.Quantity,
+			Reason: p.Reason,
 		}
 	}
 	return nil

@@ -65,6 +65,9 @@ func transfer(t *rapid.T, location string, n int64) inventory.Command {
 		return inventory.ShipTransfer{TransferID: id, FromLocation: location, ToLocation: to, Quantity: n / 2,
 			Reference: "van 2"}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "cancels?") == 0 {
+		return inventory.CancelTransfer{TransferID: id, Reason: "no van"}
+	}
 	small := func(what string) int64 { return rapid.Int64Range(0, 3).Draw(t, what) / 2 }
 	c := inventory.ReceiveTransfer{
 		TransferID: id, Quantity: small("arrived"), Missing: small("missing"), Damaged: small("damaged"),

@@ -442,6 +442,7 @@ type InventoryEvent struct {
 	//	*InventoryEvent_BackorderFilled
 	//	*InventoryEvent_TransferShipped
 	//	*InventoryEvent_TransferReceived
+	//	*InventoryEvent_TransferCancelled
 	//	*InventoryEvent_ReservationFellShort
 	Change        isInventoryEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
@@ -675,6 +676,15 @@ func (x *InventoryEvent) GetTransferReceived() *TransferReceived {
 	return nil
 }
 
+func (x *InventoryEvent) GetTransferCancelled() *TransferCancelled {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_TransferCancelled); ok {
+			return x.TransferCancelled
+		}
+	}
+	return nil
+}
+
 func (x *InventoryEvent) GetReservationFellShort() *ReservationFellShort {
 	if x != nil {
 		if x, ok := x.Change.(*InventoryEvent_ReservationFellShort); ok {
@@ -760,6 +770,10 @@ type InventoryEvent_TransferReceived struct {
 	TransferReceived *TransferReceived `protobuf:"bytes,27,opt,name=transfer_received,json=transferReceived,proto3,oneof"`
 }
 
+type InventoryEvent_TransferCancelled struct {
+	TransferCancelled *TransferCancelled `protobuf:"bytes,28,opt,name=transfer_cancelled,json=transferCancelled,proto3,oneof"`
+}
+
 type InventoryEvent_ReservationFellShort struct {
 	ReservationFellShort *ReservationFellShort `protobuf:"bytes,30,opt,name=reservation_fell_short,json=reservationFellShort,proto3,oneof"`
 }
@@ -799,6 +813,8 @@ func (*InventoryEvent_BackorderFilled) isInventoryEvent_Change() {}
 func (*InventoryEvent_TransferShipped) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_TransferReceived) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_TransferCancelled) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_ReservationFellShort) isInventoryEvent_Change() {}
 
@@ -1270,6 +1286,84 @@ func (x *TransferReceived) GetReason() string {
 	return ""
 }
 
+// TransferCancelled: quantity, which was all that had not arrived, is available at from_location again. It leaves
+// incoming.
+type TransferCancelled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	FromLocation  string                 `protobuf:"bytes,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
+	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferCancelled) Reset() {
+	*x = TransferCancelled{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferCancelled) ProtoMessage() {}
+
+func (x *TransferCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferCancelled.ProtoReflect.Descriptor instead.
+func (*TransferCancelled) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *TransferCancelled) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *TransferCancelled) GetFromLocation() string {
+	if x != nil {
+		return x.FromLocation
+	}
+	return ""
+}
+
+func (x *TransferCancelled) GetToLocation() string {
+	if x != nil {
+		return x.ToLocation
+	}
+	return ""
+}
+
+func (x *TransferCancelled) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *TransferCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type StockAdjusted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -1282,7 +1376,7 @@ type StockAdjusted struct {
 
 func (x *StockAdjusted) Reset() {
 	*x = StockAdjusted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1388,7 @@ func (x *StockAdjusted) String() string {
 func (*StockAdjusted) ProtoMessage() {}
 
 func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1401,7 @@ func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockAdjusted.ProtoReflect.Descriptor instead.
 func (*StockAdjusted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StockAdjusted) GetLocation() string {
@@ -1353,7 +1447,7 @@ type StockCounted struct {
 
 func (x *StockCounted) Reset() {
 	*x = StockCounted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1459,7 @@ func (x *StockCounted) String() string {
 func (*StockCounted) ProtoMessage() {}
 
 func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1472,7 @@ func (x *StockCounted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
 func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StockCounted) GetLocation() string {
@@ -1428,7 +1522,7 @@ type SafetyStockSet struct {
 
 func (x *SafetyStockSet) Reset() {
 	*x = SafetyStockSet{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1534,7 @@ func (x *SafetyStockSet) String() string {
 func (*SafetyStockSet) ProtoMessage() {}
 
 func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1547,7 @@ func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafetyStockSet.ProtoReflect.Descriptor instead.
 func (*SafetyStockSet) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SafetyStockSet) GetLocation() string {
@@ -1487,7 +1581,7 @@ type BackorderLimitSet struct {
 
 func (x *BackorderLimitSet) Reset() {
 	*x = BackorderLimitSet{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1593,7 @@ func (x *BackorderLimitSet) String() string {
 func (*BackorderLimitSet) ProtoMessage() {}
 
 func (x *BackorderLimitSet) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1606,7 @@ func (x *BackorderLimitSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderLimitSet.ProtoReflect.Descriptor instead.
 func (*BackorderLimitSet) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BackorderLimitSet) GetLimit() int64 {
@@ -1533,7 +1627,7 @@ type AllocationRule struct {
 
 func (x *AllocationRule) Reset() {
 	*x = AllocationRule{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1639,7 @@ func (x *AllocationRule) String() string {
 func (*AllocationRule) ProtoMessage() {}
 
 func (x *AllocationRule) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1652,7 @@ func (x *AllocationRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllocationRule.ProtoReflect.Descriptor instead.
 func (*AllocationRule) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AllocationRule) GetPolicy() AllocationPolicy {
@@ -1592,7 +1686,7 @@ type ReservationStep struct {
 
 func (x *ReservationStep) Reset() {
 	*x = ReservationStep{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +1698,7 @@ func (x *ReservationStep) String() string {
 func (*ReservationStep) ProtoMessage() {}
 
 func (x *ReservationStep) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +1711,7 @@ func (x *ReservationStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationStep.ProtoReflect.Descriptor instead.
 func (*ReservationStep) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReservationStep) GetOrderId() string {
@@ -1659,7 +1753,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1765,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1778,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Allocation) GetLocation() string {
@@ -1714,7 +1808,7 @@ type StockReserved struct {
 
 func (x *StockReserved) Reset() {
 	*x = StockReserved{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1820,7 @@ func (x *StockReserved) String() string {
 func (*StockReserved) ProtoMessage() {}
 
 func (x *StockReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1833,7 @@ func (x *StockReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockReserved.ProtoReflect.Descriptor instead.
 func (*StockReserved) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StockReserved) GetStep() *ReservationStep {
@@ -1786,7 +1880,7 @@ type StockBackordered struct {
 
 func (x *StockBackordered) Reset() {
 	*x = StockBackordered{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1892,7 @@ func (x *StockBackordered) String() string {
 func (*StockBackordered) ProtoMessage() {}
 
 func (x *StockBackordered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1905,7 @@ func (x *StockBackordered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockBackordered.ProtoReflect.Descriptor instead.
 func (*StockBackordered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StockBackordered) GetStep() *ReservationStep {
@@ -1863,7 +1957,7 @@ type ReservationRejected struct {
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +1969,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +1982,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReservationRejected) GetStep() *ReservationStep {
@@ -1931,7 +2025,7 @@ type ReservationCommitted struct {
 
 func (x *ReservationCommitted) Reset() {
 	*x = ReservationCommitted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2037,7 @@ func (x *ReservationCommitted) String() string {
 func (*ReservationCommitted) ProtoMessage() {}
 
 func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2050,7 @@ func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCommitted.ProtoReflect.Descriptor instead.
 func (*ReservationCommitted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReservationCommitted) GetStep() *ReservationStep {
@@ -1996,7 +2090,7 @@ type ReservationReleased struct {
 
 func (x *ReservationReleased) Reset() {
 	*x = ReservationReleased{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2102,7 @@ func (x *ReservationReleased) String() string {
 func (*ReservationReleased) ProtoMessage() {}
 
 func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2115,7 @@ func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReleased.ProtoReflect.Descriptor instead.
 func (*ReservationReleased) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReservationReleased) GetStep() *ReservationStep {
@@ -2068,7 +2162,7 @@ type StockFulfilled struct {
 
 func (x *StockFulfilled) Reset() {
 	*x = StockFulfilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2174,7 @@ func (x *StockFulfilled) String() string {
 func (*StockFulfilled) ProtoMessage() {}
 
 func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2187,7 @@ func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockFulfilled.ProtoReflect.Descriptor instead.
 func (*StockFulfilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StockFulfilled) GetStep() *ReservationStep {
@@ -2155,7 +2249,7 @@ type StockRestocked struct {
 
 func (x *StockRestocked) Reset() {
 	*x = StockRestocked{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2167,7 +2261,7 @@ func (x *StockRestocked) String() string {
 func (*StockRestocked) ProtoMessage() {}
 
 func (x *StockRestocked) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2274,7 @@ func (x *StockRestocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockRestocked.ProtoReflect.Descriptor instead.
 func (*StockRestocked) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StockRestocked) GetStep() *ReservationStep {
@@ -2237,7 +2331,7 @@ type ReturnedAt struct {
 
 func (x *ReturnedAt) Reset() {
 	*x = ReturnedAt{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2343,7 @@ func (x *ReturnedAt) String() string {
 func (*ReturnedAt) ProtoMessage() {}
 
 func (x *ReturnedAt) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2356,7 @@ func (x *ReturnedAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedAt.ProtoReflect.Descriptor instead.
 func (*ReturnedAt) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReturnedAt) GetLocation() string {
@@ -2305,7 +2399,7 @@ type BackorderFilled struct {
 
 func (x *BackorderFilled) Reset() {
 	*x = BackorderFilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2411,7 @@ func (x *BackorderFilled) String() string {
 func (*BackorderFilled) ProtoMessage() {}
 
 func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2424,7 @@ func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderFilled.ProtoReflect.Descriptor instead.
 func (*BackorderFilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BackorderFilled) GetStep() *ReservationStep {
@@ -2396,7 +2490,7 @@ type ReservationFellShort struct {
 
 func (x *ReservationFellShort) Reset() {
 	*x = ReservationFellShort{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +2502,7 @@ func (x *ReservationFellShort) String() string {
 func (*ReservationFellShort) ProtoMessage() {}
 
 func (x *ReservationFellShort) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +2515,7 @@ func (x *ReservationFellShort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationFellShort.ProtoReflect.Descriptor instead.
 func (*ReservationFellShort) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReservationFellShort) GetStep() *ReservationStep {
@@ -2482,7 +2576,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bincoming\x18\b \x01(\x12R\bincoming\"[\n" +
 	"\rLocationLevel\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12.\n" +
-	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xd5\r\n" +
+	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xac\x0e\n" +
 	"\x0eInventoryEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12>\n" +
@@ -2507,7 +2601,8 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x0estock_expected\x18\x18 \x01(\v2 .holdfast.event.v1.StockExpectedH\x00R\rstockExpected\x12O\n" +
 	"\x10backorder_filled\x18\x19 \x01(\v2\".holdfast.event.v1.BackorderFilledH\x00R\x0fbackorderFilled\x12O\n" +
 	"\x10transfer_shipped\x18\x1a \x01(\v2\".holdfast.event.v1.TransferShippedH\x00R\x0ftransferShipped\x12R\n" +
-	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceived\x12_\n" +
+	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceived\x12U\n" +
+	"\x12transfer_cancelled\x18\x1c \x01(\v2$.holdfast.event.v1.TransferCancelledH\x00R\x11transferCancelled\x12_\n" +
 	"\x16reservation_fell_short\x18\x1e \x01(\v2'.holdfast.event.v1.ReservationFellShortH\x00R\x14reservationFellShortB\b\n" +
 	"\x06change\"k\n" +
 	"\x0eItemRegistered\x12 \n" +
@@ -2550,7 +2645,15 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\amissing\x18\x05 \x01(\x03R\amissing\x12\x18\n" +
 	"\adamaged\x18\x06 \x01(\x03R\adamaged\x12\x1a\n" +
 	"\brejected\x18\a \x01(\x03R\brejected\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"\x92\x01\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"\xae\x01\n" +
+	"\x11TransferCancelled\x12\x1f\n" +
+	"\vtransfer_id\x18\x01 \x01(\tR\n" +
+	"transferId\x12#\n" +
+	"\rfrom_location\x18\x02 \x01(\tR\ffromLocation\x12\x1f\n" +
+	"\vto_location\x18\x03 \x01(\tR\n" +
+	"toLocation\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x92\x01\n" +
 	"\rStockAdjusted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +
@@ -2685,7 +2788,7 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
@@ -2700,88 +2803,90 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*StockExpected)(nil),        // 10: holdfast.event.v1.StockExpected
 	(*TransferShipped)(nil),      // 11: holdfast.event.v1.TransferShipped
 	(*TransferReceived)(nil),     // 12: holdfast.event.v1.TransferReceived
-	(*StockAdjusted)(nil),        // 13: holdfast.event.v1.StockAdjusted
-	(*StockCounted)(nil),         // 14: holdfast.event.v1.StockCounted
-	(*SafetyStockSet)(nil),       // 15: holdfast.event.v1.SafetyStockSet
-	(*BackorderLimitSet)(nil),    // 16: holdfast.event.v1.BackorderLimitSet
-	(*AllocationRule)(nil),       // 17: holdfast.event.v1.AllocationRule
-	(*ReservationStep)(nil),      // 18: holdfast.event.v1.ReservationStep
-	(*Allocation)(nil),           // 19: holdfast.event.v1.Allocation
-	(*StockReserved)(nil),        // 20: holdfast.event.v1.StockReserved
-	(*StockBackordered)(nil),     // 21: holdfast.event.v1.StockBackordered
-	(*ReservationRejected)(nil),  // 22: holdfast.event.v1.ReservationRejected
-	(*ReservationCommitted)(nil), // 23: holdfast.event.v1.ReservationCommitted
-	(*ReservationReleased)(nil),  // 24: holdfast.event.v1.ReservationReleased
-	(*StockFulfilled)(nil),       // 25: holdfast.event.v1.StockFulfilled
-	(*StockRestocked)(nil),       // 26: holdfast.event.v1.StockRestocked
-	(*ReturnedAt)(nil),           // 27: holdfast.event.v1.ReturnedAt
-	(*BackorderFilled)(nil),      // 28: holdfast.event.v1.BackorderFilled
-	(*ReservationFellShort)(nil), // 29: holdfast.event.v1.ReservationFellShort
-	(*Meta)(nil),                 // 30: holdfast.event.v1.Meta
-	(*Metadata)(nil),             // 31: holdfast.event.v1.Metadata
+	(*TransferCancelled)(nil),    // 13: holdfast.event.v1.TransferCancelled
+	(*StockAdjusted)(nil),        // 14: holdfast.event.v1.StockAdjusted
+	(*StockCounted)(nil),         // 15: holdfast.event.v1.StockCounted
+	(*SafetyStockSet)(nil),       // 16: holdfast.event.v1.SafetyStockSet
+	(*BackorderLimitSet)(nil),    // 17: holdfast.event.v1.BackorderLimitSet
+	(*AllocationRule)(nil),       // 18: holdfast.event.v1.AllocationRule
+	(*ReservationStep)(nil),      // 19: holdfast.event.v1.ReservationStep
+	(*Allocation)(nil),           // 20: holdfast.event.v1.Allocation
+	(*StockReserved)(nil),        // 21: holdfast.event.v1.StockReserved
+	(*StockBackordered)(nil),     // 22: holdfast.event.v1.StockBackordered
+	(*ReservationRejected)(nil),  // 23: holdfast.event.v1.ReservationRejected
+	(*ReservationCommitted)(nil), // 24: holdfast.event.v1.ReservationCommitted
+	(*ReservationReleased)(nil),  // 25: holdfast.event.v1.ReservationReleased
+	(*StockFulfilled)(nil),       // 26: holdfast.event.v1.StockFulfilled
+	(*StockRestocked)(nil),       // 27: holdfast.event.v1.StockRestocked
+	(*ReturnedAt)(nil),           // 28: holdfast.event.v1.ReturnedAt
+	(*BackorderFilled)(nil),      // 29: holdfast.event.v1.BackorderFilled
+	(*ReservationFellShort)(nil), // 30: holdfast.event.v1.ReservationFellShort
+	(*Meta)(nil),                 // 31: holdfast.event.v1.Meta
+	(*Metadata)(nil),             // 32: holdfast.event.v1.Metadata
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	4,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	30, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	31, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
 	4,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
 	7,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
 	8,  // 5: holdfast.event.v1.InventoryEvent.stock_received:type_name -> holdfast.event.v1.StockReceived
-	13, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
-	14, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
-	15, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
-	16, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
-	20, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
-	21, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
-	22, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
-	23, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
-	24, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
-	25, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
-	26, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
+	14, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
+	15, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
+	16, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
+	17, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
+	21, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
+	22, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
+	23, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
+	24, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
+	25, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
+	26, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
+	27, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
 	9,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
 	10, // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
-	28, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
+	29, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
 	11, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
 	12, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
-	29, // 22: holdfast.event.v1.InventoryEvent.reservation_fell_short:type_name -> holdfast.event.v1.ReservationFellShort
-	31, // 23: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
-	1,  // 24: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
-	1,  // 25: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
-	0,  // 26: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	2,  // 27: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
-	17, // 28: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
-	18, // 29: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 30: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 31: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 32: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 33: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	3,  // 34: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	18, // 35: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 36: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	18, // 37: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 38: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 39: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	18, // 40: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 41: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 42: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	19, // 43: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	19, // 44: holdfast.event.v1.StockFulfilled.backordered:type_name -> holdfast.event.v1.Allocation
-	18, // 45: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 46: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 47: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	19, // 48: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	27, // 49: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	18, // 50: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 51: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 52: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	18, // 53: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 54: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 55: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	13, // 22: holdfast.event.v1.InventoryEvent.transfer_cancelled:type_name -> holdfast.event.v1.TransferCancelled
+	30, // 23: holdfast.event.v1.InventoryEvent.reservation_fell_short:type_name -> holdfast.event.v1.ReservationFellShort
+	32, // 24: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
+	1,  // 25: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
+	1,  // 26: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
+	0,  // 27: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
+	2,  // 28: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
+	18, // 29: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
+	19, // 30: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 31: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	19, // 32: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 33: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	19, // 34: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	3,  // 35: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	19, // 36: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 37: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	19, // 38: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 39: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	20, // 40: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	19, // 41: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 42: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	20, // 43: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	20, // 44: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	20, // 45: holdfast.event.v1.StockFulfilled.backordered:type_name -> holdfast.event.v1.Allocation
+	19, // 46: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 47: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 48: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	20, // 49: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	28, // 50: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	19, // 51: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 52: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	20, // 53: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	19, // 54: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 55: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
+	20, // 56: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2809,6 +2914,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 		(*InventoryEvent_BackorderFilled)(nil),
 		(*InventoryEvent_TransferShipped)(nil),
 		(*InventoryEvent_TransferReceived)(nil),
+		(*InventoryEvent_TransferCancelled)(nil),
 		(*InventoryEvent_ReservationFellShort)(nil),
 	}
 	type x struct{}
@@ -2817,7 +2923,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
