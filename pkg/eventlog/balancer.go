@@ -16,9 +16,9 @@ const standbyProtocol = "holdfast-standbys"
 
 // Checkpoints are the shards of which a replica has a checkpoint. The others it knows nothing of.
 type Checkpoints struct {
-	// Current follow the log's end, so that the replica could take these shards over at once, or serves them. Recent were
-	// there a minute ago. Old have not been brought there lately.
-	Current, Recent, Old []int32
+	// Current follow the log's end, so that the replica could take these shards over at once, or serves them. Late were
+	// there a minute ago at most, and so were Recent, of a process that has just been started again. Old is any other.
+	Current, Recent, Late, Old []int32
 }
 
 // Standbys are the shards of which the group tells this replica to keep a standby.
@@ -103,6 +103,7 @@ type standbyBalancer struct{ o *Ownership }
 type memberData struct {
 	Current    []int32 `json:"current,omitempty"`
 	Recent     []int32 `json:"recent,omitempty"`
+	Late       []int32 `json:"late,omitempty"`
 	Old        []int32 `json:"old,omitempty"`
 	NoStandbys bool    `json:"no_standbys,omitempty"`
 }
@@ -128,8 +129,8 @@ func (b *standbyBalancer) JoinGroupMetadata(topics []string, owned map[string][]
 		part.Topic, part.Partitions = b.o.topic, shards
 		meta.OwnedPartitions = append(meta.OwnedPartitions, part)
 	}
-	has := b.o.opts.Checkpoints()
-	meta.UserData = mustJSON(memberData{has.Current, has.Recent, has.Old, b.o.opts.Standbys == 0})
+	has := b.o.opts.Checkpoints(b.o.Owned)
+	meta.UserData = mustJSON(memberData{has.Current, has.Recent, has.Late, has.Old, b.o.opts.Standbys == 0})
 	return meta.AppendTo(nil)
 }
 
@@ -211,6 +212,7 @@ func (*standbyBalancer) members(group *kgo.ConsumerBalancer, count int32) []assi
 			member.Name = *m.InstanceID
 		}
 		note(member.Has, data.Old, assignor.Old)
+		note(member.Has, data.Late, assignor.Late)
 		note(member.Has, data.Recent, assignor.Recent)
 		note(member.Has, data.Current, assignor.Current)
 		members = append(members, member)

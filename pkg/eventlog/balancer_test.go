@@ -22,7 +22,7 @@ func joinKeeper(t *testing.T, cfg eventlog.Config, name string, has eventlog.Che
 	k.has.Store(&has)
 	var err error
 	k.Ownership, err = eventlog.JoinOwnership(cfg, eventlog.OwnershipOptions{
-		Replica: name, Standbys: 2, Checkpoints: func() eventlog.Checkpoints { return *k.has.Load() },
+		Replica: name, Standbys: 2, Checkpoints: func(func(int32) bool) eventlog.Checkpoints { return *k.has.Load() },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 func TestWhatTheGroupCannotRead(t *testing.T) {
 	o := &Ownership{topic: "shards", changed: make(chan struct{}, 1)}
 	o.opts.Standbys = 2
-	o.opts.Checkpoints = func() Checkpoints { return Checkpoints{Current: []int32{0}} }
+	o.opts.Checkpoints = func(func(int32) bool) Checkpoints { return Checkpoints{Current: []int32{0}} }
 	b := &standbyBalancer{o}
 	var a kmsg.ConsumerMemberAssignment
 	a.UserData = []byte("not JSON")

@@ -42,10 +42,11 @@ type OwnershipOptions struct {
 	// Later leaves joining to Rejoin. Until then it is as after Leave.
 	Later bool
 	// Standbys is how many other replicas keep a standby of each shard; 0: this one keeps none. The settings of the
-	// member that leads the group count. Checkpoints is asked what this replica has whenever the group is to assign; it
-	// must not wait. nil: the group assigns shards without regard to that.
+	// member that leads the group count. Checkpoints is asked what this replica has whenever the group is to assign, also
+	// before JoinOwnership returns; owned is Owned. It must not wait. nil: the group assigns shards without regard to
+	// that.
 	Standbys    int
-	Checkpoints func() Checkpoints
+	Checkpoints func(owned func(shard int32) bool) Checkpoints
 }
 
 func (o OwnershipOptions) withDefaults() OwnershipOptions {

@@ -18,8 +18,8 @@ const (
 	currencyFile = "current.json"
 	// saveCurrencyEvery is how often it is written.
 	saveCurrencyEvery = 10 * time.Second
-	// recentFor is how long a checkpoint counts as recent that was at the log's end.
-	recentFor = time.Minute
+	// lateFor is how long a checkpoint is late, and not old, that was at the log's end.
+	lateFor = time.Minute
 )
 
 // currency is when each checkpoint was last at the log's end, in this process or the one before.
@@ -55,11 +55,11 @@ func (c *currency) note(shard int32, at time.Time) {
 	c.state.Micros[shard] = max(c.state.Micros[shard], at.UnixMicro())
 }
 
-// recent reports whether the checkpoint of a shard was at the log's end lately.
-func (c *currency) recent(shard int32) bool {
+// lately reports whether the checkpoint of a shard was at the log's end a short while ago.
+func (c *currency) lately(shard int32) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(time.UnixMicro(c.state.Micros[shard])) < recentFor
+	return time.Since(time.UnixMicro(c.state.Micros[shard])) < lateFor
 }
 
 // save writes the file. One that is not written costs that the next process is not preferred.
@@ -82,14 +82,17 @@ func (n *Node) saveCurrency() {
 	}
 }
 
-// checkpoints are what the group is told of this replica's checkpoints.
-func (n *Node) checkpoints() (has eventlog.Checkpoints) {
+// checkpoints are what the group is told of this replica's checkpoints. owned are its shards.
+func (n *Node) checkpoints(owned func(shard int32) bool) (has eventlog.Checkpoints) {
 	for shard := range n.layout.ShardCount {
 		switch {
-		case n.Owns(shard), n.hasCaughtUp(shard):
-			has.Current = append(has.Current, shard)
-		case n.current.recent(shard):
+		case n.Owns(shard), n.hasCaughtUp(shard), owned(shard) && n.current.lately(shard):
+			has.Current = append(has.Current, shard) // the last of these is about to serve it
+		case !n.told.Load() && n.current.lately(shard): // the process was started just now
 			has.Recent = append(has.Recent, shard)
+		case n.current.lately(shard):
+			has.Late = append(has.Late, shard)
+		case n.preparing.Load(): // what has been begun under a planned layout is no reason to go on with it here
 		case exists(filepath.Join(n.cfg.DataDir, checkpoint.Folder(n.layout.Generation, shard))):
 			has.Old = append(has.Old, shard)
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
-// Given a process that noted when its checkpoints were current, when the next one starts, then they are recent, for a
-// minute; under another layout, or with a file that cannot be read, none is.
+// Given a process that noted when its checkpoints were current, when the next one starts, then they are late, and not
+// old, for a minute; under another layout, or with a file that cannot be read, none is.
 func TestTheNextProcessKnowsWhatWasCurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, layout := t.TempDir(), eventlog.Layout{Generation: 3, PartitionCount: 4, ShardCount: 2}
@@ -27,32 +27,32 @@ func TestTheNextProcessKnowsWhatWasCurrent(t *testing.T) {
 		before.note(1, time.Now())
 		before.note(1, time.Now().Add(-time.Hour)) // what comes late does not count
 		before.save()
-		recent := func(l eventlog.Layout) (n int) {
+		late := func(l eventlog.Layout) (n int) {
 			c := loadCurrency(dir, l, log)
 			for shard := range l.ShardCount {
-				if c.recent(shard) {
+				if c.lately(shard) {
 					n++
 				}
 			}
 			return n
 		}
-		if n := recent(layout); n != 1 || !loadCurrency(dir, layout, log).recent(1) {
-			t.Errorf("%d checkpoints are recent, want that of shard 1", n)
+		if n := late(layout); n != 1 || !loadCurrency(dir, layout, log).lately(1) {
+			t.Errorf("%d checkpoints are late, want that of shard 1", n)
 		}
 		for _, other := range []eventlog.Layout{{Generation: 4, ShardCount: 2}, {Generation: 3, ShardCount: 3}} {
-			if n := recent(other); n > 0 {
-				t.Errorf("%d checkpoints of %+v are recent", n, other)
+			if n := late(other); n > 0 {
+				t.Errorf("%d checkpoints of %+v are late", n, other)
 			}
 		}
-		time.Sleep(recentFor)
-		if n := recent(layout); n > 0 {
-			t.Errorf("%d checkpoints are recent after a minute", n)
+		time.Sleep(lateFor)
+		if n := late(layout); n > 0 {
+			t.Errorf("%d checkpoints are late after a minute", n)
 		}
 		if err := os.WriteFile(filepath.Join(dir, currencyFile), []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if n := recent(layout); n > 0 || said.Len() > 0 {
-			t.Errorf("%d checkpoints of a file that cannot be read are recent; it says %s", n, &said)
+		if n := late(layout); n > 0 || said.Len() > 0 {
+			t.Errorf("%d checkpoints of a file that cannot be read are late; it says %s", n, &said)
 		}
 		loadCurrency(filepath.Join(dir, "gone"), layout, log).save()
 		if !strings.Contains(said.String(), "when the checkpoints were current is not noted") {

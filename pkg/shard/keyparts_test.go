@@ -72,3 +72,41 @@ func TestAPartThatIsNotOfTheFilterIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Given a shard whose checkpoint is closed here, when no other has taken its place yet, then the keys that it knew are
+// known still, and what the owner tells is added to them.
+func TestWhatACheckpointKnewStays(t *testing.T) {
+	dir := t.TempDir()
+	store, err := checkpoint.Open(dir, checkpoint.Config{
+		PartitionCount: 1, Foreign: func(string) bool { return false }, Damaged: func(err error) { t.Error(err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &Node{filters: make([]shardFilters, 1)}
+	withdraw := n.filters[0].publish(store, true)
+	store.Filter().Add("a key")
+	for !store.Filter().Complete() {
+		if err := store.Save(); err != nil { // it takes in what was read in the background
+			t.Fatal(err)
+		}
+	}
+	if filter := n.filterOf(0); filter == nil || !filter.serves {
+		t.Fatalf("the filter is %+v", filter)
+	}
+	withdraw()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	filter := n.filterOf(0)
+	if filter == nil || filter.serves || !filter.MayHave("a key") || filter.MayHave("another key") {
+		t.Fatalf("the filter is %+v", filter)
+	}
+	n.filters[0].left().Add("another key")
+	if !filter.MayHave("another key") {
+		t.Error("what the owner tells is not added to it")
+	}
+	if (&shardFilters{}).left().Complete() {
+		t.Error("a shard that never had a checkpoint here knows all keys")
+	}
+}

@@ -32,6 +32,8 @@ type Node struct {
 	done    sync.WaitGroup
 	// preparing: the layout does not count yet, and the former generation uses its checkpoints.
 	preparing atomic.Bool
+	// told: the group has told it what to keep and to own.
+	told atomic.Bool
 	// catchingUp: it takes no shards yet, because it reads what its checkpoints lack.
 	catchingUp atomic.Bool
 	// readsAll: it keeps standbys of all shards, before it joins a group that tells nothing of standbys.

@@ -79,7 +79,7 @@ func (k *keyFollower) round(ctx context.Context, n *Node, shard int32) {
 func (k *keyFollower) ask(ctx context.Context, n *Node, address string, shard int32) error {
 	req := &peerv1.OrderKeysRequest{Shard: uint32(shard), Position: k.position}
 	if k.filter == nil {
-		k.filter = &shardFilter{OrderFilter: checkpoint.NewOrderFilter(), serves: true}
+		k.filter = &shardFilter{OrderFilter: n.filters[shard].left(), serves: true}
 	} else {
 		req.FilterId = k.filter.id[:]
 	}
@@ -114,6 +114,14 @@ func (k *keyFollower) ask(ctx context.Context, n *Node, address string, shard in
 	k.filter.Finish()
 	k.filter.id, k.position = id, last.Position
 	return nil
+}
+
+// left is what the checkpoint of a shard knew that is gone here.
+func (f *shardFilters) left() *checkpoint.OrderFilter {
+	if told := f.told.Load(); told != nil {
+		return told.OrderFilter
+	}
+	return checkpoint.NewOrderFilter()
 }
 
 // mergeWords adds a part of the owner's filter, and returns how many words it has.

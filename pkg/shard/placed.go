@@ -40,7 +40,7 @@ type shardFilter struct {
 // shardFilters are those of one shard.
 type shardFilters struct {
 	here atomic.Pointer[shardFilter] // of the checkpoint; nil: there is none
-	told atomic.Pointer[shardFilter] // of what the owner has told; nil: it need not, or has not
+	told atomic.Pointer[shardFilter] // of what the owner has told since, or is to tell; nil: it need not, or has not
 }
 
 // filterOf is the filter of a shard, once it has all orders; nil: there is none.
@@ -53,11 +53,17 @@ func (n *Node) filterOf(shard int32) *shardFilter {
 	return nil
 }
 
-// publish has commands ask the filter, until the function that it returns is called.
+// publish has commands ask the filter, until the function that it returns is called. What it knew then stays until the
+// shard has another checkpoint here, and its owner adds to it.
 func (f *shardFilters) publish(store *checkpoint.Store, serves bool) (withdraw func()) {
 	filter := &shardFilter{store.Filter(), serves, uuid.New()}
 	f.here.Store(filter)
-	return func() { f.here.CompareAndSwap(filter, nil) }
+	return func() {
+		if filter.Complete() {
+			f.told.Store(&shardFilter{OrderFilter: filter.OrderFilter})
+		}
+		f.here.CompareAndSwap(filter, nil)
+	}
 }
 
 // shardsToAsk are orders, one in each shard that is asked before a command is submitted; none: it goes to its own

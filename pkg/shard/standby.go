@@ -34,6 +34,7 @@ func (n *Node) followGroupStandbys(ctx context.Context) {
 			return
 		case <-n.group.Changed():
 			told = time.Now()
+			n.told.Store(true)
 			n.keepStandbys()
 		case <-poll.C:
 			if reportDue(n.group.Standbys().Awaited, n.hasCaughtUp, time.Since(told)) {

@@ -21,8 +21,10 @@ const (
 	None Level = iota
 	// Old: there is a checkpoint, and nobody has brought it near the log's end lately.
 	Old
-	// Recent: it was near the log's end a minute ago, so that little is left to read. That is good enough for a shard
-	// that nobody serves, and not for one that somebody does.
+	// Late: it was near the log's end a minute ago at most.
+	Late
+	// Recent: it is Late, and the replica has just been started again. That is good enough for a shard that nobody serves,
+	// so that a replica which comes back at once gets its shards again, and not for one that somebody serves.
 	Recent
 	// Current: the checkpoint follows the log's end, or the replica serves the shard.
 	Current

@@ -2,6 +2,7 @@ package assignor_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -16,14 +17,16 @@ type group struct {
 	standbys int
 	members  map[string]*assignor.Member
 	shares   map[string]assignor.Share
-	moved    int // shards that changed their owner
-	cold     int // shards that went to a replica that had more to read than another one
-	built    int // checkpoints that were built
+	gone     map[string]*assignor.Member // those that crashed
+	moved    int                         // shards that changed their owner
+	cold     int                         // shards that went to a replica that had more to read than another one
+	built    int                         // checkpoints that were built
 }
 
 func newGroup(shards int32, standbys int) *group {
 	return &group{
 		shards: shards, standbys: standbys, members: map[string]*assignor.Member{}, shares: map[string]assignor.Share{},
+		gone: map[string]*assignor.Member{},
 	}
 }
 
@@ -40,7 +43,17 @@ func (g *group) join(name string) {
 	g.members[name] = &assignor.Member{Name: name, Has: make([]assignor.Level, g.shards)}
 }
 
+// back starts a replica that crashed again.
+func (g *group) back(name string) {
+	g.join(name)
+	for s, level := range g.gone[name].Has {
+		g.members[name].Has[s] = min(level, assignor.Recent)
+	}
+	delete(g.gone, name)
+}
+
 func (g *group) crash(name string) {
+	g.gone[name] = g.members[name]
 	delete(g.members, name)
 	delete(g.shares, name)
 }
@@ -61,7 +74,10 @@ func (g *group) assign() (changed bool) {
 	for _, name := range g.names() {
 		members = append(members, *g.members[name])
 	}
-	before := g.owners()
+	before, had := g.owners(), map[string][]assignor.Level{}
+	for _, m := range members {
+		had[m.Name] = slices.Clone(m.Has)
+	}
 	for i, share := range assignor.Assign(members, g.shards, g.standbys) {
 		m := g.members[members[i].Name]
 		for _, s := range share.Owned {
@@ -75,8 +91,8 @@ func (g *group) assign() (changed bool) {
 			for _, other := range members {
 				best = max(best, other.Has[s])
 			}
-			_, served := before[s]
-			if m.Has[s] < best && (served || m.Has[s] < assignor.Recent) && before[s] != m.Name {
+			served := before[s] != "" && had[before[s]][s] == assignor.Current
+			if m.Has[s] < best && (served || m.Has[s] < assignor.Recent) {
 				g.cold++
 			}
 		}
@@ -99,8 +115,8 @@ func (g *group) build() (changed bool) {
 				m.Has[s], changed = assignor.Current, true
 				g.built++
 			case !keeps && m.Has[s] == assignor.Current:
-				m.Has[s], changed = assignor.Recent, true
-			case !keeps && m.Has[s] == assignor.Recent:
+				m.Has[s], changed = assignor.Late, true
+			case !keeps && m.Has[s] > assignor.Old:
 				m.Has[s], changed = assignor.Old, true
 			}
 		}
@@ -160,6 +176,8 @@ func TestAGroupComesToRestInBalance(t *testing.T) {
 			names := g.names()
 			if len(names) > 1 && rapid.Bool().Draw(t, "crash") {
 				g.crash(rapid.SampledFrom(names).Draw(t, "who"))
+			} else if len(g.gone) > 0 && rapid.Bool().Draw(t, "back") {
+				g.back(rapid.SampledFrom(slices.Sorted(maps.Keys(g.gone))).Draw(t, "who"))
 			} else {
 				g.join(fmt.Sprintf("replica-%d", i))
 			}
@@ -247,6 +265,18 @@ func TestAReplicaThatJoinsMovesLittle(t *testing.T) {
 		if most := len(share.Owned) + len(share.Standbys); i > 2 && g.built > most+most/2 {
 			t.Errorf("replica %d keeps %d checkpoints, and %d were built", i, most, g.built)
 		}
+	}
+}
+
+// Given an owner that reads a shard's log before it can serve the shard, when another replica has a current checkpoint,
+// then that one gets it.
+func TestAShardThatIsNotServedYetGoesToACurrentCheckpoint(t *testing.T) {
+	shares := assignor.Assign([]assignor.Member{
+		{Name: "a", Owned: []int32{0}, Has: []assignor.Level{assignor.Old, assignor.None}},
+		{Name: "b", Owned: []int32{1}, Has: []assignor.Level{assignor.Current, assignor.Current}},
+	}, 2, 2)
+	if want := []int32{0, 1}; !slices.Equal(shares[1].Owned, want) {
+		t.Errorf("b owns %v, want %v", shares[1].Owned, want)
 	}
 }
 

@@ -72,7 +72,7 @@ type matching struct {
 
 func (p *plan) match(room []int) {
 	m := &matching{p, room, make([][]int, len(p.members)), make([]Level, p.shards)}
-	for _, least := range []Level{Current, Recent, Old, None} {
+	for _, least := range []Level{Current, Recent, Late, Old, None} {
 		for s := range p.shards {
 			if p.target[s] == nobody {
 				m.place(s, least, make([]bool, len(p.members)))
@@ -113,21 +113,24 @@ func (m *matching) pushOut(c int, seen []bool) bool {
 }
 
 // chooseOwners has each shard go to its target at once where that one can serve it as soon as its owner. Otherwise its
-// owner keeps it; without an owner, the one with the best checkpoint has it meanwhile.
+// owner keeps it. A shard that nobody serves goes to its target if that one has little to read, or else to the one with
+// the best checkpoint.
 func (p *plan) chooseOwners() {
 	owns := make([]int, len(p.members))
 	var later []int
 	for s, t := range p.target {
-		switch o := p.owner[s]; {
+		o := p.owner[s]
+		served := o != nobody && p.level(o, s) == Current
+		switch {
 		case p.wanted == 0 || p.members[t].NoStandbys: // it does not build a checkpoint before
 			p.owns[s] = t
-		case o == nobody && p.level(t, s) < min(p.best(s), Recent):
-			later = append(later, s)
-			continue
-		case o == nobody, p.level(t, s) >= p.level(o, s):
+		case served && p.level(t, s) < Current:
+			p.owns[s] = o
+		case served, p.level(t, s) >= min(p.best(s), Recent):
 			p.owns[s] = t
 		default:
-			p.owns[s] = o
+			later = append(later, s)
+			continue
 		}
 		owns[p.owns[s]]++
 	}
