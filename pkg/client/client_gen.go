@@ -978,6 +978,9 @@ type LocationLevel struct {
 // at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
 type Metadata map[string]string
 
+// Moment A time with its zone, as RFC 3339 has it and not after now, or a position.
+type Moment = string
+
 // Money A plain decimal, at most 6 decimals, no exponent.
 type Money = string
 
@@ -2212,8 +2215,8 @@ type WaitingOrder struct {
 // Actor Without control characters, those that turn the direction of writing included, and without spaces at its ends.
 type Actor = ActorName
 
-// AsOf defines model for AsOf.
-type AsOf = string
+// AsOf A time with its zone, as RFC 3339 has it and not after now, or a position.
+type AsOf = Moment
 
 // BelowQuery defines model for BelowQuery.
 type BelowQuery = int64
@@ -2236,8 +2239,8 @@ type DecisionKey = string
 // From defines model for From.
 type From = DayOrTime
 
-// FromMoment defines model for FromMoment.
-type FromMoment = string
+// FromMoment A time with its zone, as RFC 3339 has it and not after now, or a position.
+type FromMoment = Moment
 
 // FulfilmentID defines model for FulfilmentID.
 type FulfilmentID = string
@@ -2306,8 +2309,8 @@ type TimeZone = string
 // To defines model for To.
 type To = DayOrTime
 
-// ToMoment defines model for ToMoment.
-type ToMoment = string
+// ToMoment A time with its zone, as RFC 3339 has it and not after now, or a position.
+type ToMoment = Moment
 
 // TransferID defines model for TransferID.
 type TransferID = string
