@@ -100,13 +100,24 @@ func (f *apiFlags) queryOptions() (options []client.CallOption) {
 	return options
 }
 
-// checkAsOf refuses a clock that there is not, or that belongs to no moment.
-func (f *apiFlags) checkAsOf() error {
+// checkAsOf refuses a moment that is empty, and a clock that there is not, or that belongs to no moment.
+func (f *apiFlags) checkAsOf(c *cobra.Command) error {
+	if err := refuseEmpty(c, "as-of"); err != nil {
+		return err
+	}
 	switch {
 	case f.clock != string(client.Recorded) && f.clock != string(client.Occurred):
 		return fmt.Errorf("--clock must be %s or %s, not %q", client.Recorded, client.Occurred, f.clock)
 	case f.clock == string(client.Occurred) && f.asOf == "":
 		return errors.New("--clock occurred needs --as-of: by now everything has occurred")
+	}
+	return nil
+}
+
+// refuseEmpty refuses an empty text for a moment: a script whose variable is not set would get what is now.
+func refuseEmpty(c *cobra.Command, moment string) error {
+	if flag := c.Flags().Lookup(moment); flag.Changed && flag.Value.String() == "" {
+		return fmt.Errorf("--%s is empty: give it a moment, or leave it out to ask for now", moment)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func newGetOrderCommand(api *apiFlags) *cobra.Command {
   holdfast order get 1034 --as-of 2026-05-04T10:12:00Z`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := api.checkAsOf(); err != nil {
+			if err := api.checkAsOf(cmd); err != nil {
 				return err
 			}
 			order, err := getOrder(cmd.Context(), api, args[0])

@@ -26,7 +26,7 @@ func newGetStockCommand(api *apiFlags) *cobra.Command {
 		Short: "Show levels by location",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := api.checkAsOf(); err != nil {
+			if err := api.checkAsOf(cmd); err != nil {
 				return err
 			}
 			if api.asOf != "" {
@@ -75,7 +75,7 @@ func newListStockCommand(api *apiFlags) *cobra.Command {
   holdfast stock list --location north --as-of 2026-05-04T10:12:00Z --csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := api.checkAsOf(); err != nil {
+			if err := api.checkAsOf(cmd); err != nil {
 				return err
 			}
 			if all {
@@ -116,7 +116,7 @@ func newShowStockCommand(api *apiFlags) *cobra.Command {
 		Short: "Show an item with its transfers, deliveries and backorders",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := api.checkAsOf(); err != nil {
+			if err := api.checkAsOf(cmd); err != nil {
 				return err
 			}
 			answer, err := api.client().Stock(cmd.Context(), args[0], api.queryOptions()...)

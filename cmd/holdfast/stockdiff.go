@@ -18,6 +18,9 @@ func newDiffCommand(api *apiFlags) *cobra.Command {
   holdfast stock diff A1 --from 2026-05-04T00:00:00Z`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseEmpty(cmd, "to"); err != nil {
+				return err
+			}
 			if len(args) > 0 {
 				filter.SKU = args[0]
 			}

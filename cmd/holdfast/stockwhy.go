@@ -29,7 +29,7 @@ func newWhyCommand(api *apiFlags) *cobra.Command {
   holdfast stock why A1 --location north --as-of 2026-05-04T10:12:00Z`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := api.checkAsOf(); err != nil {
+			if err := api.checkAsOf(cmd); err != nil {
 				return err
 			}
 			return why(cmd, api, args[0], filter)

@@ -297,8 +297,9 @@ var rows = []Row{
 	},
 	{
 		Code: PositionNotReached, Status: http.StatusServiceUnavailable,
-		Title:  "The view has not reached the position yet",
-		Cause:  "The view has not reached the position within 5 seconds; `reached` says how far it is.",
+		Title: "The view has not reached the position yet",
+		Cause: "The view has not reached the position, or what was in the log at the time `as_of`, within 5 seconds; " +
+			"`reached` says how far it is.",
 		Remedy: "Read again later, or without the position.",
 	},
 	{

@@ -64,8 +64,9 @@ type Runtime struct {
 	reached eventlog.Offsets // what the view has; nil until it has begun
 	end     eventlog.Offsets // where the log ended at endAt
 	endAt   time.Time
-	lag     int64     // offsets from reached to end
-	atEnd   time.Time // when the view was last known to be at the end; zero: never
+	lag     int64         // offsets from reached to end
+	atEnd   time.Time     // when the view was last known to be at the end; zero: never
+	moved   chan struct{} // closed when atEnd moves
 	stopped map[eventlog.TopicPartition]*BadEventError
 	fault   error // why the last attempt ended; nil once the view has caught up again
 }
@@ -81,7 +82,7 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Follow == nil {
 		cfg.Follow = cfg.Client.Follow
 	}
-	r := &Runtime{cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark()}
+	r := &Runtime{cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark(), moved: make(chan struct{})}
 	return r, r.newMetrics(cfg.Registerer)
 }
 
@@ -150,6 +151,23 @@ func (r *Runtime) Lag() int64 {
 // WaitFor waits until the view has everything up to a position of its source topic, or returns the context's error.
 func (r *Runtime) WaitFor(ctx context.Context, p eventlog.Position) error {
 	return r.watermark.Wait(ctx, p.Of(r.cfg.Source))
+}
+
+// WaitForTime waits until the view has everything that was in the log at a time, or returns the context's error.
+func (r *Runtime) WaitForTime(ctx context.Context, at time.Time) error {
+	for {
+		r.mu.Lock()
+		has, moved := !r.atEnd.IsZero() && !r.atEnd.Before(at), r.moved
+		r.mu.Unlock()
+		if has {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Reached is how far the view is in its source topic.
@@ -325,6 +343,8 @@ func (r *Runtime) update() {
 		r.fault = nil
 		if r.endAt.After(r.atEnd) {
 			r.atEnd = r.endAt
+			close(r.moved)
+			r.moved = make(chan struct{})
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -198,6 +199,31 @@ func TestAnIdleViewStaysFresh(t *testing.T) {
 	n, err := testutil.GatherAndCount(f.reg, "holdfast_view_lag_seconds", "holdfast_view_lag_records")
 	if n != 2 || err != nil {
 		t.Fatalf("%d metrics of lag: %v", n, err)
+	}
+}
+
+// A view has what was in the log at a time once it has been at the end of the log since.
+func TestWaitForTimeWaitsForTheEndOfTheLog(t *testing.T) {
+	f := newFixture(t)
+	r, err := projector.New(projector.Config{Name: "not_run", View: f.view, Client: f.Client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.WaitForTime(ended, time.Unix(0, 0)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a view that has not begun: %v, want context.Canceled", err)
+	}
+	f.write(0, "a")
+	r = f.run(nil)
+	if err := r.WaitForTime(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(f.view.values(), ""); got != "a" {
+		t.Errorf("the view has %q after the wait, want a", got)
+	}
+	if err := r.WaitForTime(ended, time.Now().Add(time.Hour)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a time to come: %v, want context.Canceled", err)
 	}
 }
 

@@ -107,34 +107,34 @@ func (r *reader) rowBefore(sku string, end int64) (*eventv1.AvailabilityRow, err
 	return row, err
 }
 
-// occurredRow is the row of an item with the events that had occurred by a time, whenever they were recorded. What is
-// not a quantity is as it was recorded by then, or for an item that was registered later as it is now.
+// occurredRow is the row of an item with the events that had occurred by a time, whenever they were recorded. It is not
+// registered before the first of them. What is not a quantity is as it was recorded by then, or for an item that was
+// registered later as its first registration has it.
 func (r *reader) occurredRow(sku string, micros int64) (*eventv1.AvailabilityRow, error) {
 	row, err := r.recordedRow(sku, micros)
 	if err != nil {
 		return nil, err
 	}
-	if !row.Registered {
-		now, err := r.rowBefore(sku, maxOffset)
-		if err != nil {
-			return nil, err
-		}
-		row.Registered, row.Description, row.Metadata = now.Registered, now.Description, now.Metadata
-		row.BackorderLimit = now.BackorderLimit
-	}
 	row.OccurredAtMicros = min(row.OccurredAtMicros, micros)
 	row.Transfers, row.Deliveries, row.Backorders = nil, nil, nil // they are known by the recorded clock alone
-	if err := r.recordedSoonAfter(row, micros); err != nil {
+	happened, err := r.recordedSoonAfter(row, micros)
+	if err != nil {
 		return nil, err
 	}
 	before, from := timeKey(nil, keyLate, sku, micros+1, 0), itemPrefix(nil, keyLate, sku)
 	err = r.shifts(from, before, func(recorded int64, shift *eventv1.AvailabilityRow) {
 		if recorded > micros {
 			shiftRow(row, shift, 1)
+			happened = true
 		}
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !row.Registered && happened {
+		if err := r.registerAtFirst(row); err != nil {
+			return nil, err
+		}
 	}
 	early := itemPrefix(nil, keyEarly, sku)
 	err = r.shifts(timeKey(nil, keyEarly, sku, micros+1, 0), upperBound(early), func(recorded int64,
@@ -143,26 +143,44 @@ func (r *reader) occurredRow(sku string, micros int64) (*eventv1.AvailabilityRow
 		if recorded <= micros {
 			shiftRow(row, shift, -1)
 			row.Locations = slices.DeleteFunc(row.Locations, func(l *eventv1.LocationLevel) bool {
-				return quantities(l.Level) == [8]int64{} // perhaps nothing had happened there yet
+				// Perhaps nothing had happened there yet.
+				return levelAt(shift, l.Location) != nil && quantities(l.Level) == [8]int64{}
 			})
 		}
 	})
 	return row, err
 }
 
+// registerAtFirst registers an item in its row as the first registration does, whenever that was recorded.
+func (r *reader) registerAtFirst(row *eventv1.AvailabilityRow) error {
+	return r.events(row.Sku, 0, maxOffset, func(e *event) error {
+		first := e.GetItemRegistered()
+		if first == nil {
+			return nil
+		}
+		named := availability.NewRow(row.Sku, row.SourcePartition)
+		availability.Apply(named, e.InventoryEvent, e.offset)
+		row.Registered, row.Description, row.Metadata = true, named.Description, named.Metadata
+		return errEnough
+	})
+}
+
 // recordedSoonAfter adds to a row the events that had occurred by a time and were recorded after it, but were not late.
-func (r *reader) recordedSoonAfter(row *eventv1.AvailabilityRow, micros int64) error {
+// It reports whether there are any.
+func (r *reader) recordedSoonAfter(row *eventv1.AvailabilityRow, micros int64) (happened bool, err error) {
 	after := &item{row: proto.Clone(row).(*eventv1.AvailabilityRow)}
-	return r.events(row.Sku, row.SourceOffset+1, maxOffset, func(e *event) error {
+	err = r.events(row.Sku, row.SourceOffset+1, maxOffset, func(e *event) error {
 		if e.recorded > micros+lateMicros {
 			return errEnough
 		}
 		if e.Meta.OccurredAtMicros <= micros && shiftKind(e.recorded, e.Meta.OccurredAtMicros) == 0 {
 			shiftRow(row, shiftOf(after, e.InventoryEvent), 1)
+			happened = true
 		}
 		availability.Apply(after.row, e.InventoryEvent, e.offset)
 		return nil
 	})
+	return happened, err
 }
 
 // shifts calls fn with each shift between two keys.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -95,15 +96,15 @@ func (h *history) naive(sku string, m *asof.Moment) *eventv1.AvailabilityRow {
 	row := availability.NewRow(sku, 0)
 	before := map[string]*eventv1.Level{}
 	var recorded, happened int64
-	registeredEver := (*eventv1.ItemRegistered)(nil)
+	registeredFirst := (*eventv1.ItemRegistered)(nil)
 	first := true
 	for i, ev := range h.events {
 		if ev.Sku != sku {
 			continue
 		}
 		recorded = max(recorded, ev.Meta.RecordedAtMicros)
-		if r := ev.GetItemRegistered(); r != nil {
-			registeredEver = r
+		if r := ev.GetItemRegistered(); r != nil && registeredFirst == nil {
+			registeredFirst = r
 		}
 		shift := &eventv1.AvailabilityRow{}
 		for _, l := range ev.Locations {
@@ -129,8 +130,8 @@ func (h *history) naive(sku string, m *asof.Moment) *eventv1.AvailabilityRow {
 			row.Registered, row.Description = true, r.Description
 		}
 	}
-	if m.Occurred && !row.Registered && registeredEver != nil {
-		row.Registered, row.Description = true, registeredEver.Description
+	if m.Occurred && !row.Registered && !first {
+		row.Registered, row.Description = true, registeredFirst.Description
 	}
 	if !row.Registered {
 		return nil
@@ -197,6 +198,54 @@ func TestRowsOfThePastAreThoseOfANaiveFold(t *testing.T) {
 			}
 		}
 	})
+}
+
+// By the occurred clock, an item that was registered later is there from the first event of it that had occurred, as its
+// first registration describes it. Before that there is none, and lists do not have it.
+func TestAnItemRegisteredLaterIsThereFromItsFirstEvent(t *testing.T) {
+	s := newStore(t)
+	defer s.Close()
+	const day = 86_400_000_000
+	event := func(n int64, occurred int64, change *eventv1.InventoryEvent) *eventv1.InventoryEvent {
+		change.Sku = "A"
+		change.Meta = &eventv1.Meta{EventId: make([]byte, 16), Version: uint64(n), RecordedAtMicros: 100*day + n,
+			OccurredAtMicros: occurred}
+		return change
+	}
+	five := &eventv1.Level{OnHand: 5, Available: 5}
+	registered := func(description string, total *eventv1.Level) *eventv1.InventoryEvent {
+		return &eventv1.InventoryEvent{Total: total, Change: &eventv1.InventoryEvent_ItemRegistered{
+			ItemRegistered: &eventv1.ItemRegistered{Description: description}}}
+	}
+	h := &history{offsets: []int64{0, 1, 2}, events: []*eventv1.InventoryEvent{
+		event(1, 100*day, registered("mug", &eventv1.Level{})),
+		event(2, 10*day, &eventv1.InventoryEvent{
+			Total: five, Locations: []*eventv1.LocationLevel{{Location: "north", Level: five}},
+			Change: &eventv1.InventoryEvent_StockReceived{
+				StockReceived: &eventv1.StockReceived{Location: "north", Quantity: 5}},
+		}),
+		event(3, 100*day, registered("mug, blue", five)),
+	}}
+	h.fold(t, s, 1)
+	for _, test := range []struct {
+		micros int64
+		want   string
+	}{
+		{-1, ""}, {10*day - 1, ""}, {10 * day, "mug 5"}, {99 * day, "mug 5"}, {101 * day, "mug, blue 5"},
+	} {
+		var listed []string
+		m := &asof.Moment{Micros: test.micros, Occurred: true}
+		if err := s.Each(t.Context(), Filter{}, m, "", func(row *eventv1.AvailabilityRow) error {
+			listed = append(listed, fmt.Sprint(row.Description, " ", row.Total.OnHand))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		_, _, ok, err := s.Row("A", m)
+		if got := strings.Join(listed, ","); got != test.want || ok != (test.want != "") || err != nil {
+			t.Errorf("at %d: %q in the list, found %t, %v; want %q", test.micros, got, ok, err, test.want)
+		}
+	}
 }
 
 // fold gives a store the events, in batches.

@@ -43,10 +43,14 @@ func (l *ledgerAPI) orNow(
 		if m.IsNow() {
 			return now(c)
 		}
+		sku := httpapi.PathParameter(c, "sku")
+		if input.SKUFault(sku) != "" { // keys of the ledger have only SKUs as they can be
+			return notRegistered(&m)
+		}
 		if err := freshAt(c, l.store, l.of, &m); err != nil {
 			return err
 		}
-		body, version, ok, err := look(httpapi.PathParameter(c, "sku"), &m)
+		body, version, ok, err := look(sku, &m)
 		switch {
 		case err != nil:
 			return fmt.Errorf("read the stock ledger: %w", err)

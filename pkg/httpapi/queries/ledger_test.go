@@ -89,10 +89,14 @@ func TestMomentsOfThePast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newQuerySite(t, &shelf{reached: reached, rows: map[string]string{
+	lateSince := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	s := newQuerySite(t, &shelf{reached: reached, lateSince: lateSince, rows: map[string]string{
 		"A1": `"now"`,
-		"A1 at 2026-03-01T10:00:00Z, occurred false":  `"known"`,
-		"A1 at 2026-03-01T10:00:00.5Z, occurred true": `"happened"`,
+		"A1\x00 at 2026-03-01T10:00:00Z, occurred false":    `"a key, and no SKU"`,
+		"A1 at 1970-01-01T00:00:00.000001Z, occurred false": `"first"`,
+		"A1 at 2026-03-02T10:00:00Z, occurred false":        `"latest"`,
+		"A1 at 2026-03-01T10:00:00Z, occurred false":        `"known"`,
+		"A1 at 2026-03-01T10:00:00.5Z, occurred true":       `"happened"`,
 		"A1 at i7.80": `"position"`,
 		"o-1":         `"order"`,
 		"o-1 at 2026-03-01T09:00:00.25Z, occurred true": `"past order"`,
@@ -111,6 +115,14 @@ func TestMomentsOfThePast(t *testing.T) {
 		{"/v1/availability/A1?as_of=i7.89", 409, `"position_ahead"`},
 		{"/v1/availability/A1?as_of=r1a2b3c4d~i7.80", 409, `"log_restored"`},
 		{"/v1/availability/A1?as_of=2025-03-01T10:00:00Z", 404, "was registered under this SKU at that moment"},
+		{"/v1/availability/A1?as_of=1970-01-01T00:00:00Z", 200, `"first"`},
+		{"/v1/availability/A1%00?as_of=2026-03-01T10:00:00Z", 404, "was registered under this SKU at that moment"},
+		{"/v1/availability/A1?as_of=2026-03-02T10:00:00Z", 200, `"latest"`},
+		{"/v1/availability/A1?as_of=2026-03-02T10:00:02Z", 503, "did not reach the moment within 5s"},
+		{"/v1/availability?as_of=2026-03-02T10:00:02Z", 503, "position_not_reached"},
+		{"/v1/stock-changes?from=2026-03-01T10:00:00Z&to=2026-03-02T10:00:02Z", 503, "position_not_reached"},
+		{"/v1/stock/A1/ledger?as_of=2026-03-02T10:00:02Z", 503, "position_not_reached"},
+		{"/v1/orders/o-1?as_of=2026-03-02T10:00:02Z", 503, "position_not_reached"},
 		{"/v1/availability/A1?as_of=2026-03-01", 400, "as_of is no moment, which is a time with its zone"},
 		{"/v1/availability/A1?as_of=2999-03-01T10:00:00Z", 400, "lies in the future"},
 		{"/v1/availability/A1?as_of=", 400, "as_of is empty"},

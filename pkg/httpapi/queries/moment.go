@@ -1,6 +1,7 @@
 package queries
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func momentIn(parameters url.Values, name string) (m asof.Moment, err error) {
 			return m, badParameter(name + " lies in the future. Leave it out to ask for now.")
 		}
 		if m.Micros = at.UnixMicro(); m.Micros == 0 {
-			m.Micros = -1 // the zero Moment is now, and nothing happened in this microsecond
+			m.Micros = 1 // the zero Moment is now; what is of the first microsecond of 1970 counts
 		}
 		return m, nil
 	}
@@ -85,7 +86,11 @@ func momentIn(parameters url.Values, name string) (m asof.Moment, err error) {
 	return m, nil
 }
 
-// freshAt is fresh for an answer of a moment: a position must be in the view.
+// momentGrace is how long after a time events of it may still come into the log. Answers do not wait for these.
+const momentGrace = time.Second
+
+// freshAt is fresh for an answer of a moment: what is of the moment must be in the view. A view that begins, or that is
+// late, would answer without it.
 func freshAt(c echo.Context, view View, of eventlog.Incarnation, m *asof.Moment) error {
 	if m.ByPosition() {
 		if err := waitFor(c.Request().Context(), view, m.Position, of); err != nil {
@@ -94,6 +99,13 @@ func freshAt(c echo.Context, view View, of eventlog.Incarnation, m *asof.Moment)
 					of.Text(view.Reached())+".")
 			}
 			return err
+		}
+	} else if !m.IsNow() {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), MaxPositionWait)
+		defer cancel()
+		at := time.UnixMicro(min(m.Micros, time.Now().UnixMicro())).Add(-momentGrace)
+		if err := view.WaitForTime(ctx, at); err != nil {
+			return notReached(view, of, "moment")
 		}
 	}
 	return fresh(c, view, of)

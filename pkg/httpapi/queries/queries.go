@@ -29,6 +29,8 @@ type View interface {
 	// WaitFor returns nil once the view holds everything up to the position, or ctx's error.
 	// Partitions of topics that the view does not follow are passed over.
 	WaitFor(ctx context.Context, p eventlog.Position) error
+	// WaitForTime returns nil once the view holds everything that was in the log at a time, or ctx's error.
+	WaitForTime(ctx context.Context, at time.Time) error
 	// Reached is what the view holds, as exclusive ends.
 	Reached() eventlog.Position
 	// Age is how long ago the view last knew that it stood at the end of the log.
@@ -169,12 +171,16 @@ func waitFor(ctx context.Context, view View, position eventlog.Position, of even
 	ctx, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	if err := view.WaitFor(ctx, position); err != nil {
-		return &problem.Problem{
-			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: of.Text(view.Reached()),
-			Detail: "The view did not reach the position within " + MaxPositionWait.String() + ".",
-		}
+		return notReached(view, of, "position")
 	}
 	return nil
+}
+
+func notReached(view View, of eventlog.Incarnation, what string) error {
+	return &problem.Problem{
+		Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: of.Text(view.Reached()),
+		Detail: "The view did not reach the " + what + " within " + MaxPositionWait.String() + ".",
+	}
 }
 
 // writeVersioned answers with a body that has a version, or 304 when the client has it.
@@ -207,6 +213,9 @@ func (a *availabilityAPI) get(look func(sku string) ([]byte, uint64, bool)) echo
 }
 
 func (a *availabilityAPI) getMany(c echo.Context) error {
+	if err := onlyParameters(c.QueryParams()); err != nil { // it knows no moment but now
+		return err
+	}
 	body, err := httpapi.ReadBody(c)
 	if err != nil {
 		return err

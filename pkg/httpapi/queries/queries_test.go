@@ -27,6 +27,8 @@ type shelf struct {
 	reached eventlog.Position
 	rows    map[string]string
 	broken  error
+	// lateSince is when it was last at the end of the log; zero: it is now.
+	lateSince time.Time
 }
 
 func (s *shelf) Reached() eventlog.Position { return s.reached }
@@ -34,6 +36,14 @@ func (s *shelf) Age() time.Duration         { return 12 * time.Millisecond }
 
 func (s *shelf) WaitFor(_ context.Context, p eventlog.Position) error {
 	if !s.reached.Reaches(p) {
+		return context.DeadlineExceeded // as after the wait
+	}
+	return nil
+}
+
+// WaitForTime is as of a view that was at the end of the log at lateSince, if that is set.
+func (s *shelf) WaitForTime(_ context.Context, at time.Time) error {
+	if !s.lateSince.IsZero() && at.After(s.lateSince) {
 		return context.DeadlineExceeded // as after the wait
 	}
 	return nil
@@ -189,6 +199,7 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/availability/A9", "", "", 404, `"unknown_sku"`},
 		{post, "/v1/availability", `{"skus":["A1","zz","A/2"]}`, "", 200,
 			`{"items":[{"sku":"A1"},{"sku":"A/2"}],"unknown":["zz"]}`},
+		{post, "/v1/availability?as_of=i7.80", `{"skus":["A1"]}`, "", 400, `"/as_of"`},
 		{post, "/v1/availability", `{"skus":[]}`, "", 400, `"/skus"`},
 		{post, "/v1/availability", `{"skus":["A1",""]}`, "", 400, `"/skus/1"`},
 		{post, "/v1/availability", `{"skus":["A1"` + strings.Repeat(`,"A1"`, 1_000) + `]}`, "", 400, `"too_many_skus"`},
