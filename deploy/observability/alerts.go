@@ -104,11 +104,12 @@ var writeCauses = []Alert{
 		Name: "HoldfastNoStandby", Severity: ticket, For: "30m",
 		Expr:    "max by (shard) (holdfast_shard_standby_current) == 0",
 		Summary: "No replica could take shard {{ $labels.shard }} over at once",
-		seen:    "There are several replicas, and for half an hour none but the owner has had a current checkpoint of a shard.",
-		means: "Should its owner fail, another replica reads the shard's log before it serves the shard: minutes, where that " +
-			"is long.",
-		remedy: "After replicas were lost, others build checkpoints from the log, which takes its time. Otherwise their logs " +
-			"say why they do not follow the shard.",
+		seen: "There are several replicas, and for half an hour none but the owner has had a current checkpoint of a " +
+			"shard.",
+		means: "Should its owner fail, another replica reads the shard's log before it serves the shard: minutes, where " +
+			"that is long.",
+		remedy: "After replicas were lost, others build checkpoints from the log, which takes its time. Otherwise their " +
+			"logs say why they do not follow the shard.",
 	},
 	{
 		Name: "HoldfastClockSkew", Severity: ticket, For: "5m",

@@ -114,8 +114,8 @@ func Wait(d time.Duration) CallOption {
 // After makes a query wait until its view has this position. A command's Answer has the position of its events.
 func After(position string) CallOption { return func(o *callOptions) { o.minPosition = position } }
 
-// At asks for an order, or for stock, as it was at a moment: a time as RFC 3339 has it, such as 2026-05-04T10:12:00Z, or
-// a position.
+// At asks for an order, or for stock, as it was at a moment: a time as RFC 3339 has it, such as 2026-05-04T10:12:00Z,
+// or a position.
 func At(moment string) CallOption { return func(o *callOptions) { o.asOf = moment } }
 
 // By says by which clock the time of At is meant; without it, Recorded.

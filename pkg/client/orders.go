@@ -54,8 +54,8 @@ func (c *Client) DeliverOrder(
 	return c.changeOrder(ctx, path("orders", orderID, "fulfilments", fulfilmentID, "delivery"), delivery, options)
 }
 
-// FailDelivery records that a shipment did not arrive, and came back or is lost. With a condition it is all that has not
-// arrived.
+// FailDelivery records that a shipment did not arrive, and came back or is lost. With a condition it is all that has
+// not arrived.
 func (c *Client) FailDelivery(
 	ctx context.Context, orderID, fulfilmentID string, failure FailDelivery, options ...CallOption,
 ) (*OrderAnswer, error) {

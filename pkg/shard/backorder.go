@@ -9,8 +9,8 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// backorderNotices are sent to orders of other shards of which stock has filled backorders, or that have lost stock to a
-// shortfall, until those confirm, or are known never to have been written. They are in memory only: after an acquire
+// backorderNotices are sent to orders of other shards of which stock has filled backorders, or that have lost stock to
+// a shortfall, until those confirm, or are known never to have been written. They are in memory only: after an acquire
 // the sweep sends all open reservations again.
 type backorderNotices struct {
 	attempts map[backorderKey]int // notices that are not confirmed, and how often each was sent

@@ -75,7 +75,8 @@ func (r *reader) change(sku string, span *Span) (*Change, error) {
 		return nil, nil
 	}
 	c := &Change{
-		SKU: sku, Description: cmp.Or(to, from).GetDescription(), From: shownLevel(from.GetTotal()), To: shownLevel(to.GetTotal()),
+		SKU: sku, Description: cmp.Or(to, from).GetDescription(),
+		From: shownLevel(from.GetTotal()), To: shownLevel(to.GetTotal()),
 		Delta: Delta(shownLevel(changed(from.GetTotal(), to.GetTotal()))), Locations: []LocationChange{},
 	}
 	seen := map[string]bool{}

@@ -118,7 +118,8 @@ func TestViewsNeverImportTheWriteSide(t *testing.T) {
 	writeSide := []string{"pkg/shard", "pkg/order", "pkg/inventory", "pkg/command", "pkg/eventlog/codec",
 		"pkg/httpapi/commands"}
 	views := []string{
-		"pkg/availability", "pkg/orderview", "pkg/stockledger", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse",
+		"pkg/availability", "pkg/orderview", "pkg/stockledger", "pkg/projector", "pkg/verify", "pkg/analytics",
+		"pkg/clickhouse",
 		"pkg/insight", "pkg/replay",
 		"pkg/httpapi/queries",
 	}
