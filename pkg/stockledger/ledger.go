@@ -167,17 +167,17 @@ type walked struct {
 // walk goes over the events of an item until a page is full.
 func (r *reader) walk(ctx context.Context, sku string, q *Question) (*walked, error) {
 	w := &walked{wanted: map[int64]bool{}}
-	next, ok := r.it.Prev, false
+	next, ok, end := r.it.Prev, false, r.endAt(sku, &q.Moment)
 	switch {
 	case q.Newer:
 		next, ok = r.it.Next, r.it.SeekGE(offsetKey(nil, keyEvent, sku, q.From))
 	case q.From > 0:
-		ok = r.it.SeekLT(offsetKey(nil, keyEvent, sku, q.From))
+		ok = r.it.SeekLT(offsetKey(nil, keyEvent, sku, min(q.From, end)))
 	default:
-		ok = r.it.SeekLT(offsetKey(nil, keyEvent, sku, r.endAt(sku, &q.Moment)))
+		ok = r.it.SeekLT(offsetKey(nil, keyEvent, sku, end))
 	}
 	tp := r.partition(sku)
-	for ; ok && r.in(keyEvent, sku); ok = next() {
+	for ; ok && r.in(keyEvent, sku) && offsetOf(r.it.Key()) < end; ok = next() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -97,6 +97,9 @@ func read(t *rapid.T, s *Store, sku string, q Question) (versions, back []uint64
 		for _, e := range page.Entries {
 			more = append(more, e.Version)
 		}
+		if q.Location == "" && !q.Moment.Occurred && len(more) == 0 {
+			t.Fatalf("%+v: a page of newer entries is empty", q)
+		}
 		back, newer = append(more, back...), page.Newer
 	}
 	return versions, back
