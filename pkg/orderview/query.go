@@ -43,8 +43,10 @@ func (s *Store) OrderAt(id string, m *asof.Moment) (jsonBody []byte, version uin
 	return jsonBody, version, err == nil, err
 }
 
-// at is those events that count at a moment. partition is that of the order.
-func (h *history) at(m *asof.Moment, partition int32) (events []*eventv1.OrderEvent) {
+// at is the events up to the first that does not count at a moment. One after it may count by the occurred clock, where
+// the replicas that took the commands had different clocks: it says nothing without those before it, such as a
+// cancellation of an order that was not placed. partition is that of the order.
+func (h *history) at(m *asof.Moment, partition int32) []*eventv1.OrderEvent {
 	if m.IsNow() {
 		return h.events
 	}
@@ -52,11 +54,11 @@ func (h *history) at(m *asof.Moment, partition int32) (events []*eventv1.OrderEv
 	for i, ev := range h.events {
 		at.Offset, at.OccurredMicros = h.offsets[i], ev.Meta.OccurredAtMicros
 		at.RecordedMicros = max(at.RecordedMicros, ev.Meta.RecordedAtMicros)
-		if m.Has(&at) {
-			events = append(events, ev)
+		if !m.Has(&at) {
+			return h.events[:i]
 		}
 	}
-	return events
+	return h.events
 }
 
 // readEvents reads the history of an order. The error is pebble.ErrNotFound where there is none.
