@@ -7,15 +7,15 @@ import (
 
 // storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
 // the log.
-const storeFormat = 1
+const storeFormat = 2
 
 // Keys begin with a letter for their kind, then the SKU and a zero byte: no SKU has control characters. Numbers in them
 // are big-endian, so that keys are sorted by them.
 const (
 	keyItem     = 'c' // SKU → nothing
 	keyEvent    = 'e' // SKU, offset → when it was recorded, the event as it stands in the log
-	keyTime     = 't' // SKU, when an event was recorded, its offset → nothing
 	keySnapshot = 'r' // SKU, offset → the row after that event
+	keyTime     = 't' // SKU, when the event of a snapshot was recorded, its offset → nothing
 	keyLate     = 'l' // SKU, when an event occurred, its offset → a shift: the event was recorded long after
 	keyEarly    = 'f' // SKU, when an event occurred, its offset → a shift: the event was recorded before
 	// localstore.KeyOffset is that of the offsets.

@@ -167,7 +167,11 @@ type walked struct {
 // walk goes over the events of an item until a page is full.
 func (r *reader) walk(ctx context.Context, sku string, q *Question) (*walked, error) {
 	w := &walked{wanted: map[int64]bool{}}
-	next, ok, end := r.it.Prev, false, r.endAt(sku, &q.Moment)
+	end, err := r.endAt(sku, &q.Moment)
+	if err != nil {
+		return nil, err
+	}
+	next, ok := r.it.Prev, false
 	switch {
 	case q.Newer:
 		next, ok = r.it.Next, r.it.SeekGE(offsetKey(nil, keyEvent, sku, q.From))
@@ -210,16 +214,14 @@ func (r *reader) walk(ctx context.Context, sku string, q *Question) (*walked, er
 }
 
 // endAt is the offset below which an item's events lie that count at a moment. By the occurred clock any may count.
-func (r *reader) endAt(sku string, m *asof.Moment) int64 {
+func (r *reader) endAt(sku string, m *asof.Moment) (int64, error) {
 	switch {
 	case m.ByPosition():
-		return m.Position.End(r.partition(sku))
+		return m.Position.End(r.partition(sku)), nil
 	case m.IsNow() || m.Occurred:
-		return maxOffset
-	case r.it.SeekLT(timeKey(nil, keyTime, sku, m.Micros+1, 0)) && r.in(keyTime, sku):
-		return offsetOf(r.it.Key()) + 1
+		return maxOffset, nil
 	}
-	return 0
+	return r.recordedEnd(sku, m.Micros)
 }
 
 // goesOn notes that there are more events than the page has, in the direction of the walk.

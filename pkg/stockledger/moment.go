@@ -80,10 +80,33 @@ func (r *reader) rowAt(sku string, m *asof.Moment) (row *eventv1.AvailabilityRow
 
 // recordedRow is the row of an item with the events that were recorded by a time.
 func (r *reader) recordedRow(sku string, micros int64) (*eventv1.AvailabilityRow, error) {
-	if !r.it.SeekLT(timeKey(nil, keyTime, sku, micros+1, 0)) || !r.in(keyTime, sku) {
-		return availability.NewRow(sku, r.partition(sku).Partition), r.error()
+	end, err := r.recordedEnd(sku, micros)
+	if err != nil {
+		return nil, err
 	}
-	return r.rowBefore(sku, offsetOf(r.it.Key())+1)
+	return r.rowBefore(sku, end)
+}
+
+// recordedEnd is the offset below which the events of an item lie that were recorded by a time.
+func (r *reader) recordedEnd(sku string, micros int64) (end int64, err error) {
+	if r.it.SeekLT(timeKey(nil, keyTime, sku, micros+1, 0)) && r.in(keyTime, sku) {
+		end = offsetOf(r.it.Key()) + 1
+	}
+	for ok := r.it.SeekGE(offsetKey(nil, keyEvent, sku, end)); ok && r.in(keyEvent, sku); ok = r.it.Next() {
+		value, err := r.it.ValueAndErr()
+		if err != nil {
+			return 0, fmt.Errorf("read the stock ledger: %w", err)
+		}
+		recorded, _, err := cutMicros(value)
+		if err != nil {
+			return 0, err
+		}
+		if recorded > micros {
+			break
+		}
+		end = offsetOf(r.it.Key()) + 1
+	}
+	return end, r.error()
 }
 
 // rowBefore is the row of an item with the events below an offset: the last snapshot among these, and the events after

@@ -117,11 +117,12 @@ func (v *storeView) write(rec *eventlog.Record, ev *eventv1.InventoryEvent, i *i
 			return err
 		}
 	}
-	v.buf = append(binary.BigEndian.AppendUint64(v.buf[:0], uint64(i.recorded)), rec.Value...)
-	if err := set(offsetKey(nil, keyEvent, ev.Sku, rec.Offset), v.buf); err != nil {
-		return err
-	}
-	if err := set(timeKey(nil, keyTime, ev.Sku, i.recorded, rec.Offset), nil); err != nil {
+	v.buf = offsetKey(v.buf[:0], keyEvent, ev.Sku, rec.Offset)
+	op := v.batch.SetDeferred(len(v.buf), 8+len(rec.Value))
+	copy(op.Key, v.buf)
+	binary.BigEndian.PutUint64(op.Value, uint64(i.recorded))
+	copy(op.Value[8:], rec.Value)
+	if err := op.Finish(); err != nil {
 		return err
 	}
 	if kind := shiftKind(i.recorded, ev.Meta.OccurredAtMicros); kind != 0 {
@@ -140,6 +141,9 @@ func (v *storeView) write(rec *eventlog.Record, ev *eventv1.InventoryEvent, i *i
 	}
 	row, err := i.row.MarshalVT()
 	if err != nil {
+		return err
+	}
+	if err := set(timeKey(nil, keyTime, ev.Sku, i.recorded, rec.Offset), nil); err != nil {
 		return err
 	}
 	return set(offsetKey(nil, keySnapshot, ev.Sku, rec.Offset), row)
