@@ -15,5 +15,6 @@ func TestMomentsAreCheckedBeforeTheyAreAskedFor(t *testing.T) {
 			holdfastFails(t, want, append(command, flags...)...)
 		}
 	}
+	holdfastFails(t, "--below must be a whole number from 1", "stock", "list", "--below", "0")
 	holdfastFails(t, "--to is empty", "stock", "diff", "--from", "i0.5", "--to", "")
 }

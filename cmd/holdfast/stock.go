@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -77,6 +78,9 @@ func newListStockCommand(api *apiFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := api.checkAsOf(cmd); err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("below") && filter.Below < 1 {
+				return errors.New("--below must be a whole number from 1: --below 1 is what is sold out")
 			}
 			if all {
 				if !cmd.Flags().Changed("limit") {
