@@ -68,15 +68,16 @@ func writeStory(w io.Writer, ledger *client.Ledger) error {
 		fmt.Fprintf(w, "older events: --cursor %s\n", ledger.NextCursor)
 	}
 	t := newTable(w)
-	fmt.Fprintln(t, "RECORDED\tWHAT\tLOCATION\tCHANGE\tTHEN AVAILABLE\tTHEN ON HAND\tWHY")
+	fmt.Fprintln(t, "RECORDED\tWHAT\tLOCATION\tCHANGE\tTHEN AVAILABLE\tBACKORDERED\tON HAND\tWHY")
 	for _, e := range slices.Backward(ledger.Entries) {
 		when, what, reason := formatTime(e.RecordedAt), strings.ReplaceAll(e.Type, "_", " "), whyOf(&e)
 		if len(e.Locations) == 0 {
-			fmt.Fprintf(t, "%s\t%s\t\t\t%d\t%d\t%s\n", when, what, e.Total.Available, e.Total.OnHand, reason)
+			fmt.Fprintf(t, "%s\t%s\t\t\t%d\t%d\t%d\t%s\n", when, what, e.Total.Available, e.Total.Backordered,
+				e.Total.OnHand, reason)
 		}
 		for _, l := range e.Locations {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", when, what, l.Location, changeOf(&l.Delta), l.Level.Available,
-				l.Level.OnHand, reason)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", when, what, l.Location, changeOf(&l.Delta), l.Level.Available,
+				l.Level.Backordered, l.Level.OnHand, reason)
 			when, what, reason = "", "", ""
 		}
 	}
@@ -90,7 +91,7 @@ func changeOf(d *client.StockDelta) string {
 		name  string
 		delta int64
 	}{
-		{"available", d.Available}, {"reserved", d.Reserved}, {"committed", d.Committed}, {"safety stock", d.SafetyStock},
+		{"available", d.Available}, {"backordered", d.Backordered}, {"reserved", d.Reserved}, {"committed", d.Committed}, {"safety stock", d.SafetyStock},
 		{"damaged", d.Damaged}, {"in quality control", d.QualityControl}, {"on hand", d.OnHand}, {"incoming", d.Incoming},
 	} {
 		if c.delta != 0 {

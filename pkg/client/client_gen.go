@@ -1988,6 +1988,7 @@ type StockChangesPage struct {
 // StockDelta defines model for StockDelta.
 type StockDelta struct {
 	Available      int64 `json:"available,omitempty,omitzero"`
+	Backordered    int64 `json:"backordered,omitempty,omitzero"`
 	Committed      int64 `json:"committed,omitempty,omitzero"`
 	Damaged        int64 `json:"damaged,omitempty,omitzero"`
 	Incoming       int64 `json:"incoming,omitempty,omitzero"`
@@ -2030,10 +2031,12 @@ type StockItem struct {
 	Version    int64          `json:"version"`
 }
 
-// StockLevel defines model for StockLevel.
+// StockLevel on_hand = available − backordered + reserved + committed + safety_stock + damaged + quality_control
 type StockLevel struct {
-	// Available Below 0 where stock is backordered
-	Available      int64 `json:"available"`
+	Available int64 `json:"available"`
+
+	// Backordered What is promised and not there
+	Backordered    int64 `json:"backordered"`
 	Committed      int64 `json:"committed"`
 	Damaged        int64 `json:"damaged"`
 	Incoming       int64 `json:"incoming"`

@@ -76,8 +76,8 @@ func (r *reader) change(sku string, span *Span) (*Change, error) {
 	}
 	c := &Change{
 		SKU: sku, Description: cmp.Or(to, from).GetDescription(),
-		From: shownLevel(from.GetTotal()), To: shownLevel(to.GetTotal()),
-		Delta: Delta(shownLevel(changed(from.GetTotal(), to.GetTotal()))), Locations: []LocationChange{},
+		From: shownTotal(from), To: shownTotal(to),
+		Delta: shownTotal(to).since(shownTotal(from)), Locations: []LocationChange{},
 	}
 	seen := map[string]bool{}
 	for _, row := range []*eventv1.AvailabilityRow{to, from} {
@@ -86,7 +86,7 @@ func (r *reader) change(sku string, span *Span) (*Change, error) {
 				continue
 			}
 			seen[l.Location] = true
-			delta := Delta(shownLevel(changed(levelIn(from, l.Location), levelIn(to, l.Location))))
+			delta := shownLevel(levelIn(to, l.Location)).since(shownLevel(levelIn(from, l.Location)))
 			if delta != (Delta{}) {
 				c.Locations = append(c.Locations, LocationChange{l.Location, delta})
 			}

@@ -57,9 +57,11 @@ type Movement struct {
 	Level    Level  `json:"level"`
 }
 
-// Level is how much there is of an item, in units. Available is below 0 where stock is backordered.
+// Level is how much there is of an item, in units. Backordered is what is promised and not there. All locations together
+// have the available units of some, and what is backordered at others.
 type Level struct {
 	Available      int64 `json:"available"`
+	Backordered    int64 `json:"backordered"`
 	OnHand         int64 `json:"on_hand"`
 	Reserved       int64 `json:"reserved"`
 	Committed      int64 `json:"committed"`
@@ -72,6 +74,7 @@ type Level struct {
 // Delta is by how much each quantity of a level changed; those that stayed are left out.
 type Delta struct {
 	Available      int64 `json:"available,omitempty"`
+	Backordered    int64 `json:"backordered,omitempty"`
 	OnHand         int64 `json:"on_hand,omitempty"`
 	Reserved       int64 `json:"reserved,omitempty"`
 	Committed      int64 `json:"committed,omitempty"`
@@ -81,11 +84,32 @@ type Delta struct {
 	Incoming       int64 `json:"incoming,omitempty"`
 }
 
+// shownLevel is the level of a location: of an event, which has available less backordered in one number.
 func shownLevel(l *eventv1.Level) Level {
 	return Level{
-		Available: l.GetAvailable(), OnHand: l.GetOnHand(), Reserved: l.GetReserved(), Committed: l.GetCommitted(),
-		SafetyStock: l.GetSafetyStock(), Damaged: l.GetDamaged(), QualityControl: l.GetQualityControl(),
-		Incoming: l.GetIncoming(),
+		Available: max(0, l.GetAvailable()), Backordered: max(0, -l.GetAvailable()), OnHand: l.GetOnHand(),
+		Reserved: l.GetReserved(), Committed: l.GetCommitted(), SafetyStock: l.GetSafetyStock(),
+		Damaged: l.GetDamaged(), QualityControl: l.GetQualityControl(), Incoming: l.GetIncoming(),
+	}
+}
+
+// shownTotal is the level of all locations of a row together; nil: there is nothing.
+func shownTotal(row *eventv1.AvailabilityRow) Level {
+	total := shownLevel(row.GetTotal())
+	total.Available, total.Backordered = 0, 0
+	for _, l := range row.GetLocations() {
+		total.Available += max(0, l.Level.GetAvailable())
+		total.Backordered += max(0, -l.Level.GetAvailable())
+	}
+	return total
+}
+
+// since is by how much a level differs from the one before.
+func (l Level) since(before Level) Delta {
+	return Delta{
+		l.Available - before.Available, l.Backordered - before.Backordered, l.OnHand - before.OnHand,
+		l.Reserved - before.Reserved, l.Committed - before.Committed, l.SafetyStock - before.SafetyStock,
+		l.Damaged - before.Damaged, l.QualityControl - before.QualityControl, l.Incoming - before.Incoming,
 	}
 }
 
@@ -143,15 +167,18 @@ func (r *reader) page(ctx context.Context, sku string, q *Question, text func(ev
 	page := Page{Older: found.older, Newer: found.newer}
 	tp := r.partition(sku)
 	for _, e := range found.events {
-		if found.wanted[e.offset] {
-			shown, err := shownEntry(&item{row: row}, e)
-			if err != nil {
-				return Page{}, err
-			}
-			shown.Position = text(eventlog.PositionOf(eventlog.Offsets{tp: e.offset + 1}))
-			page.Entries = append(page.Entries, shown)
+		if !found.wanted[e.offset] {
+			availability.Apply(row, e.InventoryEvent, e.offset)
+			continue
+		}
+		shown, err := shownEntry(row, e)
+		if err != nil {
+			return Page{}, err
 		}
 		availability.Apply(row, e.InventoryEvent, e.offset)
+		shown.Total = shownTotal(row)
+		shown.Position = text(eventlog.PositionOf(eventlog.Offsets{tp: e.offset + 1}))
+		page.Entries = append(page.Entries, shown)
 	}
 	slices.Reverse(page.Entries)
 	return page, nil
@@ -238,22 +265,23 @@ func touches(e *event, location string) bool {
 	return slices.ContainsFunc(e.Locations, func(l *eventv1.LocationLevel) bool { return l.Location == location })
 }
 
-// shownEntry shows an event; before is the row of its item before it.
-func shownEntry(before *item, e *event) (Entry, error) {
+// shownEntry shows an event, but for its total; before is the row of its item before it.
+func shownEntry(before *eventv1.AvailabilityRow, e *event) (Entry, error) {
 	name, _ := schema.Name(e.InventoryEvent)
 	shown := Entry{
 		Version: e.Meta.Version, Type: name, offset: e.offset,
 		EventID: idText(e.Meta.EventId), CausationID: idText(e.Meta.CausationId),
 		OccurredAt: time.UnixMicro(e.Meta.OccurredAtMicros).UTC(), RecordedAt: time.UnixMicro(e.Meta.RecordedAtMicros).UTC(),
 		Cause: schema.Causes.Word(e.Meta.Cause), IdempotencyKey: e.Meta.IdempotencyKey,
-		Total: shownLevel(e.Total), Locations: []Movement{},
+		Locations: []Movement{},
 	}
 	if p := e.Meta.Principal; p != nil {
 		shown.Principal = &Principal{p.Name, p.Verified}
 	}
 	for _, l := range e.Locations {
-		delta := Delta(shownLevel(changed(levelAt(before.row, l.Location), l.Level)))
-		shown.Locations = append(shown.Locations, Movement{l.Location, delta, shownLevel(l.Level)})
+		level := shownLevel(l.Level)
+		delta := level.since(shownLevel(levelAt(before, l.Location)))
+		shown.Locations = append(shown.Locations, Movement{l.Location, delta, level})
 	}
 	change := changeOf(e.InventoryEvent)
 	shown.OrderID, shown.Reference = orderOf(change), member(change, "reference")

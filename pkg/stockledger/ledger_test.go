@@ -1,6 +1,7 @@
 package stockledger
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -49,10 +50,39 @@ func TestALedgerHasEveryEventOnce(t *testing.T) {
 		if want := h.counted(sku, &q); !slices.Equal(pages, want) {
 			t.Fatalf("%+v: entries %v, want %v", q, pages, want)
 		}
+		if newest := s.newest(t, sku, q); newest.Version > 0 && q.Location == "" && !q.Moment.Occurred {
+			if answered := answered(t, s, sku, &q.Moment); newest.Total != answered {
+				t.Fatalf("%+v: version %d leaves %+v, and the item has %+v", q, newest.Version, newest.Total, answered)
+			}
+		}
 		if !slices.Equal(back, pages) {
 			t.Fatalf("%+v: read backwards %v, forwards %v", q, back, pages)
 		}
 	})
+}
+
+// newest is the newest entry of a ledger.
+func (s *Store) newest(t *rapid.T, sku string, q Question) (newest Entry) {
+	page, _, err := s.Ledger(t.Context(), sku, &q, eventlog.Position.String)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Entries) > 0 {
+		newest = page.Entries[0]
+	}
+	return newest
+}
+
+// answered is what there is of an item at a moment by the answer for it; nothing where it was not registered.
+func answered(t *rapid.T, s *Store, sku string, m *asof.Moment) (level Level) {
+	body, _, ok, err := s.Row(sku, m)
+	if err == nil && ok {
+		err = json.Unmarshal(body, &level)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return level
 }
 
 // read reads all pages to the oldest entry, and from there back to the newest. The versions are those of the entries,
@@ -107,7 +137,8 @@ func read(t *rapid.T, s *Store, sku string, q Question) (versions, back []uint64
 
 func minus(l Level, d Delta) Level {
 	return Level{
-		l.Available - d.Available, l.OnHand - d.OnHand, l.Reserved - d.Reserved, l.Committed - d.Committed,
+		l.Available - d.Available, l.Backordered - d.Backordered, l.OnHand - d.OnHand,
+		l.Reserved - d.Reserved, l.Committed - d.Committed,
 		l.SafetyStock - d.SafetyStock, l.Damaged - d.Damaged, l.QualityControl - d.QualityControl, l.Incoming - d.Incoming,
 	}
 }
@@ -189,6 +220,9 @@ func TestListsAndChangesAreThoseOfTheRows(t *testing.T) {
 			for _, c := range changes {
 				if !differs[c.SKU] || minus(c.To, c.Delta) != c.From {
 					t.Fatalf("%+v is no change of %+v", c, span)
+				}
+				if answered := answered(t, s, c.SKU, to); c.To != answered {
+					t.Fatalf("%s has %+v in changes, and %+v where it is looked up", c.SKU, c.To, answered)
 				}
 				delete(differs, c.SKU)
 			}
