@@ -14,7 +14,7 @@ import (
 // A command that ships goods of other shards asks them first whether the goods are still there: a count there may have
 // found that they are missing, and the news of it may be under way. The question is the order's newest step once more.
 // Stock has seen it, writes nothing, and answers with what it has; what is backordered of that the order records before
-// the command is decided. So of a count and a shipment the one that stock hears of first counts. See ADR 33.
+// the command is decided. So of a count and a shipment the one that stock hears of first counts. See ADR 34.
 //
 // It is in memory only. Where the shard is lost meanwhile, nothing was written, and the command comes again.
 
