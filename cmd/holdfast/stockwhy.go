@@ -91,7 +91,8 @@ func changeOf(d *client.StockDelta) string {
 		name  string
 		delta int64
 	}{
-		{"available", d.Available}, {"backordered", d.Backordered}, {"reserved", d.Reserved}, {"committed", d.Committed}, {"safety stock", d.SafetyStock},
+		{"available", d.Available}, {"backordered", d.Backordered}, {"reserved", d.Reserved}, {"committed", d.Committed},
+		{"safety stock", d.SafetyStock},
 		{"damaged", d.Damaged}, {"in quality control", d.QualityControl}, {"on hand", d.OnHand}, {"incoming", d.Incoming},
 	} {
 		if c.delta != 0 {

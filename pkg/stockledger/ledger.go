@@ -57,8 +57,8 @@ type Movement struct {
 	Level    Level  `json:"level"`
 }
 
-// Level is how much there is of an item, in units. Backordered is what is promised and not there. All locations together
-// have the available units of some, and what is backordered at others.
+// Level is how much there is of an item, in units. Backordered is what is promised and not there. All locations
+// together have the available units of some, and what is backordered at others.
 type Level struct {
 	Available      int64 `json:"available"`
 	Backordered    int64 `json:"backordered"`

@@ -200,8 +200,8 @@ func TestRowsOfThePastAreThoseOfANaiveFold(t *testing.T) {
 	})
 }
 
-// By the occurred clock, an item that was registered later is there from the first event of it that had occurred, as its
-// first registration describes it. Before that there is none, and lists do not have it.
+// By the occurred clock, an item that was registered later is there from the first event of it that had occurred, as
+// its first registration describes it. Before that there is none, and lists do not have it.
 func TestAnItemRegisteredLaterIsThereFromItsFirstEvent(t *testing.T) {
 	s := newStore(t)
 	defer s.Close()
