@@ -27,7 +27,8 @@ func TestMembersMakeADocument(t *testing.T) {
 	b = appendjson.Strings(b, "allowed", []string{"ship", "cancel"})
 	b = append(appendjson.Level{Available: 1, OnHand: 2, Incoming: -3}.Append(b), '}')
 	const want = `{"sku":"A1","name":"Heart","version":7,"allowed":["ship","cancel"],"available":1,` +
-		`"backordered":0,"on_hand":2,"reserved":0,"committed":0,"safety_stock":0,"damaged":0,"quality_control":0,"incoming":-3}`
+		`"backordered":0,"on_hand":2,"reserved":0,"committed":0,"safety_stock":0,"damaged":0,` +
+		`"quality_control":0,"incoming":-3}`
 	if string(b) != want || !json.Valid(b) {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}

@@ -65,7 +65,9 @@ func (d *decider) askShipping(e *checkpoint.Entry, evs []order.Event, cmd *Comma
 }
 
 // shippingRequests are the order's newest step to the shards that have goods of the lines.
-func (d *decider) shippingRequests(e *checkpoint.Entry, lines []order.LineQuantity) map[int32]*peerv1.ReservationRequest {
+func (d *decider) shippingRequests(
+	e *checkpoint.Entry, lines []order.LineQuantity,
+) map[int32]*peerv1.ReservationRequest {
 	_, requests := d.splitWanted(e, nil)
 	for target, req := range requests {
 		if !slices.ContainsFunc(req.Wanted, func(w *peerv1.Wanted) bool {

@@ -373,7 +373,8 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	return d.noteShippingAnswer(resp)
 }
 
-// decideSagaAnswer handles an answer that an order's step waits for. Anything but the answer to the newest step is late.
+// decideSagaAnswer handles an answer that an order's step waits for. Anything but the answer to the newest step is
+// late.
 func (d *decider) decideSagaAnswer(resp *peerv1.ReservationResponse) error {
 	s := d.sagas.byOrder[resp.OrderId]
 	if s != nil && s.unwritten != nil {

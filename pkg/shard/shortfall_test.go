@@ -55,8 +55,8 @@ func promise(t *testing.T, n *shard.Node, orders int) (ids []string) {
 	return ids
 }
 
-// TestShortfallsSurviveRestarts: orders that could not be told of a shortfall are told after a restart, with and without
-// the checkpoint. The order of the promises survives too.
+// TestShortfallsSurviveRestarts: orders that could not be told of a shortfall are told after a restart, with and
+// without the checkpoint. The order of the promises survives too.
 func TestShortfallsSurviveRestarts(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		t.Run(fmt.Sprintf("checkpoint=%t", keep), func(t *testing.T) {

@@ -20,8 +20,8 @@ type snapshot struct {
 	body     string
 }
 
-// What is answered for a moment of the past is, byte for byte, what was answered then, also after a kill. The moments are
-// those after random commands, as positions and as times.
+// What is answered for a moment of the past is, byte for byte, what was answered then, also after a kill. The moments
+// are those after random commands, as positions and as times.
 func TestThePastIsWhatWasAnsweredThen(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	p := dev(t, binary, dir, "--shards", "1")

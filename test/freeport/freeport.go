@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Systems take the ports of outgoing connections from 32768 on, or later. An address from there may be such a port by the
-// time the program listens, which then ends. So addresses are from below.
+// Systems take the ports of outgoing connections from 32768 on, or later. An address from there may be such a port by
+// the time the program listens, which then ends. So addresses are from below.
 const (
 	lowest  = 15_000
 	highest = 32_767
