@@ -56,7 +56,8 @@ func TestTheCacheIsBoundedInBytes(t *testing.T) {
 			}
 			before, most, half := heapBytes(), int64(0), c.orders/2
 			measure := func() {
-				for st.db.Metrics().Flush.NumInProgress > 0 { // what it writes is in memory until then
+				// What waits to be written to disk is in memory until then.
+				for m := st.db.Metrics(); m.Flush.NumInProgress > 0 || m.MemTable.Count > 1; m = st.db.Metrics() {
 					runtime.Gosched()
 				}
 				most = max(most, heapBytes()-before)
