@@ -161,12 +161,14 @@ func checkOwners(w *scenario) string {
 }
 
 // checkLatest: whoever was promised something at a location later than one who loses it there loses it too, before the
-// events of a shortfall.
+// events of a shortfall; unless a reservation has moved as a whole, and what it left there is enough for others.
 func checkLatest(w *scenario, events []Event) string {
 	loses := map[[2]string]int64{} // by location and order
+	left := map[string]int64{} // by location
 	for _, ev := range events {
 		if c, ok := ev.Change.(ReservationFellShort); ok {
 			loses[[2]string{c.Location, c.Step.OrderID}] += c.Quantity
+			left[c.Location] += max(0, units(c.Reserved)+units(c.Committed)-c.Quantity)
 		}
 	}
 	for key, quantity := range loses {
@@ -177,7 +179,7 @@ func checkLatest(w *scenario, events []Event) string {
 		for id, later := range w.reservations {
 			k := later.find(key[0])
 			if later.PromisedVersion > r.PromisedVersion && k >= 0 && inStockAt(&later.Locations[k]) > 0 &&
-				loses[[2]string{key[0], id}] == 0 {
+				loses[[2]string{key[0], id}] == 0 && left[key[0]] == 0 {
 				return fmt.Sprintf("%v loses %d, and %s nothing, which was promised later", key, quantity, id)
 			}
 		}

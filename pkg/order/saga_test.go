@@ -51,6 +51,31 @@ func (s *shop) order(id string, cmd order.Command) error {
 	o := s.orders[id]
 	o.ID = id
 	events, err := order.Decide(o, cmd)
+	if err == nil && len(events) > 0 {
+		if _, ships := events[0].(order.LinesShipped); ships {
+			return s.ship(id, cmd)
+		}
+	}
+	s.write(o, events)
+	return err
+}
+
+// ship decides a command that ships goods once stock has seen the order's newest step and has told its backorders, as
+// shards do (ADR 34).
+func (s *shop) ship(id string, cmd order.Command) error {
+	for _, w := range s.orders[id].Wanted() {
+		s.send(id, w.SKU)
+		step := s.network[len(s.network)-1].step
+		s.network = s.network[:len(s.network)-1]
+		if err := s.stock(w.SKU, *step); err != nil {
+			return err
+		}
+		if err := s.order(id, newsOf(w.SKU, s.reservations[[2]string{id, w.SKU}])); err != nil {
+			return err
+		}
+	}
+	o := s.orders[id]
+	events, err := order.Decide(o, cmd)
 	s.write(o, events)
 	return err
 }
