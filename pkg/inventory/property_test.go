@@ -164,7 +164,7 @@ func checkOwners(w *scenario) string {
 // events of a shortfall; unless a reservation has moved as a whole, and what it left there is enough for others.
 func checkLatest(w *scenario, events []Event) string {
 	loses := map[[2]string]int64{} // by location and order
-	left := map[string]int64{} // by location
+	left := map[string]int64{}     // by location
 	for _, ev := range events {
 		if c, ok := ev.Change.(ReservationFellShort); ok {
 			loses[[2]string{c.Location, c.Step.OrderID}] += c.Quantity
