@@ -4,6 +4,7 @@
 package localstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -135,6 +136,22 @@ func (db *DB) Err() error {
 
 // Failed is closed when Err is not nil any more.
 func (db *DB) Failed() <-chan struct{} { return db.failed }
+
+// While runs work until it ends, or until the database fails: work's context then ends, and the error says of which
+// store the database is.
+func (db *DB) While(ctx context.Context, store string, work func(context.Context) error) error {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- work(running) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-db.failed:
+		cancel()
+		return errors.Join(fmt.Errorf("%s: %w", store, db.Err()), <-ended)
+	}
+}
 
 // Explain returns an error of Pebble as a *DamagedError or a *DiskError where it is one.
 func (db *DB) Explain(err error) error { return explain(db.dir, err) }

@@ -70,17 +70,7 @@ func Open(cfg Config) (*Store, error) {
 // Run keeps the view current until ctx is done. It ends with an error when the files of the store are damaged or its
 // disk fails; the store must be opened again then, and one that is damaged is built again.
 func (s *Store) Run(ctx context.Context) error {
-	running, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- s.Runtime.Run(running) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-s.view.db.Failed():
-		cancel()
-		return errors.Join(fmt.Errorf("the order view: %w", s.view.db.Err()), <-ended)
-	}
+	return s.view.db.While(ctx, "the order view", s.Runtime.Run)
 }
 
 // Close closes the store; Run must have returned.

@@ -99,17 +99,7 @@ func NewAuditor(cfg AuditorConfig) (*Auditor, error) {
 // Run follows the log until ctx is done. It ends with an error when the disk fails or the records on it are damaged;
 // an auditor that is made again reads the log from its start then.
 func (a *Auditor) Run(ctx context.Context) error {
-	running, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- a.Runtime.Run(running) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-a.view.disk.db.Failed():
-		cancel()
-		return errors.Join(fmt.Errorf("the auditor's records: %w", a.view.disk.db.Err()), <-ended)
-	}
+	return a.view.disk.db.While(ctx, "the auditor's records", a.Runtime.Run)
 }
 
 // Close saves what was folded; Run must have returned.

@@ -186,8 +186,7 @@ func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
 	})
 }
 
-func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
-	q := listQuery{limit: DefaultPage}
+func parseListQuery(c echo.Context, whole bool) (q listQuery, err error) {
 	parameters := c.QueryParams()
 	for name, values := range parameters {
 		if key, ok := metadataKey(name); ok && len(values) == 1 {
@@ -215,7 +214,6 @@ func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
 		return q, badParameter("status must be one of " + strings.Join(orderStatuses, ", ") + ".")
 	}
 	if parameters.Has("number") {
-		var err error
 		if q.Number, err = strconv.ParseUint(parameters.Get("number"), 10, 63); err != nil || q.Number == 0 {
 			return q, badParameter("number must be that of an order: a whole number from 1.")
 		}
@@ -227,12 +225,8 @@ func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
 		})
 		return q, faultsOf(faults)
 	}
-	if parameters.Has("limit") {
-		limit, err := strconv.Atoi(parameters.Get("limit"))
-		if err != nil || limit < 1 || limit > MaxPage {
-			return q, badParameter("limit must be from 1 to " + strconv.Itoa(MaxPage) + ".")
-		}
-		q.limit = limit
+	if q.limit, err = parseLimit(parameters); err != nil {
+		return q, err
 	}
 	return q, q.resume(parameters.Get("cursor"))
 }
