@@ -44,6 +44,9 @@ type Config struct {
 	View   View
 	// Follow is how Client follows the partitions; nil: Client.Follow.
 	Follow func(from eventlog.Offsets) (*eventlog.Follower, error)
+	// Pause is how long the view lets records gather at least, once it is at the log's end; 0: shortestPause. A longer one
+	// costs less: readers of the newest see it that much later.
+	Pause time.Duration
 	// Background runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
 	// It may be nil.
 	Background func(ctx context.Context) error
@@ -82,6 +85,7 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Follow == nil {
 		cfg.Follow = cfg.Client.Follow
 	}
+	cfg.Pause = cmp.Or(cfg.Pause, shortestPause)
 	r := &Runtime{cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark(), moved: make(chan struct{})}
 	return r, r.newMetrics(cfg.Registerer)
 }
@@ -257,7 +261,7 @@ func (r *Runtime) pause(ctx context.Context, took time.Duration) {
 	lag := r.lag
 	r.mu.Unlock()
 	if lag == 0 {
-		_ = backoff.Sleep(ctx, min(max(flushFactor*took, shortestPause), longestPause)) // the next poll looks at ctx
+		_ = backoff.Sleep(ctx, min(max(flushFactor*took, r.cfg.Pause), longestPause)) // the next poll looks at ctx
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -38,6 +39,11 @@ type Store struct {
 	view *storeView
 }
 
+// gather is how long events gather before they are written. Questions about the past, and lists, can wait for so long.
+// With 10 ms an order cost 5 % more CPU time on the embedded stack (0.207 ms for 0.197, mean of six pairs), since each
+// read of the log costs the broker and the reader the same, however few events it brings.
+const gather = 40 * time.Millisecond
+
 // Open opens the store; Run brings it up to date.
 func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
@@ -58,7 +64,7 @@ func Open(cfg Config) (*Store, error) {
 	v := &storeView{client: cfg.Client, layout: cfg.Layout, log: cfg.Logger, db: db, offsets: offsets}
 	runtime, err := projector.New(projector.Config{
 		Name: "stock_ledger", Partitions: partitions,
-		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		View: v, Pause: gather, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 		Tracer: cfg.Tracer,
 	})
 	if err != nil {
