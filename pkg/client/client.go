@@ -80,6 +80,8 @@ type Answer[T any] struct {
 	Location string
 	// Age is how long ago the view was last at the end of the log. Queries only.
 	Age time.Duration
+	// More: there are events behind Position already. Of the change feed alone.
+	More bool
 }
 
 // OrderAnswer is the answer to a command on an order.

@@ -6,6 +6,8 @@ package client
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Defines values for AllocationPolicy.
@@ -86,6 +88,89 @@ const (
 const (
 	CreateReplaySourceKafka  CreateReplaySource = "kafka"
 	CreateReplaySourceMirror CreateReplaySource = "mirror"
+)
+
+// Defines values for EventDatacontenttype.
+const (
+	ApplicationJSON EventDatacontenttype = "application/json"
+)
+
+// Defines values for EventSource.
+const (
+	HoldfastInventory EventSource = "/holdfast/inventory"
+	HoldfastOrders    EventSource = "/holdfast/orders"
+)
+
+// Defines values for EventSpecversion.
+const (
+	N10 EventSpecversion = "1.0"
+)
+
+// Defines values for EventTopic.
+const (
+	InventoryEvents EventTopic = "inventory.events"
+	OrdersEvents    EventTopic = "orders.events"
+)
+
+// Defines values for EventType.
+const (
+	AmendmentDeclined    EventType = "amendment_declined"
+	AmendmentRequested   EventType = "amendment_requested"
+	BackorderFilled      EventType = "backorder_filled"
+	BackorderLimitSet    EventType = "backorder_limit_set"
+	CoverLost            EventType = "cover_lost"
+	CreditNoteImported   EventType = "credit_note_imported"
+	DeliveryFailed       EventType = "delivery_failed"
+	FulfilmentCancelled  EventType = "fulfilment_cancelled"
+	FulfilmentCreated    EventType = "fulfilment_created"
+	ImportRequested      EventType = "import_requested"
+	ItemRegistered       EventType = "item_registered"
+	LinesCancelled       EventType = "lines_cancelled"
+	LinesDelivered       EventType = "lines_delivered"
+	LinesShipped         EventType = "lines_shipped"
+	OrderAmended         EventType = "order_amended"
+	OrderBackorderFilled EventType = "order_backorder_filled"
+	OrderBackordered     EventType = "order_backordered"
+	OrderCancelled       EventType = "order_cancelled"
+	OrderConfirmed       EventType = "order_confirmed"
+	OrderExpired         EventType = "order_expired"
+	OrderFellShort       EventType = "order_fell_short"
+	OrderHeld            EventType = "order_held"
+	OrderImported        EventType = "order_imported"
+	OrderPlaced          EventType = "order_placed"
+	OrderRejected        EventType = "order_rejected"
+	OrderReopened        EventType = "order_reopened"
+	OrderReserved        EventType = "order_reserved"
+	OrderResumed         EventType = "order_resumed"
+	PaymentAuthorized    EventType = "payment_authorized"
+	PaymentCaptured      EventType = "payment_captured"
+	PaymentFailed        EventType = "payment_failed"
+	PaymentIdentified    EventType = "payment_identified"
+	PaymentRefunded      EventType = "payment_refunded"
+	PaymentStarted       EventType = "payment_started"
+	PaymentVoided        EventType = "payment_voided"
+	ReservationCommitted EventType = "reservation_committed"
+	ReservationFellShort EventType = "reservation_fell_short"
+	ReservationRejected  EventType = "reservation_rejected"
+	ReservationReleased  EventType = "reservation_released"
+	ReservationSettled   EventType = "reservation_settled"
+	ReturnCancelled      EventType = "return_cancelled"
+	ReturnReceived       EventType = "return_received"
+	ReturnRequested      EventType = "return_requested"
+	SafetyStockSet       EventType = "safety_stock_set"
+	ShipmentReconciled   EventType = "shipment_reconciled"
+	StockAdjusted        EventType = "stock_adjusted"
+	StockBackordered     EventType = "stock_backordered"
+	StockCounted         EventType = "stock_counted"
+	StockExpected        EventType = "stock_expected"
+	StockFulfilled       EventType = "stock_fulfilled"
+	StockMoved           EventType = "stock_moved"
+	StockReceived        EventType = "stock_received"
+	StockReserved        EventType = "stock_reserved"
+	StockRestocked       EventType = "stock_restocked"
+	TransferCancelled    EventType = "transfer_cancelled"
+	TransferReceived     EventType = "transfer_received"
+	TransferShipped      EventType = "transfer_shipped"
 )
 
 // Defines values for FulfilmentStatus.
@@ -663,6 +748,50 @@ type DiscountView struct {
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
+
+// Event An event of the log as a CloudEvent (1.0, JSON).
+type Event struct {
+	// Data The event in its newest version, in the JSON mapping of Protobuf (schemas/holdfast/event/v1), as the column
+	// `body` of ClickHouse's table `events` has it: names as in the schema, whole numbers as numbers, money in
+	// millionths, bytes as base64, what is empty left out.
+	Data            jsontext.Value       `json:"data"`
+	Datacontenttype EventDatacontenttype `json:"datacontenttype"`
+
+	// ID The event's ID; it is the same wherever the event is read
+	ID string `json:"id"`
+
+	// Position The place behind the event, for Holdfast-Min-Position of reads and as_of
+	Position    string           `json:"position"`
+	Source      EventSource      `json:"source"`
+	Specversion EventSpecversion `json:"specversion"`
+
+	// Subject The ID of the order or of the document; the SKU
+	Subject string `json:"subject"`
+
+	// Time When it occurred
+	Time time.Time `json:"time"`
+
+	// Type holdfast, the change and its version, such as holdfast.order_placed.v2
+	Type string `json:"type"`
+}
+
+// EventDatacontenttype defines model for Event.Datacontenttype.
+type EventDatacontenttype string
+
+// EventSource defines model for Event.Source.
+type EventSource string
+
+// EventSpecversion defines model for Event.Specversion.
+type EventSpecversion string
+
+// EventTopic One of the topics of the log.
+type EventTopic string
+
+// EventType What an event changes. The name is the same in all versions of an event.
+type EventType string
+
+// EventsAfter A position, start or now.
+type EventsAfter = string
 
 // ExpectStock defines model for ExpectStock.
 type ExpectStock struct {
@@ -2239,6 +2368,21 @@ type CustomerIDQuery = string
 // DecisionKey defines model for DecisionKey.
 type DecisionKey = string
 
+// EventLimit defines model for EventLimit.
+type EventLimit = int
+
+// EventOrder defines model for EventOrder.
+type EventOrder = string
+
+// EventSKU Without control characters, and without spaces at its ends.
+type EventSKU = SKU
+
+// EventTypes defines model for EventTypes.
+type EventTypes = []EventType
+
+// EventWait defines model for EventWait.
+type EventWait = int
+
 // From defines model for From.
 type From = DayOrTime
 
@@ -2323,6 +2467,12 @@ type Availabilities = AvailabilityList
 
 // BadRequest RFC 9457; code is stable, detail is for people.
 type BadRequest = ProblemDocument
+
+// Events defines model for Events.
+type Events = []Event
+
+// EventsDeleted RFC 9457; code is stable, detail is for people.
+type EventsDeleted = ProblemDocument
 
 // InsightAnswer defines model for InsightAnswer.
 type InsightAnswer = InsightPage

@@ -23,7 +23,11 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 		if body, err := io.ReadAll(r.Body); err != nil || bytes.Contains(body, []byte("null")) {
 			t.Errorf("%s: %s, %v", got, body, err)
 		}
-		io.WriteString(w, `{}`)
+		if r.URL.Path == "/v1/events" {
+			io.WriteString(w, `[]`)
+		} else {
+			io.WriteString(w, `{}`)
+		}
 	}))
 	defer server.Close()
 	calls := callsOf(client.New(server.URL), client.New(server.URL, client.WithAttempts(1)))
@@ -103,6 +107,7 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"getLedger":         func(x ctx) error { return errorOf(c.Ledger(x, sku, client.LedgerFilter{})) },
 		"getOrder":          func(x ctx) error { return errorOf(c.Order(x, order)) },
 		"listOrders":        func(x ctx) error { return errorOf(c.Orders(x, client.OrderFilter{})) },
+		"listEvents":        func(x ctx) error { return errorOf(c.Events(x, client.EventFilter{})) },
 		"getRevenue":        func(x ctx) error { return errorOf(c.Revenue(x, client.ReportFilter{})) },
 		"getStockMovements": func(x ctx) error { return errorOf(c.StockMovements(x, client.ReportFilter{})) },
 		"listInsights":      func(x ctx) error { return errorOf(c.Insights(x)) },

@@ -152,6 +152,7 @@ func exchange[T any](h *http.Client, request *http.Request) (*Answer[T], error) 
 		Status:   response.StatusCode,
 		Position: response.Header.Get("Holdfast-Position"),
 		Location: response.Header.Get("Location"),
+		More:     response.Header.Get("Holdfast-More") == "true",
 	}
 	answer.Version, _ = strconv.ParseUint(strings.Trim(response.Header.Get("Etag"), `"`), 10, 64)
 	if ms, err := strconv.ParseInt(response.Header.Get("Holdfast-Age-Ms"), 10, 64); err == nil {

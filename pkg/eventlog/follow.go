@@ -33,6 +33,16 @@ func (c *Client) FollowInterleaved(from Offsets) (*Follower, error) {
 	return c.follow(ctx, from, readerOptions{partitionBytes: smallPartitionBytes})
 }
 
+// FollowBriefly is FollowInterleaved for readers that come and go with requests: they have no metrics of their own,
+// which would stay for ever.
+func (c *Client) FollowBriefly(ctx context.Context, from Offsets) (*Follower, error) {
+	r, err := c.newReader(ctx, from, readerOptions{partitionBytes: smallPartitionBytes})
+	if err != nil {
+		return nil, err
+	}
+	return &Follower{reader: r}, nil
+}
+
 // FollowWhole is FollowInterleaved, and its records have their headers.
 func (c *Client) FollowWhole(from Offsets) (*Follower, error) {
 	f, err := c.FollowInterleaved(from)

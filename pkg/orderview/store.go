@@ -24,6 +24,8 @@ type Config struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Tracer     *tracing.Tracer // nil: nobody traces
+	// Listener is told which events the view has; nil: nobody is.
+	Listener projector.Listener
 }
 
 // Store is the view as readers see it: a Pebble database with the events of every order and the indexes. It is a cache
@@ -57,7 +59,7 @@ func Open(cfg Config) (*Store, error) {
 	runtime, err := projector.New(projector.Config{
 		Name: "orders", Partitions: partitions,
 		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
-		Tracer: cfg.Tracer,
+		Tracer: cfg.Tracer, Listener: cfg.Listener,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -39,6 +39,7 @@ const (
 	PositionNotReached   = "position_not_reached"
 	LogRestored          = "log_restored"
 	PositionAhead        = "position_ahead"
+	EventsDeleted        = "events_deleted"
 	Internal             = "internal"
 	Unavailable          = "unavailable"
 	TooManyRequests      = "too_many_requests"

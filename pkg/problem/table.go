@@ -162,9 +162,9 @@ var rows = []Row{
 	},
 	{
 		Code: InvalidPosition, Status: http.StatusBadRequest,
-		Title:  "Holdfast-Min-Position is not valid",
-		Cause:  "Holdfast-Min-Position is no position.",
-		Remedy: "Send a Holdfast-Position as you got it.",
+		Title:  "The position is not valid",
+		Cause:  "Holdfast-Min-Position, `after` or Last-Event-ID is no position.",
+		Remedy: "Send a Holdfast-Position, or the `id` of an event, as you got it.",
 	},
 	{
 		Code: LogRestored, Status: http.StatusConflict,
@@ -176,9 +176,17 @@ var rows = []Row{
 	},
 	{
 		Code: PositionAhead, Status: http.StatusConflict,
-		Title:  "The position lies behind the end of the log",
-		Cause:  "`as_of` is a position that the log has not reached: it is of another platform, or was changed.",
-		Remedy: "Send a Holdfast-Position, or the position of an entry of a ledger, as you got it.",
+		Title: "The position lies behind the end of the log",
+		Cause: "`as_of`, `after` or Last-Event-ID is a position that the log has not reached: it is of another platform, " +
+			"or of a topic that was deleted and made again, or was changed.",
+		Remedy: "Send a Holdfast-Position, the position of an entry of a ledger, or the `id` of an event, as you got it.",
+	},
+	{
+		Code: EventsDeleted, Status: http.StatusGone,
+		Title: "Events behind the position are gone",
+		Cause: "The log begins behind the position: its first events were deleted, which Holdfast never does.",
+		Remedy: "Tell the operators: the log has to be restored from a backup (docs/runbook.md). The position in `detail` " +
+			"is the first that there still is.",
 	},
 	{
 		Code: InvalidParameter, Status: http.StatusBadRequest,

@@ -42,6 +42,8 @@ type Config struct {
 	// reads rows which a projector makes of events sets it, and calls Advance itself.
 	Source string
 	View   View
+	// Listener is told what the view has, before readers who wait for it go on; nil: nobody is.
+	Listener Listener
 	// Follow is how Client follows the partitions; nil: Client.Follow.
 	Follow func(from eventlog.Offsets) (*eventlog.Follower, error)
 	// Pause is how long the view lets records gather at least, once it is at the log's end; 0: shortestPause. A longer one
@@ -232,6 +234,9 @@ func (r *Runtime) attempt(ctx context.Context) error {
 
 // begin notes where an attempt starts.
 func (r *Runtime) begin(from, end eventlog.Offsets, asked time.Time) {
+	if r.cfg.Listener != nil {
+		r.cfg.Listener.Began(from)
+	}
 	r.watermark.Advance(from)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -292,6 +297,9 @@ func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eve
 	}
 	if err := r.cfg.View.Flush(ctx, reached); err != nil {
 		return err
+	}
+	if r.cfg.Listener != nil {
+		r.cfg.Listener.Folded(recs, reached)
 	}
 	r.watermark.Advance(reached)
 	r.metrics.events.Add(float64(folded))

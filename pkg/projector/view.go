@@ -29,6 +29,15 @@ type View interface {
 	Flush(ctx context.Context, reached eventlog.Offsets) error
 }
 
+// Listener is told what a view has. Its calls come from the goroutine of the view, so they must return soon.
+type Listener interface {
+	// Began says that the view goes on from these offsets. What a listener was told of records from there on comes again.
+	Began(from eventlog.Offsets)
+	// Folded has the records that the view has flushed, in their order, and the offsets that it has reached. A record at
+	// or beyond them was not folded. The records are the listener's to keep.
+	Folded(recs []eventlog.Record, reached eventlog.Offsets)
+}
+
 // BadEventError names a record that cannot be folded. Its partition stops there, because the view would be wrong if it
 // went on. Other partitions go on.
 type BadEventError struct {

@@ -29,6 +29,8 @@ type Config struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Tracer     *tracing.Tracer // nil: nobody traces
+	// Listener is told which events the view has; nil: nobody is.
+	Listener projector.Listener
 }
 
 // Store is the view as readers see it: a Pebble database with the events of every item, and rows at some of them. It is
@@ -65,7 +67,7 @@ func Open(cfg Config) (*Store, error) {
 	runtime, err := projector.New(projector.Config{
 		Name: "stock_ledger", Partitions: partitions,
 		View: v, Pause: gather, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
-		Tracer: cfg.Tracer,
+		Tracer: cfg.Tracer, Listener: cfg.Listener,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -120,7 +120,7 @@ func TestViewsNeverImportTheWriteSide(t *testing.T) {
 	views := []string{
 		"pkg/availability", "pkg/orderview", "pkg/stockledger", "pkg/projector", "pkg/verify", "pkg/analytics",
 		"pkg/clickhouse",
-		"pkg/insight", "pkg/replay",
+		"pkg/insight", "pkg/replay", "pkg/live",
 		"pkg/httpapi/queries",
 	}
 	for _, p := range packages(t) {
@@ -158,6 +158,7 @@ var links = map[string][]string{
 	module + "pkg/clickhouse":             {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/analytics":              {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/insight":                {"analytics-projector", "query-api", "holdfast"},
+	module + "pkg/live":                   {"query-api", "holdfast"},
 	module + "pkg/replay":                 {"analytics-projector", "query-api", "holdfast"},
 	"github.com/ClickHouse/clickhouse-go": {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/availability":           {"inventory-projector", "query-api", "holdfast"},

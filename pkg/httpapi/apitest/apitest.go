@@ -59,6 +59,7 @@ var open = sync.OnceValues(func() (*Document, error) {
 		config.WithStrictIgnorePaths(
 			"$.body.body.**",                               // a line of bulk has the body of its command
 			"$.body.**metadata.**", "$.body.**metadata[**", // its keys are the client's
+			"$.body[*].data.**", "$.body.data.**", // an event, which the Protobuf schema describes
 		),
 		config.WithStrictIgnoredHeadersExtra("Idempotency-Key")) // who sends one where it is not looked at does no harm
 	v.SetDocument(document)

@@ -23,7 +23,7 @@ const (
 )
 
 // momentParameters are the parameters that may be positions.
-var momentParameters = []string{asOfParameter, fromParameter, toParameter}
+var momentParameters = []string{asOfParameter, fromParameter, toParameter, afterParameter}
 
 // The clocks.
 const (
@@ -86,6 +86,16 @@ func momentIn(parameters url.Values, name string) (m asof.Moment, err error) {
 	return m, nil
 }
 
+// waitForPlace waits until the view has a position. One that the log does not have is refused.
+func waitForPlace(ctx context.Context, view place, position eventlog.Position, of eventlog.Incarnation) error {
+	err := waitFor(ctx, view, position, of)
+	if err != nil && view.Age() < MaxPositionWait { // the view has been at the log's end meanwhile
+		return problem.New(problem.PositionAhead, "The position lies behind the end of the log, which is at "+
+			of.Text(view.Reached())+".")
+	}
+	return err
+}
+
 // momentGrace is how long after a time events of it may still come into the log. Answers do not wait for these.
 const momentGrace = time.Second
 
@@ -93,11 +103,7 @@ const momentGrace = time.Second
 // late, would answer without it.
 func freshAt(c echo.Context, view View, of eventlog.Incarnation, m *asof.Moment) error {
 	if m.ByPosition() {
-		if err := waitFor(c.Request().Context(), view, m.Position, of); err != nil {
-			if view.Age() < MaxPositionWait { // the view has been at the log's end meanwhile
-				return problem.New(problem.PositionAhead, "The position lies behind the end of the log, which is at "+
-					of.Text(view.Reached())+".")
-			}
+		if err := waitForPlace(c.Request().Context(), view, m.Position, of); err != nil {
 			return err
 		}
 	} else if !m.IsNow() {

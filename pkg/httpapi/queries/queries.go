@@ -26,11 +26,16 @@ import (
 
 // View is what every read model says about its freshness.
 type View interface {
+	place
+	// WaitForTime returns nil once the view holds everything that was in the log at a time, or ctx's error.
+	WaitForTime(ctx context.Context, at time.Time) error
+}
+
+// place is up to where a read model, or the change feed, has the log.
+type place interface {
 	// WaitFor returns nil once the view holds everything up to the position, or ctx's error.
 	// Partitions of topics that the view does not follow are passed over.
 	WaitFor(ctx context.Context, p eventlog.Position) error
-	// WaitForTime returns nil once the view holds everything that was in the log at a time, or ctx's error.
-	WaitForTime(ctx context.Context, at time.Time) error
 	// Reached is what the view holds, as exclusive ends.
 	Reached() eventlog.Position
 	// Age is how long ago the view last knew that it stood at the end of the log.
@@ -97,8 +102,10 @@ const (
 type Deps struct {
 	Availability AvailabilityStore
 	// Ledger answers for moments of the past, and lists items. It is there where Availability is.
-	Ledger   LedgerStore
-	Orders   OrderStore
+	Ledger LedgerStore
+	Orders OrderStore
+	// Events is the change feed.
+	Events   EventStore
 	Reports  ReportStore
 	Insights InsightStore
 	Replays  *replay.Service
@@ -128,6 +135,10 @@ func Register(router httpapi.Router, deps Deps) {
 		router.Add(http.MethodGet, "/v1/orders/:order_id", o.get)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
+	if deps.Events != nil {
+		e := &eventAPI{deps.Events, of, make(chan struct{}, MaxEventAnswers)}
+		router.Add(http.MethodGet, "/v1/events", e.get)
+	}
 	if deps.Reports != nil {
 		registerReports(router, &deps, streams)
 	}
@@ -140,7 +151,7 @@ func Register(router httpapi.Router, deps Deps) {
 }
 
 // fresh waits until the view has what the client has seen, and says on the answer how fresh it is.
-func fresh(c echo.Context, view View, of eventlog.Incarnation) error {
+func fresh(c echo.Context, view place, of eventlog.Incarnation) error {
 	header := c.Response().Header()
 	if sent := c.Request().Header["Holdfast-Min-Position"]; len(sent) > 0 {
 		position, err := parsePosition(sent[0])
@@ -167,7 +178,7 @@ func parsePosition(text string) (eventlog.Position, error) {
 	return position, nil
 }
 
-func waitFor(ctx context.Context, view View, position eventlog.Position, of eventlog.Incarnation) error {
+func waitFor(ctx context.Context, view place, position eventlog.Position, of eventlog.Incarnation) error {
 	ctx, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	if err := view.WaitFor(ctx, position); err != nil {
@@ -176,7 +187,7 @@ func waitFor(ctx context.Context, view View, position eventlog.Position, of even
 	return nil
 }
 
-func notReached(view View, of eventlog.Incarnation, what string) error {
+func notReached(view place, of eventlog.Incarnation, what string) error {
 	return &problem.Problem{
 		Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: of.Text(view.Reached()),
 		Detail: "The view did not reach the " + what + " within " + MaxPositionWait.String() + ".",

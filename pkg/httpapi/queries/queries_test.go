@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/live"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/replay"
 )
@@ -163,8 +164,9 @@ func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 	slices.Sort(specified)
 	routes := apitest.Routes(func(r httpapi.Router) {
 		Register(r, Deps{
-			Availability: &shelf{}, Ledger: pastShelf{}, Orders: &shelf{}, Reports: &ledger{}, Insights: &insightShelf{},
-			Replays: &replay.Service{},
+			Availability: &shelf{}, Ledger: pastShelf{}, Orders: &shelf{}, Events: &live.Feed{}, Reports: &ledger{},
+			Insights: &insightShelf{},
+			Replays:  &replay.Service{},
 		})
 	})
 	if !slices.Equal(routes, specified) {

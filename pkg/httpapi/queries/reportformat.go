@@ -81,24 +81,39 @@ type accepted struct {
 	quality float64
 }
 
-// chooseFormat finds what the client wants most, as RFC 9110 (12.5.1) has it: for each format the most specific element
-// that matches it counts. Of equal wishes the one that is more specific wins, then the one that stands first.
+// chooseFormat finds the format of a report that the client wants most.
 func chooseFormat(header http.Header) (reportFormat, error) {
+	offered := make([]mediaType, len(reportFormats))
+	for i, format := range reportFormats {
+		offered[i] = format.mediaType
+	}
+	best, err := chooseType(header, offered...)
+	if err != nil {
+		return reportFormat{}, err
+	}
+	return reportFormats[best].reportFormat, nil
+}
+
+// chooseType finds what the client wants most, as RFC 9110 (12.5.1) has it: for each type the most specific element
+// that matches it counts. Of equal wishes the one that is more specific wins, then the one that stands first. The first
+// type is for whoever has no wish.
+func chooseType(header http.Header, offered ...mediaType) (int, error) {
 	wishes := parseAccept(header["Accept"])
 	if len(wishes) == 0 {
-		return reportFormats[0].reportFormat, nil
+		return 0, nil
 	}
 	best, wanted := -1, rank{}
-	for i, format := range reportFormats {
-		if r := rankOf(format.mediaType, wishes); r.quality > 0 && (best < 0 || r.better(wanted)) {
+	names := make([]string, len(offered))
+	for i, t := range offered {
+		names[i] = t.main + "/" + t.sub
+		if r := rankOf(t, wishes); r.quality > 0 && (best < 0 || r.better(wanted)) {
 			best, wanted = i, r
 		}
 	}
 	if best < 0 {
-		return reportFormat{}, problem.New(problem.NotAcceptable,
-			"Offered here: application/json, application/x-ndjson, text/csv.")
+		return 0, problem.New(problem.NotAcceptable, "Offered here: "+strings.Join(names, ", ")+".")
 	}
-	return reportFormats[best].reportFormat, nil
+	return best, nil
 }
 
 // rank is how much a format is wanted.

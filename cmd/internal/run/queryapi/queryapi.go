@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/availability"
@@ -17,6 +18,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi/queries"
 	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
+	"github.com/holdfast/holdfast/pkg/live"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/replay"
 	"github.com/holdfast/holdfast/pkg/service"
@@ -99,14 +101,17 @@ type views struct {
 	availability *availability.Store
 	orders       *orderview.Store
 	ledger       *stockledger.Store
+	events       *live.Feed
 	clickHouse   *clickhouse.Conn // nil: no reports
 }
 
 // openViews opens the read models.
 func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
+	tail := live.NewTail(layout.PartitionCount)
 	orders, err := orderview.Open(orderview.Config{
 		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout,
 		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
+		Listener: tail.Listener(eventlog.TopicOrders),
 	})
 	if err != nil {
 		return nil, err
@@ -115,6 +120,14 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*v
 	v.ledger, err = stockledger.Open(stockledger.Config{
 		Dir: filepath.Join(cfg.DataDir, "stock"), Client: client, Layout: layout,
 		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
+		Listener: tail.Listener(eventlog.TopicInventory),
+	})
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	v.events, err = live.NewFeed(live.FeedConfig{
+		Tail: tail, Client: client, Registerer: cfg.Registry,
+		Age: func() time.Duration { return max(v.orders.Age(), v.ledger.Age()) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
@@ -145,11 +158,16 @@ func (v *views) Ready() error {
 
 // Deps are the views as the API wants them.
 func (v *views) Deps(of eventlog.Incarnation) queries.Deps {
-	return queries.Deps{Availability: v.availability, Orders: v.orders, Ledger: v.ledger, Incarnation: of}
+	return queries.Deps{
+		Availability: v.availability, Orders: v.orders, Ledger: v.ledger, Events: v.events, Incarnation: of,
+	}
 }
 
 // Close closes the stores; Run must have returned.
 func (v *views) Close() error {
+	if v.events != nil {
+		v.events.Close()
+	}
 	err := v.orders.Close()
 	if v.ledger != nil {
 		err = errors.Join(err, v.ledger.Close())
