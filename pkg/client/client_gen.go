@@ -215,16 +215,16 @@ const (
 	InsightProvenanceStateStaged InsightProvenanceState = "staged"
 )
 
+// Defines values for OrderRounding.
+const (
+	Line OrderRounding = "line"
+)
+
 // Defines values for OrderKind.
 const (
 	OrderKindCreditNote    OrderKind = "credit_note"
 	OrderKindImportedOrder OrderKind = "imported_order"
 	OrderKindOrder         OrderKind = "order"
-)
-
-// Defines values for OrderRounding.
-const (
-	Line OrderRounding = "line"
 )
 
 // Defines values for OrderStatus.
@@ -1258,11 +1258,11 @@ type Order struct {
 	Voided Money `json:"voided"`
 }
 
-// OrderKind defines model for Order.Kind.
-type OrderKind string
-
 // OrderRounding Each line and charge is rounded; absent: all of them together
 type OrderRounding string
+
+// OrderKind defines model for OrderKind.
+type OrderKind string
 
 // OrderLine defines model for OrderLine.
 type OrderLine struct {
@@ -2353,8 +2353,17 @@ type AsOf = Moment
 // BelowQuery defines model for BelowQuery.
 type BelowQuery = int64
 
+// ChangedFrom defines model for ChangedFrom.
+type ChangedFrom = DayOrTime
+
+// ChangedTo defines model for ChangedTo.
+type ChangedTo = DayOrTime
+
 // Clock defines model for Clock.
 type Clock string
+
+// CountryQuery defines model for CountryQuery.
+type CountryQuery = string
 
 // CurrencyQuery ISO 4217
 type CurrencyQuery = Currency
@@ -2364,6 +2373,12 @@ type Cursor = string
 
 // CustomerIDQuery defines model for CustomerIDQuery.
 type CustomerIDQuery = string
+
+// DeadlineFrom defines model for DeadlineFrom.
+type DeadlineFrom = DayOrTime
+
+// DeadlineTo defines model for DeadlineTo.
+type DeadlineTo = DayOrTime
 
 // DecisionKey defines model for DecisionKey.
 type DecisionKey = string
@@ -2392,6 +2407,9 @@ type FromMoment = Moment
 // FulfilmentID defines model for FulfilmentID.
 type FulfilmentID = string
 
+// FulfilmentStatusQuery Absent for a credit note
+type FulfilmentStatusQuery = FulfilmentStatus
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -2404,11 +2422,20 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// KindQuery defines model for KindQuery.
+type KindQuery = OrderKind
+
 // Limit defines model for Limit.
 type Limit = int
 
+// LineSKUQuery defines model for LineSKUQuery.
+type LineSKUQuery = string
+
 // LocationQuery defines model for LocationQuery.
 type LocationQuery = string
+
+// MaxTotalQuery A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+type MaxTotalQuery = Amount
 
 // MetadataQuery What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
 // at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
@@ -2417,17 +2444,32 @@ type MetadataQuery = Metadata
 // MinPosition defines model for MinPosition.
 type MinPosition = string
 
+// MinTotalQuery A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+type MinTotalQuery = Amount
+
 // NumberQuery defines model for NumberQuery.
 type NumberQuery = int64
 
 // OrderID defines model for OrderID.
 type OrderID = string
 
+// PaymentStatusQuery not_required is that of an order that costs nothing.
+type PaymentStatusQuery = PaymentStatus
+
+// PlacedFrom defines model for PlacedFrom.
+type PlacedFrom = DayOrTime
+
+// PlacedTo defines model for PlacedTo.
+type PlacedTo = DayOrTime
+
 // Prefer defines model for Prefer.
 type Prefer = string
 
 // PrefixQuery defines model for PrefixQuery.
 type PrefixQuery = string
+
+// ReferenceQuery defines model for ReferenceQuery.
+type ReferenceQuery = string
 
 // ReplayID defines model for ReplayID.
 type ReplayID = string
@@ -2437,6 +2479,9 @@ type ReportLimit = int
 
 // ReturnID defines model for ReturnID.
 type ReturnID = string
+
+// ReturnStatusQuery defines model for ReturnStatusQuery.
+type ReturnStatusQuery = ReturnStatus
 
 // RevenueBy defines model for RevenueBy.
 type RevenueBy string

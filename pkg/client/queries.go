@@ -104,8 +104,22 @@ func (c *Client) Order(ctx context.Context, orderID string, options ...CallOptio
 
 // OrderFilter selects a page of orders. Zero values select all.
 type OrderFilter struct {
-	CustomerID string
-	Status     OrderStatus
+	CustomerID       string
+	Status           OrderStatus
+	PaymentStatus    PaymentStatus
+	FulfilmentStatus FulfilmentStatus
+	ReturnStatus     ReturnStatus
+	Kind             OrderKind
+	// SKU selects the orders that have a line of it, also a cancelled one.
+	SKU string
+	// Reference and Country are those of the order.
+	Reference, Country string
+	Currency           Currency
+	// MinTotal and MaxTotal are what the order costs at least and at most, such as "19.90". They need Currency.
+	MinTotal, MaxTotal string
+	// Days (2026-03-01, in the platform's time zone) or times (2026-03-01T10:00:00Z): when the order was placed, when its
+	// last event was recorded, and when it has to be paid. From is included, To is not.
+	PlacedFrom, PlacedTo, ChangedFrom, ChangedTo, DeadlineFrom, DeadlineTo string
 	// Number selects the order with that number; 0: any.
 	Number int64
 	// Metadata selects the orders that have all these entries.
@@ -115,16 +129,33 @@ type OrderFilter struct {
 	Cursor string
 }
 
-// Orders reads a page of orders, newest first.
+// Orders reads a page of orders, newest first. A page may have fewer than Limit, and none: there are more for as long
+// as it has a NextCursor.
 func (c *Client) Orders(ctx context.Context, filter OrderFilter, options ...CallOption) (*Answer[OrderPage], error) {
 	return query[OrderPage](ctx, c, filter.request(), options)
 }
 
 func (f OrderFilter) request() request {
 	values := parameters(f.Limit, map[string]string{
-		"customer_id": f.CustomerID,
-		"status":      string(f.Status),
-		"cursor":      f.Cursor,
+		"customer_id":       f.CustomerID,
+		"status":            string(f.Status),
+		"payment_status":    string(f.PaymentStatus),
+		"fulfilment_status": string(f.FulfilmentStatus),
+		"return_status":     string(f.ReturnStatus),
+		"kind":              string(f.Kind),
+		"sku":               f.SKU,
+		"reference":         f.Reference,
+		"country":           f.Country,
+		"currency":          f.Currency,
+		"min_total":         f.MinTotal,
+		"max_total":         f.MaxTotal,
+		"placed_from":       f.PlacedFrom,
+		"placed_to":         f.PlacedTo,
+		"changed_from":      f.ChangedFrom,
+		"changed_to":        f.ChangedTo,
+		"deadline_from":     f.DeadlineFrom,
+		"deadline_to":       f.DeadlineTo,
+		"cursor":            f.Cursor,
 	})
 	if f.Number != 0 {
 		values.Set("number", strconv.FormatInt(f.Number, 10))

@@ -1,5 +1,5 @@
 // Package orderview is the view of orders: each order with its lines, payments, fulfilments, returns and timeline, and
-// lists of orders by customer, status and metadata.
+// lists of orders by what they have (Filter).
 //
 // It stores the events of each order as they stand in the log, with indexes beside them, and folds an order when it is
 // asked for: a change of what is shown then needs no rebuild of the store. It owns the fold, the storage (Pebble) and

@@ -26,8 +26,8 @@ type indexRange struct {
 	prefixLen int // of the keys, before the cursor
 }
 
-// newestFrom iterates over the orders of a filter but for its number, from a cursor on (nil: from the newest).
-func newestFrom(db *pebble.DB, f Filter, from []byte) (_ *newestFirst, err error) {
+// newestFrom iterates over the orders of a filter but for its number, behind a cursor (nil: from the newest).
+func newestFrom(db *pebble.DB, f *Filter, after []byte) (_ *newestFirst, err error) {
 	n := &newestFirst{snapshot: db.NewSnapshot()}
 	defer func() {
 		if err != nil {
@@ -43,12 +43,13 @@ func newestFrom(db *pebble.DB, f Filter, from []byte) (_ *newestFirst, err error
 		}
 	}
 	for _, prefix := range prefixes {
-		it, err := n.snapshot.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: upperBound(prefix)})
+		lower, upper := f.bounds(prefix, after)
+		it, err := n.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 		if err != nil {
 			return nil, err
 		}
 		n.ranges = append(n.ranges, indexRange{it, len(prefix)})
-		it.SeekGE(append(bytes.Clone(prefix), from...))
+		it.First()
 	}
 	n.choose()
 	return n, nil
@@ -74,27 +75,32 @@ func (n *newestFirst) cursor() []byte {
 	return n.ranges[n.current].cursor()
 }
 
-func (n *newestFirst) next() []byte {
+func (n *newestFirst) next() {
 	n.ranges[n.current].Next()
 	n.choose()
-	return n.cursor()
 }
 
-// selected reports whether the other indexes of the filter have the order of a cursor.
-func (n *newestFirst) selected(cursor []byte) (bool, error) {
+// selected calls fn with the current order if the filter selects it: if the other indexes have it, and what no index
+// has is as the filter wants it.
+func (n *newestFirst) selected(f *Filter, fn func(*Order) error) error {
+	cursor := n.cursor()
 	for _, prefix := range n.also {
 		_, closer, err := n.snapshot.Get(slices.Concat(prefix, cursor))
 		if errors.Is(err, pebble.ErrNotFound) {
-			return false, nil
+			return nil
 		}
 		if err == nil {
 			err = closer.Close()
 		}
 		if err != nil {
-			return false, fmt.Errorf("read order %s: %w", orderIDOf(cursor), err)
+			return fmt.Errorf("read order %s: %w", orderIDOf(cursor), err)
 		}
 	}
-	return true, nil
+	o, err := n.order(orderIDOf(cursor))
+	if err != nil || !f.selects(o) {
+		return err
+	}
+	return fn(o)
 }
 
 // order is an order as it was when the iteration began.

@@ -8,15 +8,17 @@ import (
 
 // storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
 // the log.
-const storeFormat = 7
+const storeFormat = 8
 
 // Keys begin with a letter for their kind. Times in them are inverted, so that the newest order comes first.
 const (
-	keyHistory  = 'e' // order ID → history
-	keyCustomer = 'c' // customer ID \0 inverted time, order ID
-	keyStatus   = 's' // status \0 inverted time, order ID
-	keyMetadata = 'm' // key of an entry, =, its value \0 inverted time, order ID
-	keyNumber   = 'n' // partition, place in it → order ID
+	keyHistory   = 'e' // order ID → history
+	keyCustomer  = 'c' // customer ID \0 inverted time, order ID
+	keyStatus    = 's' // status \0 inverted time, order ID
+	keyMetadata  = 'm' // key of an entry, =, its value \0 inverted time, order ID
+	keySKU       = 'k' // SKU of a line \0 inverted time, order ID
+	keyReference = 'r' // reference \0 inverted time, order ID
+	keyNumber    = 'n' // partition, place in it → order ID
 	// localstore.KeyOffset is that of the offsets.
 )
 

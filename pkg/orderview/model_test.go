@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -46,7 +47,7 @@ func openStore(t fataler, fs vfs.FS) *Store {
 		t.Fatal(err)
 	}
 	v.newBatch()
-	return &Store{view: v}
+	return &Store{view: v, maxExamined: MaxExamined}
 }
 
 func record(t fataler, offset int64, ev *eventv1.OrderEvent) eventlog.Record {
@@ -97,13 +98,14 @@ type model struct {
 	customer map[string]string
 	number   map[string]uint64
 	metadata map[string]Metadata
+	lines    map[string][]*eventv1.OrderLine
 	offsets  map[*eventv1.OrderEvent]int64
 }
 
 func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 	m := &model{
 		map[string][]*eventv1.OrderEvent{}, map[string]string{}, map[string]string{}, map[string]uint64{},
-		map[string]Metadata{}, map[*eventv1.OrderEvent]int64{},
+		map[string]Metadata{}, map[string][]*eventv1.OrderLine{}, map[*eventv1.OrderEvent]int64{},
 	}
 	var recs []eventlog.Record
 	offset := int64(0)
@@ -115,8 +117,8 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			m.status[id] = "placed"
 			m.number[id] = uint64(partitions*(len(m.number)+1)) + 3
 			placed := &eventv1.OrderPlacedV2{
-				CustomerId: m.customer[id], Currency: "GBP", Lines: lines, TotalMicros: 2_000_000,
-				Metadata: drawMetadata(t),
+				CustomerId: m.customer[id], Currency: "GBP", Lines: m.drawLines(t, id), TotalMicros: 2_000_000,
+				Metadata: drawMetadata(t), Reference: drawReference(t),
 			}
 			ev, m.metadata[id] = schematest.OrderEvent(placed), metadataOf(placed.Metadata)
 		} else {
@@ -125,9 +127,15 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			if c.status != "" {
 				m.status[id] = c.status
 			}
+			if shipped := ev.GetLinesShippedV2(); shipped != nil {
+				shipped.Lines = nil
+				for i, l := range m.lines[id] {
+					shipped.Lines = append(shipped.Lines, &eventv1.LineQuantity{Line: uint32(i) + 1, Sku: l.Sku, Quantity: l.Quantity})
+				}
+			}
 			if again := ev.GetImportRequestedV2(); again != nil {
 				document := again.GetOrder()
-				document.Metadata = drawMetadata(t)
+				document.Metadata, document.Lines, document.Reference = drawMetadata(t), m.drawLines(t, id), drawReference(t)
 				m.customer[id], m.metadata[id] = document.CustomerId, metadataOf(document.Metadata)
 			}
 		}
@@ -270,6 +278,14 @@ func (m *model) check(t *rapid.T, s *Store) {
 			filters = append(filters, Filter{CustomerID: customer, Status: status})
 		}
 	}
+	filters = append(filters, Filter{SKU: "B", CustomerID: "c-1"}, Filter{SKU: "A", Status: "placed"},
+		Filter{Reference: "r-1"},
+		Filter{Reference: "r-2", SKU: "B", Metadata: Metadata{"a": "1"}}, Filter{PaymentStatus: "pending"}, Filter{SKU: "C"})
+	for _, filter := range []Filter{{}, {CustomerID: "c-1"}, {SKU: "A", PaymentStatus: "pending"}} {
+		filter.Placed, filter.Changed = drawTimes(t), drawTimes(t)
+		filters = append(filters, filter)
+	}
+	s.maxExamined = rapid.IntRange(1, 6).Draw(t, "orders that a page looks at")
 	for _, filter := range filters {
 		var want []string
 		for _, id := range all {
@@ -302,6 +318,31 @@ func drawMetadata(t *rapid.T) (entries []*eventv1.MetadataEntry) {
 		}
 	}
 	return entries
+}
+
+// drawLines are two lines of A, of B or of both.
+func (m *model) drawLines(t *rapid.T, id string) (lines []*eventv1.OrderLine) {
+	for _, sku := range rapid.SliceOfN(rapid.SampledFrom([]string{"A", "B"}), 2, 2).Draw(t, "lines") {
+		lines = append(lines, &eventv1.OrderLine{Sku: sku, Quantity: 2, UnitPriceMicros: 1_000_000})
+	}
+	m.lines[id] = lines
+	return lines
+}
+
+func drawReference(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"", "r-1", "r-2"}).Draw(t, "reference")
+}
+
+// drawTimes are among those of the events, which are a few microseconds apart, and between them.
+func drawTimes(t *rapid.T) (r TimeRange) {
+	bound := func(what string) time.Time {
+		at := rapid.Int64Range(-1, 120_000).Draw(t, what)
+		if at < 0 {
+			return time.Time{}
+		}
+		return time.Unix(0, at)
+	}
+	return TimeRange{From: bound("from"), To: bound("to")}
 }
 
 // listAll pages through a list, and returns the IDs.

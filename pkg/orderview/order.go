@@ -51,6 +51,7 @@ type Order struct {
 	// What the fold needs beside what is shown; amounts in micro-units.
 	totalMicros, authorized, captured, voided, refunded, goodwill int64
 	due                                                           due
+	deadline                                                      time.Time
 	// discount, charge and tax are the sums of what is not cancelled.
 	discount, charge, tax int64
 	// returned is the price of all goods that came back, not rounded. returnedCost is what they had cost, rounded, where

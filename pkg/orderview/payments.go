@@ -91,9 +91,10 @@ func providerOf(ev *eventv1.OrderEvent) string {
 }
 
 func (o *Order) setDeadline(micros int64) {
-	o.PaymentDeadline = ""
+	o.PaymentDeadline, o.deadline = "", time.Time{}
 	if micros != 0 {
-		o.PaymentDeadline = time.UnixMicro(micros).UTC().Format(time.RFC3339)
+		o.deadline = time.UnixMicro(micros).UTC()
+		o.PaymentDeadline = o.deadline.Format(time.RFC3339)
 	}
 }
 

@@ -1,7 +1,6 @@
 package orderview
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -89,39 +88,12 @@ func (s *Store) named(id string) (string, error) {
 	return string(it.Key()[1:]), it.Close()
 }
 
-// Filter selects orders: those that have all that is set.
-type Filter struct {
-	CustomerID, Status string
-	Number             uint64 // 0: any
-	Metadata           Metadata
-}
+// MaxExamined is how many orders a page of a list looks at: what no index has is found by reading the orders that the
+// best index has. A page that has looked at so many ends early.
+const MaxExamined = 10_000
 
-// prefixes are those of the indexes that have the orders of the filter; none: it selects all, or by number alone.
-func (f *Filter) prefixes() (all [][]byte) {
-	if f.CustomerID != "" {
-		all = append(all, indexPrefix(nil, keyCustomer, f.CustomerID))
-	}
-	for key, value := range f.Metadata {
-		all = append(all, indexPrefix(nil, keyMetadata, metadataValue(key, value)))
-	}
-	if f.Status != "" {
-		all = append(all, indexPrefix(nil, keyStatus, f.Status))
-	}
-	return all
-}
-
-// selects reports whether the filter, but for its number, selects an order.
-func (f *Filter) selects(o *Order) bool {
-	for key, value := range f.Metadata {
-		if o.Metadata[key] != value {
-			return false
-		}
-	}
-	return (f.CustomerID == "" || o.CustomerID == f.CustomerID) && (f.Status == "" || o.Status == f.Status)
-}
-
-// List returns up to limit orders of a filter, newest first. after is the cursor that the page before returned as next;
-// "" is the first page. next is "" on the last page.
+// List returns up to limit orders of a filter, newest first, and fewer where MaxExamined ends the page. after is the
+// cursor that the page before returned as next; "" is the first page. next is "" on the last page.
 func (s *Store) List(
 	ctx context.Context, f Filter, after string, limit int,
 ) (rows [][]byte, next string, err error) {
@@ -133,70 +105,64 @@ func (s *Store) List(
 		})
 		return rows, "", err
 	}
+	next, err = s.scan(ctx, f, after, s.maxExamined, func(o *Order) error {
+		if len(rows) == limit {
+			return errEnough
+		}
+		body, err := json.Marshal(o)
+		rows = append(rows, body)
+		return err
+	})
+	return rows, next, err
+}
+
+// errEnough ends a scan without an error.
+var errEnough = errors.New("enough orders")
+
+// scan calls fn with each order of a filter, newest first, from behind the cursor after. They are as they were at one
+// moment, however long it takes. next is where a scan goes on that errEnough has ended, before that order, or that has
+// looked at most orders; most is 0 for no bound.
+func (s *Store) scan(
+	ctx context.Context, f Filter, after string, most int, fn func(*Order) error,
+) (next string, err error) {
 	var from []byte
 	if after != "" {
 		from = append([]byte(after), 0)
 	}
-	it, err := newestFrom(s.view.db.DB, f, from)
+	it, err := newestFrom(s.view.db.DB, &f, from)
 	if err != nil {
-		return nil, "", fmt.Errorf("list orders: %w", err)
+		return "", fmt.Errorf("list orders: %w", err)
 	}
 	defer func() { err = errors.Join(err, it.close()) }()
 	var last []byte
-	for cursor := it.cursor(); cursor != nil; cursor = it.next() {
+	for examined := 0; it.cursor() != nil; examined++ {
 		if err := ctx.Err(); err != nil {
-			return nil, "", err
+			return "", err
 		}
-		id := orderIDOf(cursor)
-		if selected, err := it.selected(cursor); err != nil {
-			return nil, "", err
-		} else if !selected {
-			continue
+		if most > 0 && examined == most {
+			return string(last), nil
 		}
-		if len(rows) == limit {
-			return rows, string(last), nil
+		err := it.selected(&f, fn)
+		if errors.Is(err, errEnough) {
+			return string(last), nil
 		}
-		body, _, ok, err := s.Order(id)
 		if err != nil {
-			return nil, "", err
+			return "", err
 		}
-		if ok {
-			rows = append(rows, body)
-			last = bytes.Clone(cursor)
-		}
+		last = append(last[:0], it.cursor()...)
+		it.next()
 	}
-	return rows, "", it.error()
+	return "", it.error()
 }
 
 // Each calls row for each order of a filter, newest first. They are as they were at one moment, however long it takes.
 // It ends with the first error of row.
-func (s *Store) Each(ctx context.Context, f Filter, row func(*Order) error) (err error) {
+func (s *Store) Each(ctx context.Context, f Filter, row func(*Order) error) error {
 	if f.Number != 0 {
 		return s.eachNumbered(f, row)
 	}
-	it, err := newestFrom(s.view.db.DB, f, nil)
-	if err != nil {
-		return fmt.Errorf("list orders: %w", err)
-	}
-	defer func() { err = errors.Join(err, it.close()) }()
-	for cursor := it.cursor(); cursor != nil; cursor = it.next() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if selected, err := it.selected(cursor); err != nil {
-			return err
-		} else if !selected {
-			continue
-		}
-		o, err := it.order(orderIDOf(cursor))
-		if err != nil {
-			return err
-		}
-		if err := row(o); err != nil {
-			return err
-		}
-	}
-	return it.error()
+	_, err := s.scan(ctx, f, "", 0, row)
+	return err
 }
 
 // eachNumbered calls row for the order with the filter's number, if the filter has it.

@@ -33,7 +33,8 @@ type Config struct {
 // Reached come from the runtime; positions are those of orders.events.
 type Store struct {
 	*projector.Runtime
-	view *storeView
+	view        *storeView
+	maxExamined int // MaxExamined, but for tests
 }
 
 // Open opens the store; Run brings it up to date.
@@ -66,7 +67,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	runtime.Advance(offsets.Next)
 	v.caughtUp = func() bool { return runtime.Ready() == nil }
-	return &Store{runtime, v}, nil
+	return &Store{runtime, v, MaxExamined}, nil
 }
 
 // Run keeps the view current until ctx is done. It ends with an error when the files of the store are damaged or its

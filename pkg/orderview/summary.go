@@ -20,10 +20,10 @@ type summary struct {
 	customer  string
 	version   uint64
 	number    uint64
-	// metadata are the entries that an event of the batch states, as their index has them, and indexedMetadata those
-	// that the index on disk has instead. Both are empty where no event states any: entries change only with a past
-	// document that comes again.
-	metadata, indexedMetadata []string
+	// entries are those of the indexes by SKU, reference and metadata that an event of the batch states, and
+	// indexedEntries those that the indexes on disk have instead. Both are empty where no event states any: they change
+	// only with a past document that comes again.
+	entries, indexedEntries []entry
 
 	// indexed is the status under which the index on disk has the order, indexedCustomer the customer. Both are empty
 	// for an order that is not in the store.
@@ -33,7 +33,7 @@ type summary struct {
 // apply updates the summary by the order's next event.
 func (s *summary) apply(ev *eventv1.OrderEvent) {
 	if p := placedBy(ev); p != nil {
-		s.customer, s.metadata = p.CustomerId, metadataValues(p.Metadata)
+		s.customer, s.entries = p.CustomerId, entriesOf(p)
 	}
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlacedV2:
@@ -74,11 +74,25 @@ func (s *summary) ship(lines []*eventv1.LineQuantity) {
 	s.status = statusAfterShipment(s.status, s.unshipped)
 }
 
-func metadataValues(entries []*eventv1.MetadataEntry) (values []string) {
-	for _, e := range entries {
-		values = append(values, metadataValue(e.Key, e.Value))
+// entry is a value under which an index has the order.
+type entry struct {
+	kind  byte
+	value string
+}
+
+// entriesOf are those of an order as it is placed. Lines may repeat a SKU.
+func entriesOf(p *eventv1.OrderPlacedV2) []entry {
+	entries := make([]entry, 0, len(p.Lines)+len(p.Metadata)+1)
+	for _, l := range p.Lines {
+		entries = append(entries, entry{keySKU, l.Sku})
 	}
-	return values
+	if p.Reference != "" {
+		entries = append(entries, entry{keyReference, p.Reference})
+	}
+	for _, e := range p.Metadata {
+		entries = append(entries, entry{keyMetadata, metadataValue(e.Key, e.Value)})
+	}
+	return entries
 }
 
 func units(lines []*eventv1.OrderLine) (n int64) {
@@ -88,10 +102,10 @@ func units(lines []*eventv1.OrderLine) (n int64) {
 	return n
 }
 
-// writeIndexes moves the order in the index by status, and enters a new order into the indexes by customer and by
-// metadata. buf is memory to make keys in, which is returned.
+// writeIndexes moves the order in the index by status, and enters a new order into the other indexes. buf is memory to
+// make keys in, which is returned.
 func (s *summary) writeIndexes(b *pebble.Batch, id string, buf []byte) ([]byte, error) {
-	if s.status == s.indexed && s.customer == s.indexedCustomer && len(s.metadata)+len(s.indexedMetadata) == 0 {
+	if s.status == s.indexed && s.customer == s.indexedCustomer && len(s.entries)+len(s.indexedEntries) == 0 {
 		return buf, nil
 	}
 	var err error
@@ -107,12 +121,12 @@ func (s *summary) writeIndexes(b *pebble.Batch, id string, buf []byte) ([]byte, 
 		buf = indexKey(buf[:0], keyCustomer, s.customer, s.placedAt, id)
 		err = errors.Join(err, b.Set(buf, nil, nil))
 	}
-	for _, entry := range s.indexedMetadata {
-		buf = indexKey(buf[:0], keyMetadata, entry, s.placedAt, id)
+	for _, e := range s.indexedEntries {
+		buf = indexKey(buf[:0], e.kind, e.value, s.placedAt, id)
 		err = errors.Join(err, b.Delete(buf, nil))
 	}
-	for _, entry := range s.metadata {
-		buf = indexKey(buf[:0], keyMetadata, entry, s.placedAt, id)
+	for _, e := range s.entries {
+		buf = indexKey(buf[:0], e.kind, e.value, s.placedAt, id)
 		err = errors.Join(err, b.Set(buf, nil, nil))
 	}
 	buf = indexKey(buf[:0], keyStatus, s.status, s.placedAt, id)
@@ -140,8 +154,8 @@ func readSummary(db *pebble.DB, id string) (*summary, error) {
 	return s, errors.Join(err, closer.Close())
 }
 
-// readIndexedMetadata reads which entries of an order's metadata are in the index: those that were stated last.
-func readIndexedMetadata(db *pebble.DB, id string) (values []string, err error) {
+// readIndexedEntries reads which entries the indexes have of an order: those that were stated last.
+func readIndexedEntries(db *pebble.DB, id string) (entries []entry, err error) {
 	v, closer, err := db.Get(historyKey(id))
 	if err != nil {
 		return nil, fmt.Errorf("read order %s: %w", id, err)
@@ -153,10 +167,10 @@ func readIndexedMetadata(db *pebble.DB, id string) (values []string, err error) 
 	}
 	for _, ev := range h.events {
 		if p := placedBy(ev); p != nil {
-			values = metadataValues(p.Metadata)
+			entries = entriesOf(p)
 		}
 	}
-	return values, nil
+	return entries, nil
 }
 
 // summaryBytes is the size of an encoded summary up to the number.

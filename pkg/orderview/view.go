@@ -88,7 +88,7 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 	}
 	if s.indexed != "" && placedBy(ev) != nil { // a document that was refused comes again, or was asked for
 		var err error
-		if s.indexedMetadata, err = readIndexedMetadata(v.db.DB, ev.OrderId); err != nil {
+		if s.indexedEntries, err = readIndexedEntries(v.db.DB, ev.OrderId); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
-	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -19,20 +18,28 @@ func clientsFault(t *testing.T, err error) {
 	}
 }
 
-// FuzzListCursor: a cursor is refused, or it is what this list made of its place.
-func FuzzListCursor(f *testing.F) {
-	q := listQuery{Filter: orderview.Filter{CustomerID: "c-1", Status: "reserved"}}
-	f.Add("c-1", "reserved", q.cursor("AAAAAAAAAAA"))
-	f.Add("c-1", "reserved", "")
-	f.Add("", "", listQuery{}.cursor("!")+"\n")
-	f.Fuzz(func(t *testing.T, customerID, status, cursor string) {
-		q := listQuery{Filter: orderview.Filter{CustomerID: customerID, Status: status}}
-		if err := q.resume(cursor); err != nil {
+// FuzzOrderQuery: the query of a list of orders is refused, or within its limits and with a cursor of its own.
+func FuzzOrderQuery(f *testing.F) {
+	f.Add("customer_id=c-1&status=reserved&cursor=" +
+		encodeCursor(url.Values{"customer_id": {"c-1"}, "status": {"reserved"}}, "AAAAAAAAAAA"))
+	f.Add("sku=A1&placed_from=2011-01-01&placed_to=2012-01-01T00:00:00Z&limit=5&metadata[a]=b")
+	f.Add("currency=EUR&min_total=-1&max_total=1e9&deadline_to=1&kind=&number=0&cursor=\n")
+	f.Fuzz(func(t *testing.T, query string) {
+		parameters, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		q, err := (&orderAPI{}).parse(parameters, false)
+		if err != nil {
 			clientsFault(t, err)
 			return
 		}
-		if cursor != "" && q.cursor(q.after) != cursor {
-			t.Fatalf("%q stands for %q, whose cursor is %q", cursor, q.after, q.cursor(q.after))
+		from, to := q.Placed.From, q.Placed.To
+		if q.limit < 1 || q.limit > MaxPage || !from.IsZero() && !to.IsZero() && !from.Before(to) {
+			t.Fatalf("%s: %+v", query, q)
+		}
+		if cursor := parameters.Get("cursor"); cursor != "" && encodeCursor(parameters, q.after) != cursor {
+			t.Fatalf("%q stands for %q", cursor, q.after)
 		}
 	})
 }

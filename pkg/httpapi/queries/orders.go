@@ -2,11 +2,10 @@ package queries
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,18 +16,16 @@ import (
 	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
-	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
-
-// orderStatuses are the values of the status filter.
-var orderStatuses = orderview.Statuses()
 
 type orderAPI struct {
 	store   OrderStore
 	of      eventlog.Incarnation
 	streams csvStreams
+	// zone is that of days in filters; nil: UTC.
+	zone *time.Location
 }
 
 func (o *orderAPI) get(c echo.Context) error {
@@ -54,8 +51,9 @@ func (o *orderAPI) get(c echo.Context) error {
 // listQuery is the filter and the place of a list.
 type listQuery struct {
 	orderview.Filter
-	after string
-	limit int
+	parameters url.Values
+	after      string
+	limit      int
 }
 
 func (o *orderAPI) list(c echo.Context) error {
@@ -63,7 +61,11 @@ func (o *orderAPI) list(c echo.Context) error {
 	header["Vary"] = []string{"Accept"}
 	format, err := chooseFormat(c.Request().Header)
 	whole := err == nil && format.isCSV // anything else gets JSON, as ever
-	q, err := parseListQuery(c, whole)
+	parameters, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	q, err := o.parse(parameters, whole)
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func (o *orderAPI) list(c echo.Context) error {
 	buf.B = append(buf.B, ']')
 	if next != "" {
 		buf.B = append(buf.B, `,"next_cursor":"`...)
-		buf.B = append(buf.B, o.of.Cursor(q.cursor(next))...)
+		buf.B = append(buf.B, o.of.Cursor(encodeCursor(q.parameters, next))...)
 		buf.B = append(buf.B, '"')
 	}
 	buf.B = append(buf.B, '}')
@@ -186,51 +188,6 @@ func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
 	})
 }
 
-func parseListQuery(c echo.Context, whole bool) (q listQuery, err error) {
-	parameters := c.QueryParams()
-	for name, values := range parameters {
-		if key, ok := metadataKey(name); ok && len(values) == 1 {
-			if !limits.ValidMetadataKey(key) || !limits.ValidMetadataValue(values[0]) {
-				return q, badParameter("metadata[KEY]=VALUE has a key or a value that no metadata has.")
-			}
-			if q.Metadata == nil {
-				q.Metadata = orderview.Metadata{}
-			}
-			q.Metadata[key] = values[0]
-			continue
-		}
-		if !slices.Contains([]string{"customer_id", "status", "number", "limit", "cursor"}, name) || len(values) > 1 {
-			return q, badParameter("The query takes customer_id, status, number, metadata[KEY], limit and cursor, each once.")
-		}
-	}
-	if len(q.Metadata) > limits.MaxMetadataEntries {
-		return q, badParameter("metadata has at most " + strconv.Itoa(limits.MaxMetadataEntries) + " entries.")
-	}
-	q.CustomerID, q.Status = parameters.Get("customer_id"), parameters.Get("status")
-	if limits.Longer(q.CustomerID, limits.MaxCustomerIDLength) {
-		return q, badParameter("customer_id is too long.")
-	}
-	if parameters.Has("status") && !slices.Contains(orderStatuses, q.Status) {
-		return q, badParameter("status must be one of " + strings.Join(orderStatuses, ", ") + ".")
-	}
-	if parameters.Has("number") {
-		if q.Number, err = strconv.ParseUint(parameters.Get("number"), 10, 63); err != nil || q.Number == 0 {
-			return q, badParameter("number must be that of an order: a whole number from 1.")
-		}
-	}
-	if whole {
-		var faults []problem.FieldError
-		refusePaging(parameters.Has, func(name, detail string) {
-			faults = append(faults, problem.FieldError{Pointer: "/" + name, Detail: detail})
-		})
-		return q, faultsOf(faults)
-	}
-	if q.limit, err = parseLimit(parameters); err != nil {
-		return q, err
-	}
-	return q, q.resume(parameters.Get("cursor"))
-}
-
 // metadataKey is the key in the name of a parameter such as metadata[channel], as OpenAPI's style deepObject has it.
 func metadataKey(name string) (key string, ok bool) {
 	if key, ok = strings.CutPrefix(name, "metadata["); ok {
@@ -241,35 +198,4 @@ func metadataKey(name string) (key string, ok bool) {
 
 func badParameter(detail string) error {
 	return &problem.Problem{Code: problem.InvalidParameter, Detail: detail}
-}
-
-// cursor makes a place opaque and ties it to the filter. The check is against mistakes, not attackers: a
-// forged place shows nothing that the filter does not.
-func (q listQuery) cursor(next string) string {
-	return base64.RawURLEncoding.EncodeToString(append(q.check(next), next...))
-}
-
-func (q *listQuery) resume(cursor string) error {
-	if cursor == "" {
-		return nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < 4 || q.cursor(string(raw[4:])) != cursor {
-		return problem.New(problem.InvalidCursor, "Send next_cursor as you got it, with the same filter.")
-	}
-	q.after = string(raw[4:])
-	return nil
-}
-
-// check begins with the version of what a place is: cursors from before are refused.
-func (q listQuery) check(place string) []byte {
-	h := fnv.New32a()
-	fmt.Fprintf(h, "2 %q %q %q", q.CustomerID, q.Status, place)
-	if q.Number != 0 {
-		fmt.Fprintf(h, " %d", q.Number)
-	}
-	if len(q.Metadata) > 0 {
-		fmt.Fprintf(h, " %q", q.Metadata) // sorted by key
-	}
-	return h.Sum(nil)
 }

@@ -131,7 +131,7 @@ func Register(router httpapi.Router, deps Deps) {
 		router.Add(http.MethodGet, "/v1/stock-changes", l.changes)
 	}
 	if deps.Orders != nil {
-		o := &orderAPI{deps.Orders, of, streams}
+		o := &orderAPI{deps.Orders, of, streams, deps.Zone}
 		router.Add(http.MethodGet, "/v1/orders/:order_id", o.get)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
