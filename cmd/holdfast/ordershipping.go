@@ -16,6 +16,8 @@ func shippingCommands(api *apiFlags) []*cobra.Command {
 		newCancelFulfilmentCommand(api),
 		newDeliverCommand(api),
 		newFailDeliveryCommand(api),
+		newReverseShipmentCommand(api),
+		newReverseDeliveryCommand(api),
 	}
 }
 
@@ -134,5 +136,33 @@ func newFailDeliveryCommand(api *apiFlags) *cobra.Command {
 	c.Flags().StringVar(&failure.Reason, "reason", "", reasonUsage)
 	c.Flags().BoolVar(&failure.Cancel, "cancel", false, "cancel the goods, instead of shipping them again")
 	c.Flags().StringArrayVar(&charges, "charge", nil, "with --cancel: "+backUsage)
+	return c
+}
+
+func newReverseShipmentCommand(api *apiFlags) *cobra.Command {
+	var reason string
+	c := newOrderChange(api,
+		"reverse-shipment ORDER_ID FULFILMENT_ID", "Take back a shipment that was recorded by mistake", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			return c.api.ReverseShipment(c.ctx, c.args[0], c.args[1], reason, c.options...)
+		})
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
+	return c
+}
+
+func newReverseDeliveryCommand(api *apiFlags) *cobra.Command {
+	var lines []string
+	var reversal client.ReverseDelivery
+	c := newOrderChange(api,
+		"reverse-delivery ORDER_ID FULFILMENT_ID", "Take back a delivery that was recorded by mistake", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			var err error
+			if reversal.Lines, err = quantities(lines); err != nil {
+				return nil, err
+			}
+			return c.api.ReverseDelivery(c.ctx, c.args[0], c.args[1], reversal, c.options...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	c.Flags().StringVar(&reversal.Reason, "reason", "", reasonUsage)
 	return c
 }

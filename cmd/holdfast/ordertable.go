@@ -245,7 +245,7 @@ func writeReturns(t io.Writer, o *client.Order) {
 func details(o *client.Order, e *client.TimelineEntry) string {
 	values := []string{string(e.PaymentAction), e.Amount, e.Provider, e.Reference, e.ProviderEventID, e.Reason}
 	for _, l := range e.Lines {
-		values = append(values, lineName(o, l.SKU, l.Line, strconv.FormatInt(l.Quantity, 10)))
+		values = append(values, lineName(o, l.SKU, l.Line, strconv.FormatInt(l.Quantity, 10)), string(l.Condition))
 	}
 	for _, s := range e.Short {
 		values = append(values, fmt.Sprintf("%s: %d of %d", s.SKU, s.Available, s.Requested))

@@ -231,6 +231,12 @@ func deliveryRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 			row.quantity += l.Quantity
 		}
 		return row, true
+	case *eventv1.OrderEvent_ShipmentReversed:
+		r := c.ShipmentReversed
+		return quantityRow("shipment_reversed", r.Lines, orderRow{reference: r.FulfilmentId, reason: r.Reason}), true
+	case *eventv1.OrderEvent_DeliveryReversed:
+		r := c.DeliveryReversed
+		return quantityRow("delivery_reversed", r.Lines, orderRow{reference: r.FulfilmentId, reason: r.Reason}), true
 	case *eventv1.OrderEvent_ShipmentReconciledV2:
 		return quantityRow("shipment_reconciled", c.ShipmentReconciledV2.Lines, orderRow{}), true
 	case *eventv1.OrderEvent_ReturnRequestedV2:

@@ -75,6 +75,8 @@ const (
 	CommandTypeRegisterItem      CommandType = "register_item"
 	CommandTypeRequestReturn     CommandType = "request_return"
 	CommandTypeResumeOrder       CommandType = "resume_order"
+	CommandTypeReverseDelivery   CommandType = "reverse_delivery"
+	CommandTypeReverseShipment   CommandType = "reverse_shipment"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
 	CommandTypeShipFulfilment    CommandType = "ship_fulfilment"
@@ -188,6 +190,7 @@ const (
 	FulfilmentViewStatusFailed             FulfilmentViewStatus = "failed"
 	FulfilmentViewStatusPartiallyDelivered FulfilmentViewStatus = "partially_delivered"
 	FulfilmentViewStatusPending            FulfilmentViewStatus = "pending"
+	FulfilmentViewStatusReversed           FulfilmentViewStatus = "reversed"
 	FulfilmentViewStatusShipped            FulfilmentViewStatus = "shipped"
 )
 
@@ -845,18 +848,18 @@ type FulfilmentView struct {
 		Undelivered int64 `json:"undelivered,omitempty,omitzero"`
 	} `json:"lines"`
 
-	// Reason Why it was cancelled or did not arrive
+	// Reason Why it was cancelled, did not arrive, or was taken back, or its delivery was
 	Reason string `json:"reason,omitempty,omitzero"`
 
 	// ShippedAt Absent until it has left
 	ShippedAt time.Time `json:"shipped_at,omitempty,omitzero"`
 
-	// Status failed: nothing of it arrived. Delivered with undelivered lines: the rest arrived
+	// Status failed: nothing of it arrived. reversed: it never left. Delivered with undelivered lines: the rest arrived
 	Status            FulfilmentViewStatus `json:"status"`
 	TrackingReference string               `json:"tracking_reference,omitempty,omitzero"`
 }
 
-// FulfilmentViewStatus failed: nothing of it arrived. Delivered with undelivered lines: the rest arrived
+// FulfilmentViewStatus failed: nothing of it arrived. reversed: it never left. Delivered with undelivered lines: the rest arrived
 type FulfilmentViewStatus string
 
 // Health defines model for Health.
@@ -1972,6 +1975,17 @@ type RevenueRow struct {
 	Tax string `json:"tax"`
 }
 
+// ReverseDelivery defines model for ReverseDelivery.
+type ReverseDelivery struct {
+	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
+	Reason Explanation    `json:"reason,omitempty,omitzero"`
+}
+
+// ReverseShipment defines model for ReverseShipment.
+type ReverseShipment struct {
+	Reason Explanation `json:"reason,omitempty,omitzero"`
+}
+
 // Rounding How what an order costs becomes whole minor units of its currency, half to even: all of it together, once, or each
 // line and each charge.
 type Rounding string
@@ -2268,6 +2282,9 @@ type TimelineEntry struct {
 	Cause        Cause  `json:"cause"`
 	FulfilmentID string `json:"fulfilment_id,omitempty,omitzero"`
 	Lines        []struct {
+		// Condition Of `delivery_failed`: what became of it
+		Condition UndeliveredCondition `json:"condition,omitempty,omitzero"`
+
 		// Line Of the order; absent where stock speaks of a SKU, and in events from before lines had numbers
 		Line int64 `json:"line,omitempty,omitzero"`
 

@@ -79,6 +79,10 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"failDelivery": func(x ctx) error {
 			return errorOf(c.FailDelivery(x, order, fulfilment, client.FailDelivery{}))
 		},
+		"reverseShipment": func(x ctx) error { return errorOf(c.ReverseShipment(x, order, fulfilment, "")) },
+		"reverseDelivery": func(x ctx) error {
+			return errorOf(c.ReverseDelivery(x, order, fulfilment, client.ReverseDelivery{}))
+		},
 		"requestReturn": func(x ctx) error { return errorOf(c.RequestReturn(x, order, client.RequestReturn{})) },
 		"receiveReturn": func(x ctx) error {
 			return errorOf(c.ReceiveReturn(x, order, returned, client.ReceiveReturn{}))

@@ -62,6 +62,22 @@ func (c *Client) FailDelivery(
 	return c.changeOrder(ctx, path("orders", orderID, "fulfilments", fulfilmentID, "failure"), failure, options)
 }
 
+// ReverseShipment takes back a shipment that was recorded by mistake: its goods never left.
+func (c *Client) ReverseShipment(
+	ctx context.Context, orderID, fulfilmentID, reason string, options ...CallOption,
+) (*OrderAnswer, error) {
+	body := ReverseShipment{Reason: reason}
+	return c.changeOrder(ctx, path("orders", orderID, "fulfilments", fulfilmentID, "shipment", "reversal"), body, options)
+}
+
+// ReverseDelivery takes back a delivery that was recorded by mistake. Without lines it is all that has been delivered.
+func (c *Client) ReverseDelivery(
+	ctx context.Context, orderID, fulfilmentID string, reversal ReverseDelivery, options ...CallOption,
+) (*OrderAnswer, error) {
+	return c.changeOrder(
+		ctx, path("orders", orderID, "fulfilments", fulfilmentID, "delivery", "reversal"), reversal, options)
+}
+
 // CancelLines removes quantities that have not shipped from an order.
 func (c *Client) CancelLines(
 	ctx context.Context, orderID string, lines CancelLines, options ...CallOption,

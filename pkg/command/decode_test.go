@@ -105,6 +105,12 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			order.FailDelivery{FulfilmentID: "f", Location: "north", Lines: []order.UndeliveredLine{
 				{SKU: "A1", Quantity: 2, Condition: order.Damaged, Line: 2}, {SKU: "A1", Quantity: 1, Condition: order.Lost},
 			}, DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{ReverseShipment, `{"fulfilment_id":"f","reason":"wrong box"}`, order.ReverseShipment{
+			FulfilmentID: "f", Reason: "wrong box", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
+		{ReverseDelivery, `{"fulfilment_id":"f"}`, order.ReverseDelivery{FulfilmentID: "f"}, 0},
+		{ReverseDelivery, `{"fulfilment_id":"f","reason":"wrong door","lines":[{"sku":"A1","quantity":2}]}`,
+			order.ReverseDelivery{
+				FulfilmentID: "f", Reason: "wrong door", Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"capture":false}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{

@@ -16,6 +16,8 @@ const (
 	CancelFulfilment = "cancel_fulfilment"
 	DeliverOrder     = "deliver_order"
 	FailDelivery     = "fail_delivery"
+	ReverseShipment  = "reverse_shipment"
+	ReverseDelivery  = "reverse_delivery"
 )
 
 const (
@@ -74,6 +76,17 @@ type failDeliveryBody struct {
 }
 
 type undeliveredBody returnedBody
+
+type reverseShipmentBody struct {
+	FulfilmentID string `json:"fulfilment_id"`
+	Reason       string `json:"reason"`
+}
+
+type reverseDeliveryBody struct {
+	FulfilmentID string          `json:"fulfilment_id"`
+	Lines        *[]quantityBody `json:"lines"` // nil: all that has been delivered
+	Reason       string          `json:"reason"`
+}
 
 var fulfilments = []*Command{
 	onOrder(created(CreateFulfilment, fulfilmentsPath).withAction("create"),
@@ -176,6 +189,28 @@ var fulfilments = []*Command{
 				f.number(tagLineNumber, int64(line.Line))
 			}
 			f.credits(cmd.Charges)
+		}),
+	onOrder(changed(ReverseShipment, fulfilmentPath+"/shipment/reversal"),
+		func(d *decoding, b *reverseShipmentBody) order.ReverseShipment {
+			return order.ReverseShipment{
+				FulfilmentID: d.fulfilmentID(b.FulfilmentID), Reason: d.reason(b.Reason),
+				DeadlineMicros: d.paymentDeadline(),
+			}
+		},
+		func(f *fingerprint, cmd order.ReverseShipment) {
+			f.text(tagFulfilmentID, cmd.FulfilmentID)
+			f.text(tagReason, cmd.Reason)
+		}),
+	onOrder(changed(ReverseDelivery, fulfilmentPath+"/delivery/reversal"),
+		func(d *decoding, b *reverseDeliveryBody) order.ReverseDelivery {
+			return order.ReverseDelivery{
+				FulfilmentID: d.fulfilmentID(b.FulfilmentID), Lines: d.optionalQuantities(b.Lines), Reason: d.reason(b.Reason),
+			}
+		},
+		func(f *fingerprint, cmd order.ReverseDelivery) {
+			f.text(tagFulfilmentID, cmd.FulfilmentID)
+			f.quantities(cmd.Lines)
+			f.text(tagReason, cmd.Reason)
 		}),
 }
 

@@ -14,13 +14,13 @@ func TestINV67WhatShipsAgainIsNotRefused(t *testing.T) {
 
 	// All that came back goes to the order, although none is available.
 	given(t, shipped...).when(again(3, 3, 3, 0)).then(
-		StockRestocked{stepOf(3), 3, at("main", 3), ReasonReturn, nil, nil},
+		StockRestocked{stepOf(3), 3, at("main", 3), ReasonReturn, nil, nil, nil},
 		StockReserved{stepOf(3), 3, at("main", 3), true},
 		ReservationCommitted{stepOf(3), 3, at("main", 3)}).levels(3, 0, 0, 3)
 
 	// 1 came back, 1 is broken, 1 is lost. What is missing is backordered, although the item has no backorder limit.
 	s := given(t, shipped...).when(again(3, 3, 1, 1)).then(
-		StockRestocked{stepOf(3), 2, at("main", 1), ReasonReturn, at("main", 1), nil},
+		StockRestocked{stepOf(3), 2, at("main", 1), ReasonReturn, at("main", 1), nil, nil},
 		StockReserved{stepOf(3), 1, at("main", 1), true},
 		StockBackordered{stepOf(3), 2, 2, at("main", 2), true},
 		ReservationCommitted{stepOf(3), 3, at("main", 3)}).levels(2, -2, 0, 3)
@@ -41,7 +41,7 @@ func TestINV67WhatCameBackIsNotForThoseThatWait(t *testing.T) {
 	waits := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 5}
 	s := given(t, append(stock(3), want(1, 3, 0, 0), want(2, 0, 0, 3), SetBackorderLimit{5}, waits)...)
 	s.when(again(3, 3, 2, 0)).then(
-		StockRestocked{stepOf(3), 2, at("main", 2), ReasonReturn, nil, nil},
+		StockRestocked{stepOf(3), 2, at("main", 2), ReasonReturn, nil, nil, nil},
 		StockReserved{stepOf(3), 2, at("main", 2), true},
 		StockBackordered{stepOf(3), 1, 1, at("main", 1), true},
 		ReservationCommitted{stepOf(3), 3, at("main", 3)}).levels(2, -6, 5, 3)
@@ -63,7 +63,7 @@ func TestINV67ASingleLocationShipsAgainFromItsOwn(t *testing.T) {
 	step := stepOf(3)
 	step.Allocation = rule
 	s.when(back).then(
-		StockRestocked{step, 1, at("north", 1), ReasonReturn, nil, back.ReturnedAt},
+		StockRestocked{step, 1, at("north", 1), ReasonReturn, nil, back.ReturnedAt, nil},
 		StockBackordered{step, 2, 2, at("main", 2), true},
 		ReservationCommitted{step, 2, at("main", 2)})
 }
@@ -73,7 +73,7 @@ func TestINV67ShippedAndBackInOneStep(t *testing.T) {
 	s := given(t, append(stock(3), want(1, 0, 3, 0))...)
 	s.when(again(2, 3, 3, 0)).then(
 		StockFulfilled{Step: stepOf(2), Quantity: 3, FromCommitted: at("main", 3)},
-		StockRestocked{stepOf(2), 3, at("main", 3), ReasonReturn, nil, nil},
+		StockRestocked{stepOf(2), 3, at("main", 3), ReasonReturn, nil, nil, nil},
 		StockReserved{stepOf(2), 3, at("main", 3), true},
 		ReservationCommitted{stepOf(2), 3, at("main", 3)}).levels(3, 0, 0, 3)
 	given(t, stock(3)...).when(again(1, -1, 0, 0)).refused(CodeInvalidQuantity)

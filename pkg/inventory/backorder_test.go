@@ -70,7 +70,7 @@ func TestINV26Whatever(t *testing.T) {
 		then(ReservationReleased{Step: otherStep(2), Quantity: 2, FromReserved: at("main", 2)}, filled)
 	back := other(3, 0, 0, 0)
 	back.Restocked = 1
-	s.when(back).then(StockRestocked{otherStep(3), 1, at("main", 1), ReasonReturn, nil, nil},
+	s.when(back).then(StockRestocked{otherStep(3), 1, at("main", 1), ReasonReturn, nil, nil, nil},
 		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 1})
 }
 

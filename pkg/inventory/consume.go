@@ -203,7 +203,9 @@ func (c ReservationCommitted) evolve(_ *Item, res *Reservation) {
 }
 
 func (c StockFulfilled) evolve(_ *Item, res *Reservation) {
+	before := res.Version
 	res.advance(c.Step, len(c.FromAvailable))
+	res.depart(before, c.FromReserved, c.FromCommitted)
 	res.change(c.FromReserved, func(h *ReservationAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
 	res.change(c.FromCommitted, func(h *ReservationAt, q int64) { h.Committed -= q; h.Fulfilled += q })
 	res.add(c.FromAvailable, func(h *ReservationAt) *int64 { return &h.Fulfilled })

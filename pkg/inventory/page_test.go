@@ -53,6 +53,9 @@ What had left and did not arrive ships again, unless it is cancelled (fail_deliv
 to their own order first, also where others wait. Other units are taken from what is available, and what is missing is
 backordered, whatever the backorder limit is.
 
+A shipment that was recorded by mistake is taken back (reverse_shipment): its goods are on hand again at the locations
+that it took them from, and committed to the order. Stock keeps fulfilled and restocked of it, so its ledger has both.
+
 ## Shortfalls
 
 Where a location lacks what orders were promised there, the same transaction says whose goods are missing:
@@ -188,6 +191,9 @@ func TestThePageOfStockIsUpToDate(t *testing.T) {
 	again.Restocked = 4
 	returned, _ := after(t, shipped, reservation, again)
 	fmt.Fprintf(&page, "| 4 do not arrive, come back, and ship again | %s |\n", moved(shipped, returned))
+	again.Reversed = []Reversed{{2, 4}}
+	reversed, _ := after(t, shipped, reservation, again)
+	fmt.Fprintf(&page, "| the shipment of 4 is taken back | %s |\n", moved(shipped, reversed))
 	page.WriteString(stockTail)
 	onTheWay(t, &page, item, res)
 	file := filepath.Join("..", "..", "docs", "stock.md")

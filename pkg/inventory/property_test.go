@@ -101,7 +101,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 
 // checkEvents applies events to the world, and returns what is wrong with one of them.
 func checkEvents(w *scenario, total *flows, events []Event) string {
-	back := int64(0)
+	var back int64 // since the last event that was no restocking
 	for _, ev := range events {
 		before := w.item
 		w.evolve(ev)
@@ -115,7 +115,7 @@ func checkEvents(w *scenario, total *flows, events []Event) string {
 		total.note(before, w.item)
 		switch c := ev.Change.(type) {
 		case StockRestocked:
-			back = units(c.Allocations)
+			back += units(c.Allocations)
 		case StockReserved:
 			if c.ShipsAgain {
 				if before.Total().Available-w.item.Total().Available != c.Quantity || c.Quantity > back {

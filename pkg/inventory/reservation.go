@@ -20,6 +20,10 @@ type Reservation struct {
 	Allocation *AllocationRule
 	// ReturnedAt is what came back to locations that were named for it.
 	ReturnedAt []ReturnedAt
+	// Reversed are the shipments that were taken back, Departures what left where with which step: of a reservation that
+	// has several locations (INV-69).
+	Reversed   []Reversed
+	Departures []Departure
 	// Rejected is set when the newest step was rejected.
 	Rejected *Rejection
 }
@@ -108,6 +112,8 @@ type SetReservation struct {
 	Damaged int64
 	// ReturnedAt is how much of Restocked and Damaged has a location named for it.
 	ReturnedAt []ReturnedAt
+	// Reversed are the shipments that were taken back: Fulfilled and Restocked include them (INV-69).
+	Reversed []Reversed
 	// Allocation says how growth is spread over locations; nil: in order of their first use.
 	Allocation *AllocationRule
 	// Imported: the step is that of a past document. What is missing leaves available at once, or is reserved without
@@ -115,7 +121,7 @@ type SetReservation struct {
 	Imported bool
 	// Refuse: another SKU of the same order is short, so this one records a rejection too.
 	Refuse bool
-	// ShipAgain is the portion of Committed that had left, did not arrive, and ships again (INV-67).
+	// ShipAgain is the portion of Committed that had left, did not arrive or was taken back, and ships again (INV-67).
 	ShipAgain int64
 }
 

@@ -243,11 +243,12 @@ func TestINV18Restock(t *testing.T) {
 		return c
 	}
 	s := given(t, RegisterItem{}, ReceiveStock{"north", 1, "", UnitCost{}}, ReceiveStock{"main", 1, "", UnitCost{}})
-	s.when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("north", 3), ReasonReturn, nil, nil}).levels(5, 5, 0, 0)
-	s.when(credit(2, 4)).then(StockRestocked{stepOf(2), 1, at("north", 1), ReasonReturn, nil, nil}).
+	s.when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("north", 3), ReasonReturn, nil, nil, nil}).levels(5, 5, 0, 0)
+	s.when(credit(2, 4)).then(StockRestocked{stepOf(2), 1, at("north", 1), ReasonReturn, nil, nil, nil}).
 		has("o-1", 0, 0, 0, 4)
 	s.when(credit(3, 1)).then(ReservationReleased{Step: stepOf(3)})
-	given(t, RegisterItem{}).when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("main", 3), ReasonReturn, nil, nil})
+	given(t, RegisterItem{}).when(credit(1, 3)).
+		then(StockRestocked{stepOf(1), 3, at("main", 3), ReasonReturn, nil, nil, nil})
 }
 
 func TestINV19ANewStepAlwaysWrites(t *testing.T) {

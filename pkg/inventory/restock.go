@@ -19,9 +19,12 @@ type StockRestocked struct {
 	Damaged     []Allocation
 	// ReturnedAt is all that has come back by now to locations that were named for it.
 	ReturnedAt []ReturnedAt
+	// Reversed are all shipments that were taken back by now.
+	Reversed []Reversed
 }
 
 func (d *stepDecision) restock() {
+	d.reverse()
 	quantity, damaged := max(0, d.cmd.Restocked-d.restocked), max(0, d.cmd.Damaged-d.damaged)
 	if quantity+damaged == 0 {
 		return
@@ -31,14 +34,14 @@ func (d *stepDecision) restock() {
 	d.damaged += damaged
 	away := d.away()
 	restocked := d.comeBack(away, quantity, func(r *ReturnedAt) int64 { return r.Restocked })
-	d.cameBack = restocked
+	d.cameBack = append(d.cameBack, restocked...)
 	broken := d.comeBack(away, damaged, func(r *ReturnedAt) int64 { return r.Damaged })
 	changed := d.levels(
 		levelChange{restocked, func(l *Level, q int64) { l.Available += q; l.OnHand += q }},
 		levelChange{broken, func(l *Level, q int64) { l.Damaged += q; l.OnHand += q }})
 	d.emit(StockRestocked{
 		Step: d.step, Quantity: quantity + damaged, Allocations: restocked, Damaged: broken,
-		Reason: ReasonReturn, ReturnedAt: d.cmd.ReturnedAt,
+		Reason: ReasonReturn, ReturnedAt: d.cmd.ReturnedAt, Reversed: d.res.Reversed,
 	}, changed)
 }
 
@@ -101,5 +104,5 @@ func (c StockRestocked) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, len(c.Allocations)+len(c.Damaged))
 	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Restocked })
 	res.add(c.Damaged, func(h *ReservationAt) *int64 { return &h.Damaged })
-	res.ReturnedAt = c.ReturnedAt
+	res.ReturnedAt, res.Reversed = c.ReturnedAt, c.Reversed
 }

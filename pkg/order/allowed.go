@@ -15,6 +15,10 @@ func (o *Order) allowed() []string {
 	mayShip := o.Lifecycle == Confirmed && o.Amendment == nil && !o.lacksCover()
 	pending := o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })
 	underWay := o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered && len(f.Lines) > 0 })
+	notArrived := o.hasFulfilment(func(f Fulfilment) bool {
+		return !f.Pending && !f.Failed && !f.Reversed && len(f.arrived()) == 0
+	})
+	arrived := o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && len(f.arrived()) > 0 })
 	var names []string
 	for _, c := range []struct {
 		name string
@@ -35,6 +39,8 @@ func (o *Order) allowed() []string {
 		{"cancel_fulfilment", pending},
 		{"deliver_order", o.acceptsDeliveries() && underWay},
 		{"fail_delivery", o.acceptsDeliveries() && underWay && o.Amendment == nil},
+		{"reverse_shipment", o.acceptsDeliveries() && notArrived && o.Amendment == nil},
+		{"reverse_delivery", o.acceptsDeliveries() && arrived && len(o.returnable()) > 0},
 		{"cancel_lines", openOrOnHold && o.Amendment == nil && len(o.shippable()) > 0},
 		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
 		{"cancel_order", o.cancellable()},

@@ -46,6 +46,8 @@ type Facts struct {
 //	Ship               ·         ·          ·          completed⁵ nothing_to_ship ·
 //	Deliver            ·         ·          ·          yes        yes        ·
 //	FailDelivery       ·         ·          ·          yes¹⁰      confirmed¹⁰ ·
+//	ReverseShipment    ·         ·          ·          yes        confirmed  ·
+//	ReverseDelivery    ·         ·          ·          yes        yes        ·
 //	RequestReturn      ·         ·          ·          yes        yes        ·
 //	ReceiveReturn      ·         ·          ·          yes        yes        ·
 //	CancelReturn       ·         ·          ·          yes        yes        ·
@@ -62,8 +64,8 @@ type Facts struct {
 //	¹⁰ completed or cancelled where the goods are not sent again, and nothing else is left
 //
 // An order on hold accepts Resume, and of what it accepted before: CancelLines, CancelFulfilment, Cancel, Deliver,
-// FailDelivery, returns, payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A
-// payment that the order already has writes nothing in any lifecycle (ORD-21).
+// FailDelivery, ReverseShipment, ReverseDelivery, returns, payments other than StartPayment, RecordReservation,
+// RecordBackorder and ReconcileShipment. A payment that the order already has writes nothing in any lifecycle (ORD-21).
 //
 // The rules are numbered, and stand above the commands that they are about. docs/rules.md lists them all.
 func Decide(o Order, cmd Command) ([]Event, error) {
@@ -112,6 +114,10 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 	case Deliver:
 		return c.decide(&o)
 	case FailDelivery:
+		return c.decide(&o)
+	case ReverseShipment:
+		return c.decide(&o)
+	case ReverseDelivery:
 		return c.decide(&o)
 	case RequestReturn:
 		return c.decide(&o)

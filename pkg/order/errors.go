@@ -55,6 +55,10 @@ const (
 	CodeAlreadyDelivered    = "already_delivered"
 	// CodeDeliveryFailed: nothing of the shipment is on its way, for its delivery has failed.
 	CodeDeliveryFailed    = "delivery_failed"
+	CodeShipmentReversed  = "shipment_reversed"
+	CodeNotDelivered      = "not_delivered"
+	CodeOverReversal      = "over_reversal"
+	CodeAlreadyReturned   = "already_returned"
 	CodeInvalidReturnID   = "invalid_return_id"
 	CodeInvalidLocation   = "invalid_location"
 	CodeInvalidCondition  = "invalid_condition"

@@ -14,6 +14,10 @@ type Fulfilment struct {
 	Pending, Delivered bool
 	// Arrived is what has been delivered of a shipment that has not arrived in full.
 	Arrived []LineQuantity
+	// Failed: something of it did not arrive. Reversed: it was taken back, and has no lines any more.
+	Failed, Reversed bool
+	// ReservationVersion is the order's ReservationVersion that it left with: stock knows by it what left where.
+	ReservationVersion uint64
 }
 
 // CreateFulfilment allocates lines to a shipment that is being packed. No lines: all that can ship.

@@ -275,7 +275,7 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{AmountMicros: 10_000}), Confirm{},
 			"confirmed",
 			[]string{"capture_payment", "void_payment", "refund_payment", "hold_order", "create_fulfilment", "ship_order",
-				"deliver_order", "fail_delivery", "cancel_lines", "amend_order"}},
+				"deliver_order", "fail_delivery", "reverse_shipment", "cancel_lines", "amend_order"}},
 		{append(paid(), CreateFulfilment{FulfilmentID: "f"}), Confirm{}, "confirmed",
 			[]string{"capture_payment", "void_payment", "hold_order", "ship_fulfilment", "cancel_fulfilment", "amend_order",
 				"cancel_order"}},
@@ -287,9 +287,9 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		{append(paid(), Hold{}), Confirm{}, "on_hold",
 			[]string{"capture_payment", "void_payment", "resume_order", "cancel_lines", "cancel_order"}},
 		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}), Confirm{}, "completed",
-			[]string{"capture_payment", "void_payment", "request_return"}},
+			[]string{"capture_payment", "void_payment", "reverse_delivery", "request_return"}},
 		{append(delivered(), RequestReturn{ReturnID: "r"}, Ship{FulfilmentID: "g"}), Confirm{}, "completed", []string{
-			"refund_payment", "deliver_order", "fail_delivery", "receive_return", "cancel_return"}},
+			"refund_payment", "deliver_order", "fail_delivery", "reverse_shipment", "receive_return", "cancel_return"}},
 		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{FulfilmentID: "f"}, "cancelled",
 			[]string{"authorize_payment", "fail_payment"}},
 	} {

@@ -88,10 +88,10 @@ func TestORD69EventsWithoutNumbers(t *testing.T) {
 		}
 	}
 	want := []Fulfilment{
-		{ID: "f", Lines: []LineQuantity{{"a", 1, 1}}, Delivered: true},
+		{ID: "f", Lines: []LineQuantity{{"a", 1, 1}}, Delivered: true, ReservationVersion: 5},
 		{
 			ID: "g", Lines: []LineQuantity{{"a", 1, 1}, {"b", 3, 2}, {"a", 1, 3}},
-			Arrived: []LineQuantity{{"a", 1, 1}, {"a", 1, 3}},
+			Arrived: []LineQuantity{{"a", 1, 1}, {"a", 1, 3}}, ReservationVersion: 8,
 		},
 	}
 	if !reflect.DeepEqual(o.Fulfilments, want) {

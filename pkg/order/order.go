@@ -103,6 +103,8 @@ type Order struct {
 	Returns     []Return
 	// ReturnedTo is what came back to locations that were named for it.
 	ReturnedTo []ReturnedTo
+	// ReversedShipments are those that were taken back. What they had is in no line any more.
+	ReversedShipments []ReversedShipment
 	// Allocation goes with every reservation that the order wants; nil: it has no rule.
 	Allocation *AllocationRule
 	// Short is why stock did not have the order, or its newest amendment.

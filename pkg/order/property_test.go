@@ -140,6 +140,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			for _, l := range o.Lines {
 				ordered += l.Quantity + l.Undelivered
 			}
+			for _, r := range o.ReversedShipments {
+				ordered += r.Quantity
+			}
 			if o.Amendment != nil {
 				for _, l := range order.Growth(o.Amendment.Lines) {
 					ordered += l.Quantity

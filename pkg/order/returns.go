@@ -66,7 +66,7 @@ func (c RequestReturn) decide(o *Order) ([]Event, error) {
 	}
 	left := o.returnable()
 	if len(left) == 0 {
-		return nil, o.refuseHere(CodeNothingToReturn, "nothing has been delivered that is not coming back already")
+		return nil, o.nothingToReturn()
 	}
 	lines := left.quantities()
 	if len(c.Lines) > 0 {
@@ -76,6 +76,16 @@ func (c RequestReturn) decide(o *Order) ([]Event, error) {
 		}
 	}
 	return []Event{ReturnRequested{ReturnID: c.ReturnID, Lines: lines, Reason: c.Reason}}, nil
+}
+
+// nothingToReturn refuses a return, and says what goods are that came back without having arrived.
+func (o *Order) nothingToReturn() *Error {
+	detail := "nothing has been delivered that is not coming back already"
+	if o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && len(f.undelivered()) > 0 }) {
+		detail += "; where a shipment came back without having arrived, tell it with fail_delivery " +
+			"(POST …/fulfilments/{fulfilment_id}/failure)"
+	}
+	return o.refuseHere(CodeNothingToReturn, detail)
 }
 
 func (e ReturnRequested) evolve(o *Order, _ Facts) {

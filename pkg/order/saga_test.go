@@ -117,6 +117,9 @@ func (s *shop) send(id string, only ...string) {
 		for _, at := range w.ReturnedAt {
 			step.ReturnedAt = append(step.ReturnedAt, inventory.ReturnedAt(at))
 		}
+		for _, r := range w.Reversed {
+			step.Reversed = append(step.Reversed, inventory.Reversed(r))
+		}
 		if rule := o.Allocation; rule != nil {
 			step.Allocation = &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy),
 				Locations: rule.Locations}

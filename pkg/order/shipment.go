@@ -211,7 +211,8 @@ func (o *Order) worth(lines []LineQuantity) (int64, error) {
 }
 
 func (e LinesShipped) evolve(o *Order, _ Facts) {
-	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: o.shipLines(e.Lines)})
+	lines := o.shipLines(e.Lines)
+	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: lines, ReservationVersion: o.ReservationVersion})
 }
 
 // shipLines ships lines, and returns them with their numbers (ORD-69).
@@ -344,6 +345,6 @@ func (o *Order) canPack() bool {
 func (e ShipmentReconciled) evolve(o *Order, _ Facts) {
 	lines := o.shipLines(e.Lines)
 	if e.FulfilmentID != "" { // none in old events, which had no such field
-		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: lines})
+		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: lines, ReservationVersion: o.ReservationVersion})
 	}
 }

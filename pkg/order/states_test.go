@@ -53,6 +53,8 @@ var operations = []variant{
 	{"fail_delivery", just(FailDelivery{FulfilmentID: "f1", Condition: Resellable},
 		FailDelivery{FulfilmentID: "f2", Condition: Lost}, FailDelivery{FulfilmentID: "f3", Condition: Damaged},
 		FailDelivery{FulfilmentID: "f2", Condition: Lost, Cancel: true})},
+	{"reverse_shipment", just(ReverseShipment{FulfilmentID: "f2"}, ReverseShipment{FulfilmentID: "f3"})},
+	{"reverse_delivery", just(ReverseDelivery{FulfilmentID: "f2"}, ReverseDelivery{FulfilmentID: "f3"})},
 	{"cancel_order", just(Cancel{})},
 	{"request_return", just(RequestReturn{ReturnID: "r"})},
 	{"receive_return",
@@ -106,6 +108,7 @@ func kindOf(o Order) string {
 	return fmt.Sprint(o.Lifecycle, o.HeldFrom, o.Terms, o.PaymentStatus(), o.FulfilmentStatus(), o.ReturnStatus(),
 		left, delivered, returned, open, o.Backordered("a") > 0, o.awaitsReturn(), len(o.Fulfilments),
 		o.hasFulfilment(func(f Fulfilment) bool { return f.Pending }),
+		o.hasFulfilment(func(f Fulfilment) bool { return f.Reversed }),
 		o.openAuthorization() > 0, o.Amendment != nil, o.PaymentDue)
 }
 

@@ -87,12 +87,10 @@ func (c FailDelivery) decide(o *Order) ([]Event, error) {
 
 // underWay is what of a shipment has not arrived.
 func (o *Order) underWay(fulfilmentID string) (remainingLines, error) {
-	i := o.findFulfilment(fulfilmentID)
-	if i < 0 || o.Fulfilments[i].Pending {
-		return nil, refuse(CodeUnknownFulfilment, "/fulfilment_id", "the order has no shipment of this ID")
-	}
-	f := &o.Fulfilments[i]
+	f, err := o.shipment(fulfilmentID)
 	switch {
+	case err != nil:
+		return nil, err
 	case f.Delivered:
 		return nil, o.refuseHere(CodeAlreadyDelivered, "the shipment has been delivered")
 	case len(f.Lines) == 0:
@@ -199,6 +197,7 @@ func (e DeliveryFailed) evolve(o *Order, _ Facts) {
 
 // failLines removes what did not arrive from a shipment. It is delivered when the rest of it has arrived.
 func (f *Fulfilment) failLines(failed []UndeliveredLine) {
+	f.Failed = true
 	all := make(remainingLines, 0, len(f.Lines))
 	for _, l := range f.Lines {
 		all = append(all, remaining{l.SKU, l.Line, l.Quantity, l.Quantity})

@@ -13,8 +13,10 @@ type Wanted struct {
 	// named for it.
 	Damaged    int64
 	ReturnedAt []ReturnedAt
-	// ShipAgain had left and did not arrive: stock takes on so much of Committed without fail. It is 0 once stock has
-	// answered, which changes no step: it is about what stock does not have yet.
+	// Reversed are the shipments that were taken back. Fulfilled and Restocked include them.
+	Reversed []Reversed
+	// ShipAgain had left and did not arrive, or was taken back: stock takes on so much of Committed without fail. It is 0
+	// once stock has answered, which changes no step: it is about what stock does not have yet.
 	ShipAgain int64
 	Imported  bool
 }
@@ -25,12 +27,19 @@ type ReturnedAt struct {
 	Restocked, Damaged int64
 }
 
+// Reversed is a shipment that was taken back: the ReservationVersion that it left with, and its quantity of the SKU.
+type Reversed struct {
+	Version  uint64
+	Quantity int64
+}
+
 // Wanted returns what the order wants of each SKU, sorted by SKU.
 //
 // What is left to ship is reserved until the order is confirmed, and committed from then on. What has left is
-// fulfilled, whether it arrived or not; what came back is restocked, or damaged. An order that ended wants no more than
-// what has left. A credit note wants its lines restocked, a rejected document wants nothing. What a pending amendment
-// adds is to be reserved; what it removes stays until the amendment is decided.
+// fulfilled, whether it arrived or not; what came back is restocked, or damaged. A shipment that was taken back is
+// both, because what stock has counted as fulfilled stays so (INV-17). An order that ended wants no more than what has
+// left. A credit note wants its lines restocked, a rejected document wants nothing. What a pending amendment adds is to
+// be reserved; what it removes stays until the amendment is decided.
 func (o Order) Wanted() []Wanted {
 	return o.appendWanted(make([]Wanted, 0, len(o.Lines)+len(o.SKUsToRelease)))
 }
@@ -69,6 +78,13 @@ func (o *Order) appendWanted(wanted []Wanted) []Wanted {
 	for _, back := range o.ReturnedTo {
 		if k := slices.IndexFunc(merged, func(w Wanted) bool { return w.SKU == back.SKU }); k >= 0 {
 			merged[k].ReturnedAt = append(merged[k].ReturnedAt, back.ReturnedAt)
+		}
+	}
+	for _, r := range o.ReversedShipments {
+		if k := slices.IndexFunc(merged, func(w Wanted) bool { return w.SKU == r.SKU }); k >= 0 {
+			merged[k].Fulfilled += r.Quantity
+			merged[k].Restocked += r.Quantity
+			merged[k].Reversed = append(merged[k].Reversed, r.Reversed)
 		}
 	}
 	return merged

@@ -21,7 +21,7 @@ func (o *Order) applyAmendment(ev *eventv1.OrderEvent, e *Entry) {
 func amendedQuantities(lines []*eventv1.AmendedLine) []LineQuantity {
 	out := make([]LineQuantity, len(lines))
 	for i, l := range lines {
-		out[i] = LineQuantity{l.Line, l.Sku, l.Quantity}
+		out[i] = LineQuantity{Line: l.Line, SKU: l.Sku, Quantity: l.Quantity}
 	}
 	return out
 }

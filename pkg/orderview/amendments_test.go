@@ -56,7 +56,8 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	o := fold(schematest.OrderEvent(&eventv1.AmendmentRequestedV2{Lines: requested, Reason: "customer called"}))
 	if e := o.Timeline[4]; len(o.Lines) != 2 || o.Total != "8.00" || e.Reason != "customer called" ||
-		!reflect.DeepEqual(e.Lines, []orderview.LineQuantity{{2, "A", 4}, {3, "B", 1}}) {
+		!reflect.DeepEqual(e.Lines, []orderview.LineQuantity{
+			{Line: 2, SKU: "A", Quantity: 4}, {Line: 3, SKU: "B", Quantity: 1}}) {
 		t.Errorf("requested: %+v", o)
 	}
 	o = fold(schematest.OrderEvent(&eventv1.OrderAmendedV2{

@@ -36,7 +36,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_OrderBackordered, *eventv1.OrderEvent_OrderBackorderFilled,
 		*eventv1.OrderEvent_OrderFellShort,
 		*eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2, *eventv1.OrderEvent_LinesDeliveredV2,
-		*eventv1.OrderEvent_DeliveryFailed, *eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
+		*eventv1.OrderEvent_DeliveryFailed, *eventv1.OrderEvent_ShipmentReversed, *eventv1.OrderEvent_DeliveryReversed,
+		*eventv1.OrderEvent_LinesCancelledV2, *eventv1.OrderEvent_FulfilmentCreatedV2,
 		*eventv1.OrderEvent_FulfilmentCancelled:
 		o.applyLines(ev, &e)
 	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2,
@@ -132,6 +133,12 @@ func (o *Order) applyLines(ev *eventv1.OrderEvent, e *Entry) {
 	case *eventv1.OrderEvent_DeliveryFailed:
 		e.Lines = o.failDelivery(c.DeliveryFailed)
 		e.FulfilmentID, e.Reason = c.DeliveryFailed.FulfilmentId, c.DeliveryFailed.Reason
+	case *eventv1.OrderEvent_ShipmentReversed:
+		e.Lines = o.reverseShipment(c.ShipmentReversed.Lines)
+		e.FulfilmentID, e.Reason = c.ShipmentReversed.FulfilmentId, c.ShipmentReversed.Reason
+	case *eventv1.OrderEvent_DeliveryReversed:
+		e.Lines = o.reverseDelivery(c.DeliveryReversed.Lines)
+		e.FulfilmentID, e.Reason = c.DeliveryReversed.FulfilmentId, c.DeliveryReversed.Reason
 	case *eventv1.OrderEvent_LinesCancelledV2:
 		e.Lines, e.Reason = o.cancelLines(c.LinesCancelledV2), c.LinesCancelledV2.Reason
 	case *eventv1.OrderEvent_FulfilmentCreatedV2:

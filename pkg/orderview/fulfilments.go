@@ -14,6 +14,7 @@ const (
 	fulfilmentPartiallyDelivered = "partially_delivered"
 	fulfilmentDelivered          = "delivered"
 	fulfilmentFailed             = "failed"
+	fulfilmentReversed           = "reversed"
 	fulfilmentCancelled          = "cancelled"
 )
 
@@ -34,6 +35,12 @@ func (o *Order) applyFulfilment(ev *eventv1.OrderEvent, at time.Time) {
 		o.deliverFulfilment(c.LinesDeliveredV2, at)
 	case *eventv1.OrderEvent_DeliveryFailed:
 		o.failFulfilment(c.DeliveryFailed)
+	case *eventv1.OrderEvent_ShipmentReversed:
+		if f := o.fulfilment(c.ShipmentReversed.FulfilmentId); f != nil {
+			f.Status, f.Reason = fulfilmentReversed, c.ShipmentReversed.Reason
+		}
+	case *eventv1.OrderEvent_DeliveryReversed:
+		o.reverseFulfilment(c.DeliveryReversed)
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		if f := o.fulfilment(c.FulfilmentCancelled.FulfilmentId); f != nil {
 			f.Status, f.Reason = fulfilmentCancelled, c.FulfilmentCancelled.Reason
@@ -109,6 +116,27 @@ func (o *Order) failFulfilment(d *eventv1.DeliveryFailed) {
 		}
 	}
 	f.Reason = d.Reason
+	f.setArrived()
+}
+
+// reverseFulfilment notes a delivery that was a mistake.
+func (o *Order) reverseFulfilment(d *eventv1.DeliveryReversed) {
+	f := o.fulfilment(d.FulfilmentId)
+	if f == nil {
+		return
+	}
+	for _, q := range d.Lines {
+		i := slices.IndexFunc(f.Lines, func(l FulfilmentLine) bool {
+			return l.SKU == q.Sku && (l.Line == q.Line || l.Line == 0) && l.Delivered > 0
+		})
+		if i >= 0 {
+			f.Lines[i].Delivered -= q.Quantity
+		}
+	}
+	f.Reason, f.Status = d.Reason, fulfilmentShipped
+	if !slices.ContainsFunc(f.Lines, func(l FulfilmentLine) bool { return l.Delivered > 0 }) {
+		f.DeliveredAt = nil
+	}
 	f.setArrived()
 }
 

@@ -91,7 +91,8 @@ func TestFailedDeliveries(t *testing.T) {
 	o := folded(t, shipped, lost, elsewhere)
 	f, e := o.Fulfilments[0], o.Timeline[2]
 	if f.Status != "shipped" || f.Reason != "no such street" || f.Lines[0] != (FulfilmentLine{1, "A", 2, 0, 1}) ||
-		e.Type != "delivery_failed" || e.Reason != "no such street" || e.FulfilmentID != "f" || len(e.Lines) != 1 {
+		e.Type != "delivery_failed" || e.Reason != "no such street" || e.FulfilmentID != "f" || len(e.Lines) != 1 ||
+		e.Lines[0] != (LineQuantity{Line: 1, SKU: "A", Quantity: 1, Condition: "lost"}) {
 		t.Fatalf("%+v, %+v", f, e)
 	}
 	if l := o.Lines[0]; l.Shipped != 1 || l.Undelivered != 1 || l.Lost != 1 || l.Backordered != 1 {
@@ -107,5 +108,36 @@ func TestFailedDeliveries(t *testing.T) {
 		{Line: 1, Sku: "A", Quantity: 1}, {Line: 3, Sku: "A", Quantity: 1}}})
 	if f := folded(t, shipped, lost, rest).Fulfilments[0]; f.Status != "delivered" {
 		t.Fatalf("%+v", f)
+	}
+}
+
+// A shipment and a delivery that were recorded by mistake stay in the timeline, and count no more.
+func TestReversals(t *testing.T) {
+	two := []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 2}, {Line: 3, Sku: "A", Quantity: 1}}
+	shipped := schematest.OrderEvent(&eventv1.LinesShippedV2{FulfilmentId: "f", Lines: two})
+	arrived := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: two})
+	notAll := schematest.OrderEvent(&eventv1.DeliveryReversed{FulfilmentId: "f", Lines: two[1:], Reason: "next door"})
+	notArrived := schematest.OrderEvent(&eventv1.DeliveryReversed{FulfilmentId: "f", Lines: two, Reason: "next door"})
+	never := schematest.OrderEvent(&eventv1.ShipmentReversed{FulfilmentId: "f", Lines: two, Reason: "wrong box"})
+	elsewhere := []*eventv1.OrderEvent{
+		schematest.OrderEvent(&eventv1.DeliveryReversed{FulfilmentId: "g"}),
+		schematest.OrderEvent(&eventv1.ShipmentReversed{FulfilmentId: "g"}),
+	}
+
+	f := folded(t, append(elsewhere, shipped, arrived, notAll)...).Fulfilments[0]
+	if f.Status != "partially_delivered" || f.Reason != "next door" || f.DeliveredAt == nil || f.Lines[1].Delivered != 0 {
+		t.Fatalf("%+v", f)
+	}
+	o := folded(t, shipped, arrived, notArrived)
+	f, e := o.Fulfilments[0], o.Timeline[3]
+	if f.Status != "shipped" || f.DeliveredAt != nil || o.Lines[0].Delivered != 0 || o.Lines[0].Shipped != 2 ||
+		e.Type != "delivery_reversed" || e.Reason != "next door" || e.FulfilmentID != "f" || len(e.Lines) != 2 {
+		t.Fatalf("%+v, %+v", f, e)
+	}
+	o = folded(t, shipped, never)
+	f, e = o.Fulfilments[0], o.Timeline[2]
+	if f.Status != "reversed" || f.Reason != "wrong box" || o.Lines[0].Shipped != 0 || o.Lines[0].Backordered != 2 ||
+		e.Type != "shipment_reversed" || e.Reason != "wrong box" || e.FulfilmentID != "f" || len(e.Lines) != 2 {
+		t.Fatalf("%+v, %+v", f, e)
 	}
 }

@@ -3,6 +3,7 @@ package orderview
 import (
 	"slices"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -43,7 +44,7 @@ func (o *Order) linesOf(number uint32, sku string) (lines []*Line) {
 
 func lineQuantities(quantities []*eventv1.LineQuantity) (out []LineQuantity) {
 	for _, q := range quantities {
-		out = append(out, LineQuantity{q.Line, q.Sku, q.Quantity})
+		out = append(out, LineQuantity{Line: q.Line, SKU: q.Sku, Quantity: q.Quantity})
 	}
 	return out
 }
@@ -82,7 +83,9 @@ func (o *Order) deliver(q []*eventv1.LineQuantity) []LineQuantity {
 // failDelivery notes units that did not arrive: they are left to ship again, and wait until stock has them.
 func (o *Order) failDelivery(d *eventv1.DeliveryFailed) (out []LineQuantity) {
 	for _, q := range d.Lines {
-		out = append(out, LineQuantity{q.Line, q.Sku, q.Quantity})
+		out = append(out, LineQuantity{
+			Line: q.Line, SKU: q.Sku, Quantity: q.Quantity, Condition: schema.UndeliveredConditions.Word(q.Condition),
+		})
 		for i := range o.Lines {
 			if l := &o.Lines[i]; l.Number == q.Line {
 				l.Shipped -= q.Quantity
@@ -98,11 +101,26 @@ func (o *Order) failDelivery(d *eventv1.DeliveryFailed) (out []LineQuantity) {
 	return out
 }
 
+// reverseShipment notes units that never left: they are left to ship, and wait until stock has answered.
+func (o *Order) reverseShipment(q []*eventv1.LineQuantity) []LineQuantity {
+	o.Status = statusAfterFailure(o.Status)
+	return o.distribute(q,
+		func(l *Line) int64 { return l.Shipped - l.Delivered },
+		func(l *Line, n int64) { l.Shipped -= n; l.Backordered += n })
+}
+
+// reverseDelivery notes units that have not arrived after all.
+func (o *Order) reverseDelivery(q []*eventv1.LineQuantity) []LineQuantity {
+	return o.distribute(q,
+		func(l *Line) int64 { return l.Delivered - l.Returned },
+		func(l *Line, n int64) { l.Delivered -= n })
+}
+
 // cancelLines cancels units: of the lines that are named, or from the last line of a SKU and price on.
 func (o *Order) cancelLines(c *eventv1.LinesCancelledV2) []LineQuantity {
 	var out []LineQuantity
 	for _, cancelled := range c.Lines {
-		out = append(out, LineQuantity{cancelled.Line, cancelled.Sku, cancelled.Quantity})
+		out = append(out, LineQuantity{Line: cancelled.Line, SKU: cancelled.Sku, Quantity: cancelled.Quantity})
 		left, price := cancelled.Quantity, o.amount(cancelled.UnitPriceMicros)
 		for i := len(o.Lines) - 1; i >= 0 && left > 0; i-- {
 			l := &o.Lines[i]

@@ -169,8 +169,12 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 				}
 			}
 		}
+		if k >= 0 && v.Fulfilments[k].Status == fulfilmentReversed {
+			mine = nil // nor what never left
+		}
 		if k < 0 || len(mine) != len(f.Lines) ||
-			(v.Fulfilments[k].Status == fulfilmentFailed) != (len(f.Lines) == 0) ||
+			(v.Fulfilments[k].Status == fulfilmentReversed) != f.Reversed ||
+			(v.Fulfilments[k].Status == fulfilmentFailed) != (len(f.Lines) == 0 && !f.Reversed) ||
 			(v.Fulfilments[k].Status == fulfilmentPending) != f.Pending ||
 			(v.Fulfilments[k].Status == fulfilmentDelivered) != f.Delivered {
 			t.Fatalf("the view has %+v, the rules %+v", v.Fulfilments, f)

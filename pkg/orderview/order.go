@@ -102,12 +102,12 @@ type Line struct {
 // knew it, and its lines alone say what was shipped.
 type Fulfilment struct {
 	ID     string `json:"fulfilment_id"`
-	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, failed, cancelled
+	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, failed, reversed, cancelled
 	// TrackingReference is the carrier's.
 	TrackingReference string           `json:"tracking_reference,omitempty"`
 	ShippedAt         *time.Time       `json:"shipped_at,omitempty"`
 	DeliveredAt       *time.Time       `json:"delivered_at,omitempty"` // of the last delivery
-	Reason            string           `json:"reason,omitempty"`       // why it was cancelled or did not arrive
+	Reason            string           `json:"reason,omitempty"`       // why it was cancelled, failed, or was taken back
 	Lines             []FulfilmentLine `json:"lines"`
 }
 
@@ -181,6 +181,8 @@ type LineQuantity struct {
 	Line     uint32 `json:"line,omitempty"`
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
+	// Condition is that of goods that did not arrive.
+	Condition string `json:"condition,omitempty"`
 }
 
 // place begins an order or a past document. A document begins again when it is imported after it was requested, and

@@ -34,7 +34,7 @@ func (o *Order) applyReturn(ev *eventv1.OrderEvent, e *Entry) {
 // first ones of their SKU and price.
 func (o *Order) receiveReturn(r *Return, received []*eventv1.ReturnedLine, e *Entry) {
 	for _, back := range received {
-		e.Lines = append(e.Lines, LineQuantity{back.Line, back.Sku, back.Quantity})
+		e.Lines = append(e.Lines, LineQuantity{Line: back.Line, SKU: back.Sku, Quantity: back.Quantity})
 		line := r.line(back.Line, back.Sku)
 		line.Received += back.Quantity
 		o.returned += back.Quantity * back.UnitPriceMicros

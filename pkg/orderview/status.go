@@ -67,7 +67,7 @@ func statusAfterShipment(status string, unshipped int64) string {
 	return statusConfirmed
 }
 
-// statusAfterFailure is the status after goods did not arrive: they are left to ship again.
+// statusAfterFailure is the status after goods did not arrive, or never left: they are left to ship.
 func statusAfterFailure(status string) string {
 	if status == statusCompleted {
 		return statusConfirmed

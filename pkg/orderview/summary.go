@@ -47,6 +47,11 @@ func (s *summary) apply(ev *eventv1.OrderEvent) {
 			s.unshipped += l.Quantity
 		}
 		s.status = statusAfterFailure(s.status)
+	case *eventv1.OrderEvent_ShipmentReversed:
+		for _, l := range c.ShipmentReversed.Lines {
+			s.unshipped += l.Quantity
+		}
+		s.status = statusAfterFailure(s.status)
 	case *eventv1.OrderEvent_OrderAmendedV2:
 		for _, l := range c.OrderAmendedV2.Lines {
 			s.unshipped += l.Quantity - l.FormerQuantity

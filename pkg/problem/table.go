@@ -830,9 +830,10 @@ var rows = []Row{
 	},
 	{
 		Code: "nothing_to_return", Status: http.StatusConflict,
-		Title:  "There is nothing to return",
-		Cause:  "Nothing has been delivered that is not back, or asked back, already.",
-		Remedy: "Record the delivery first.",
+		Title: "There is nothing to return",
+		Cause: "Nothing has been delivered that is not back, or asked back, already.",
+		Remedy: "Record the delivery first. Goods that came back without having arrived are told with fail_delivery: " +
+			"POST …/fulfilments/{fulfilment_id}/failure.",
 	},
 	{
 		Code: "over_return", Status: http.StatusConflict,
@@ -881,6 +882,30 @@ var rows = []Row{
 		Title:  "The delivery of the fulfilment has failed",
 		Cause:  "All of the shipment that had not arrived came back, or is lost. Nothing of it is on its way.",
 		Remedy: "Ship the goods again: that is a fulfilment of its own.",
+	},
+	{
+		Code: "shipment_reversed", Status: http.StatusConflict,
+		Title:  "The shipment has been taken back",
+		Cause:  "It was recorded by mistake, and an event says so: nothing of it is on its way.",
+		Remedy: "Ship the goods: that is a fulfilment of its own.",
+	},
+	{
+		Code: "not_delivered", Status: http.StatusConflict,
+		Title:  "Nothing of the fulfilment has been delivered",
+		Cause:  "A delivery is to be taken back of a shipment of which none was recorded, or all was taken back before.",
+		Remedy: "Nothing: what you want is so. Where the shipment was a mistake, too, take that back with reverse_shipment.",
+	},
+	{
+		Code: "over_reversal", Status: http.StatusConflict,
+		Title:  "More than has been delivered would be taken back",
+		Cause:  "More of a SKU would be taken back than has been delivered of the shipment.",
+		Remedy: askForLess,
+	},
+	{
+		Code: "already_returned", Status: http.StatusConflict,
+		Title:  "The goods have come back, or will",
+		Cause:  "What came back, or is in a return, has been delivered. So that delivery cannot have been a mistake.",
+		Remedy: "Name fewer units, or cancel a return that was a mistake, too, while nothing of it has come.",
 	},
 	// Replays.
 	{

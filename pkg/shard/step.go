@@ -93,7 +93,7 @@ func (t *stepTarget) decide(step inventory.Step, refuse bool) (err error) {
 		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
 		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
 		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation, ReturnedAt: stockReturns(w.ReturnedAt),
-		ShipAgain: w.ShipAgain,
+		ShipAgain: w.ShipAgain, Reversed: stockReversed(w.Reversed),
 	})
 	if e, refused := errors.AsType[*inventory.Error](err); refused && e.Code == inventory.CodeUnknownSKU {
 		t.unknown, err = true, nil
@@ -130,6 +130,18 @@ func stockReturns(at []order.ReturnedAt) []inventory.ReturnedAt {
 	out := make([]inventory.ReturnedAt, len(at))
 	for i, r := range at {
 		out[i] = inventory.ReturnedAt(r)
+	}
+	return out
+}
+
+// stockReversed are the shipments that were taken back, as stock has them.
+func stockReversed(reversed []order.Reversed) []inventory.Reversed {
+	if len(reversed) == 0 {
+		return nil
+	}
+	out := make([]inventory.Reversed, len(reversed))
+	for i, r := range reversed {
+		out[i] = inventory.Reversed(r)
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func wantedToWire(w order.Wanted) *peerv1.Wanted {
 	return &peerv1.Wanted{
 		Sku: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
 		Damaged: w.Damaged, Imported: w.Imported, ReturnedAt: codec.ToReturnedAt(stockReturns(w.ReturnedAt)),
-		ShipAgain: w.ShipAgain,
+		ShipAgain: w.ShipAgain, Reversed: codec.ToReversed(stockReversed(w.Reversed)),
 	}
 }
 
@@ -87,6 +87,9 @@ func wantedFromWire(w *peerv1.Wanted) order.Wanted {
 	for _, at := range w.ReturnedAt {
 		out.ReturnedAt = append(out.ReturnedAt,
 			order.ReturnedAt{Location: at.Location, Restocked: at.Restocked, Damaged: at.Damaged})
+	}
+	for _, r := range w.Reversed {
+		out.Reversed = append(out.Reversed, order.Reversed{Version: r.Version, Quantity: r.Quantity})
 	}
 	return out
 }

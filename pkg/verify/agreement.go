@@ -126,19 +126,23 @@ func (o *order) wantedQuantities(l *line) quantities {
 	case o.kind == kindCreditNote && o.status == "completed":
 		return quantities{restocked: l.ordered}
 	case status == "reserved":
-		return quantities{reserved: l.ordered - l.shipped, fulfilled: l.shipped + l.undelivered}
+		return quantities{reserved: l.ordered - l.shipped, fulfilled: l.left()}
 	case status == "confirmed", o.status == "completed":
 		return quantities{
-			committed: l.ordered - l.shipped, fulfilled: l.shipped + l.undelivered,
+			committed: l.ordered - l.shipped, fulfilled: l.left(),
 			restocked: l.restocked(), damaged: l.damaged + l.undeliveredDamaged,
 		}
 	}
 	return quantities{
-		fulfilled: l.shipped + l.undelivered, restocked: l.restocked(), damaged: l.damaged + l.undeliveredDamaged,
+		fulfilled: l.left(), restocked: l.restocked(), damaged: l.damaged + l.undeliveredDamaged,
 	}
 }
 
-// restocked is what came back and can be sold again: of returns, and of shipments that did not arrive.
+// left is what has ever left, also what did not arrive, and shipments that were taken back: stock forgets none.
+func (l *line) left() int64 { return l.shipped + l.undelivered + l.reversed }
+
+// restocked is what came back and can be sold again: of returns, and of shipments that did not arrive or were taken
+// back.
 func (l *line) restocked() int64 {
-	return l.returned - l.damaged + l.undelivered - l.undeliveredDamaged - l.lost
+	return l.returned - l.damaged + l.undelivered - l.undeliveredDamaged - l.lost + l.reversed
 }

@@ -188,7 +188,7 @@ func (o *order) code(c *coder) {
 	list(c, &o.lines, func(l *line) {
 		c.text(&l.sku)
 		c.int64s(&l.ordered, &l.shipped, &l.backordered, &l.delivered, &l.returned, &l.damaged,
-			&l.undelivered, &l.undeliveredDamaged, &l.lost)
+			&l.undelivered, &l.undeliveredDamaged, &l.lost, &l.reversed)
 	})
 	list(c, &o.numbered, func(l *numberedLine) {
 		c.text(&l.sku)
@@ -211,10 +211,13 @@ func (o *order) code(c *coder) {
 		c.text(id)
 		c.int64(&f.units)
 		c.flag(&f.pending)
+		c.flag(&f.failed)
+		c.flag(&f.reversed)
 		list(c, &f.undelivered, func(u *undelivered) {
 			c.text(&u.sku)
 			c.int32(&u.line)
 			c.int64(&u.units)
+			c.int64(&u.delivered)
 		})
 	})
 	dict(c, &o.returns, func(id *string, units *int64) {

@@ -116,6 +116,31 @@ func failDelivery(s *story, units int64, condition eventv1.UndeliveredCondition)
 	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReservationSettled{ReservationVersion: 6}))
 }
 
+// reverseShipment takes back the shipment of one unit, in units as given. What stock does follows.
+func reverseShipment(s *story, units int64) {
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: units}}}))
+	step := stepOf(s, "o-1", 6)
+	s.appendStock(level(10, 9, 0, 1), schematest.StockEvent(&eventv1.StockRestocked{
+		Step: step, Quantity: 1, Allocations: fromMain(1), Reason: eventv1.Reason_REASON_CORRECTION,
+		Reversed: []*eventv1.ReversedShipment{{Version: 5, Quantity: 1}}}))
+	s.appendStock(level(10, 8, 1, 1), schematest.StockEvent(&eventv1.StockReserved{
+		Step: step, Quantity: 1, Allocations: fromMain(1), ShipsAgain: true}))
+	s.appendStock(level(10, 8, 0, 2), schematest.StockEvent(&eventv1.ReservationCommitted{
+		Step: step, Quantity: 1, Allocations: fromMain(1)}))
+	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.OrderBackorderFilled{
+		Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
+	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReservationSettled{ReservationVersion: 6}))
+}
+
+// deliverAndReverse records a delivery of one unit, and takes back as many.
+func deliverAndReverse(s *story, units int64) {
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{
+		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.DeliveryReversed{
+		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: units}}}))
+}
+
 const (
 	cameBack = eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_RESELLABLE
 	gotLost  = eventv1.UndeliveredCondition_UNDELIVERED_CONDITION_LOST
@@ -154,6 +179,14 @@ func TestHealthyEndings(t *testing.T) {
 			s.appendStock(level(10, 10, 0, 0), schematest.StockEvent(&eventv1.StockRestocked{
 				Step: stepOf(s, "o-1", 7), Quantity: 1, Allocations: fromMain(1)}))
 		},
+		"a shipment that was taken back, and another one": func(s *story) {
+			reverseShipment(s, 1)
+			s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.LinesShippedV2{
+				FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 2}}}))
+			s.appendStock(level(8, 8, 0, 0), schematest.StockEvent(&eventv1.StockFulfilled{
+				Step: stepOf(s, "o-1", 9), Quantity: 2, FromCommitted: fromMain(2)}))
+		},
+		"a delivery that was taken back": func(s *story) { deliverAndReverse(s, 1) },
 		"a move to damaged, and back": func(s *story) {
 			moveStock(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
 			moveStock(s, level(9, 8, 0, 1), 2, 1)

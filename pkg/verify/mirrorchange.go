@@ -63,7 +63,7 @@ func (c change) reference() string {
 	switch {
 	case c.name == "lines_shipped":
 		return c.text("tracking_reference")
-	case strings.HasPrefix(c.name, "fulfilment_"), c.name == "delivery_failed":
+	case strings.HasPrefix(c.name, "fulfilment_"), c.name == "delivery_failed", strings.HasSuffix(c.name, "_reversed"):
 		return c.text("fulfilment_id")
 	case strings.HasPrefix(c.name, "return_"):
 		return c.text("return_id")

@@ -68,6 +68,8 @@ type line struct {
 	delivered, returned, damaged  int64
 	// undelivered had left and did not arrive. Of it, undeliveredDamaged came back damaged, and lost did not come back.
 	undelivered, undeliveredDamaged, lost int64
+	// reversed had left in shipments that were taken back.
+	reversed int64
 }
 
 func (o *order) line(sku string) *line {
@@ -200,6 +202,7 @@ func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 		c.foldLinesCancelled(rec, o, ch.LinesCancelledV2)
 	case *eventv1.OrderEvent_LinesShippedV2, *eventv1.OrderEvent_ShipmentReconciledV2,
 		*eventv1.OrderEvent_LinesDeliveredV2, *eventv1.OrderEvent_DeliveryFailed,
+		*eventv1.OrderEvent_ShipmentReversed, *eventv1.OrderEvent_DeliveryReversed,
 		*eventv1.OrderEvent_FulfilmentCreatedV2, *eventv1.OrderEvent_FulfilmentCancelled:
 		c.foldFulfilment(rec, o, ev)
 	case *eventv1.OrderEvent_AmendmentRequestedV2, *eventv1.OrderEvent_OrderAmendedV2,

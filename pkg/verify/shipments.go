@@ -11,14 +11,17 @@ import (
 type fulfilment struct {
 	units       int64
 	pending     bool // it has not shipped
+	failed      bool // something of it did not arrive
+	reversed    bool // it was taken back
 	undelivered []undelivered
 }
 
-// undelivered is what of a line has shipped and not arrived. Its number is 0 in shipments of before ORD-69.
+// undelivered is what of a line has shipped and not arrived, and what has. Its number is 0 in shipments of before
+// ORD-69.
 type undelivered struct {
-	sku   string
-	line  int32
-	units int64
+	sku              string
+	line             int32
+	units, delivered int64
 }
 
 // is reports whether a delivery is of this.
@@ -48,6 +51,10 @@ func (c *checker) foldFulfilment(rec *eventlog.Record, o *order, ev *eventv1.Ord
 		c.foldDelivery(rec, o, ch.LinesDeliveredV2)
 	case *eventv1.OrderEvent_DeliveryFailed:
 		c.foldFailedDelivery(rec, o, ch.DeliveryFailed)
+	case *eventv1.OrderEvent_ShipmentReversed:
+		c.foldShipmentReversed(rec, o, ch.ShipmentReversed)
+	case *eventv1.OrderEvent_DeliveryReversed:
+		c.foldDeliveryReversed(rec, o, ch.DeliveryReversed)
 	}
 }
 
@@ -127,6 +134,7 @@ func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesD
 			at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.undelivered)
 		if i >= 0 {
 			f.undelivered[i].units -= q.Quantity
+			f.undelivered[i].delivered += q.Quantity
 		}
 		if l := o.line(q.Sku); l != nil {
 			l.delivered += q.Quantity
@@ -163,6 +171,10 @@ func (c *checker) foldFailedDelivery(rec *eventlog.Record, o *order, d *eventv1.
 				at(rec), q.Quantity, l.sku, q.Condition, l.shipped, l.delivered)
 		}
 	}
+	if ok {
+		f.failed = true
+		o.fulfilments[d.FulfilmentId] = f
+	}
 	if o.status == "completed" {
 		o.status = "confirmed"
 	}
@@ -186,7 +198,7 @@ func (l *line) fail(q *eventv1.UndeliveredLine) {
 func (c *checker) allUndelivered(lines []*eventv1.LineQuantity) []undelivered {
 	out := make([]undelivered, len(lines))
 	for i, l := range lines {
-		out[i] = undelivered{c.intern(l.Sku), int32(l.Line), l.Quantity}
+		out[i] = undelivered{sku: c.intern(l.Sku), line: int32(l.Line), units: l.Quantity}
 	}
 	return out
 }

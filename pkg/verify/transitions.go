@@ -57,6 +57,8 @@ var statusesBefore = map[string][]string{
 	"shipment_reconciled":  openStatuses,
 	"lines_delivered":      shippedStatuses,
 	"delivery_failed":      shippedStatuses,
+	"shipment_reversed":    shippedStatuses,
+	"delivery_reversed":    shippedStatuses,
 
 	"return_requested": shippedStatuses,
 	"return_received":  shippedStatuses,
@@ -66,7 +68,7 @@ var statusesBefore = map[string][]string{
 // notWhileAmending lists what does not happen to an order before stock has answered its amendment.
 var notWhileAmending = []string{
 	"amendment_requested", "order_cancelled", "order_expired", "lines_cancelled", "fulfilment_created",
-	"lines_shipped", "shipment_reconciled", "delivery_failed",
+	"lines_shipped", "shipment_reconciled", "delivery_failed", "shipment_reversed",
 }
 
 // changesWanted lists the events after which an order wants another reservation than before.
@@ -74,7 +76,7 @@ var changesWanted = []string{
 	"order_placed", "import_requested", "order_imported", "credit_note_imported", "order_rejected",
 	"order_confirmed", "order_cancelled", "order_expired", "order_reopened",
 	"lines_cancelled", "amendment_requested", "order_amended", "amendment_declined",
-	"lines_shipped", "shipment_reconciled", "delivery_failed", "return_received",
+	"lines_shipped", "shipment_reconciled", "delivery_failed", "shipment_reversed", "return_received",
 }
 
 // documentEvents lists the events that make a past document, documentMayHave all events of one.

@@ -74,6 +74,29 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{
 			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
 	}},
+	{"another quantity taken back than was shipped", verify.Transitions, "", func(s *story) { reverseShipment(s, 2) }},
+	{"a shipment taken back twice", verify.Transitions, "", func(s *story) {
+		reverseShipment(s, 1)
+		s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+	}},
+	{"a shipment taken back that had arrived", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDeliveredV2{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+	}},
+	{"a shipment taken back, and stock not told", verify.Agreement, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.ReservationSettled{ReservationVersion: 6}))
+	}},
+	{"a delivery taken back that was none", verify.Transitions, "", func(s *story) { deliverAndReverse(s, 2) }},
+	{"a delivery taken back of goods that came back", verify.Transitions, "", func(s *story) {
+		receiveReturn(s, eventv1.Condition_CONDITION_DAMAGED)
+		s.addOrder("o-1", 10, "", schematest.OrderEvent(&eventv1.DeliveryReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+	}},
 	{"more voided than was held", verify.Money, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV3{AmountMicros: 5_110_001}))
 	}},

@@ -26,6 +26,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		GoodwillMicros: o.GoodwillMicros, CoverLost: o.CoverLost, Unmatched: toPayments(o.Unmatched),
 		RequestedDocument: toRequested(o.RequestedDocument), StockVersions: toStockVersions(o.StockVersions),
 		Charges: toChargesLeft(o.Charges), TaxesIncluded: o.TaxesIncluded, RoundByLine: o.RoundByLine,
+		ReversedShipments: toReversedShipments(o.ReversedShipments),
 	})
 }
 
@@ -54,6 +55,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		GoodwillMicros: p.GoodwillMicros, CoverLost: p.CoverLost, Unmatched: fromPayments(p.Unmatched),
 		RequestedDocument: fromRequested(p.RequestedDocument), StockVersions: fromStockVersions(p.StockVersions),
 		Charges: fromChargesLeft(p.Charges), TaxesIncluded: p.TaxesIncluded, RoundByLine: p.RoundByLine,
+		ReversedShipments: fromReversedShipments(p.ReversedShipments),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
@@ -72,6 +74,20 @@ func fromReturnedTo(to []*statev1.ReturnedTo) []order.ReturnedTo {
 		return order.ReturnedTo{SKU: r.Sku, ReturnedAt: order.ReturnedAt{
 			Location: r.At.GetLocation(), Restocked: r.At.GetRestocked(), Damaged: r.At.GetDamaged(),
 		}}
+	})
+}
+
+func toReversedShipments(reversed []order.ReversedShipment) []*statev1.ReversedShipment {
+	return messages(reversed, func(m *statev1.ReversedShipment, r *order.ReversedShipment) {
+		m.Sku, m.Shipment = r.SKU, &eventv1.ReversedShipment{Version: r.Version, Quantity: r.Quantity}
+	})
+}
+
+func fromReversedShipments(reversed []*statev1.ReversedShipment) []order.ReversedShipment {
+	return values(reversed, func(r *statev1.ReversedShipment) order.ReversedShipment {
+		return order.ReversedShipment{
+			SKU: r.Sku, Reversed: order.Reversed{Version: r.Shipment.GetVersion(), Quantity: r.Shipment.GetQuantity()},
+		}
 	})
 }
 
@@ -164,6 +180,7 @@ func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
 	return messages(fulfilments, func(m *statev1.Fulfilment, f *order.Fulfilment) {
 		m.FulfilmentId, m.Pending, m.Delivered = f.ID, f.Pending, f.Delivered
 		m.Lines, m.Arrived = toQuantities(f.Lines), toQuantities(f.Arrived)
+		m.Failed, m.Reversed, m.ReservationVersion = f.Failed, f.Reversed, f.ReservationVersion
 	})
 }
 
@@ -171,7 +188,7 @@ func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
 	return values(fulfilments, func(f *statev1.Fulfilment) order.Fulfilment {
 		return order.Fulfilment{
 			ID: f.FulfilmentId, Lines: fromQuantities(f.Lines), Pending: f.Pending, Delivered: f.Delivered,
-			Arrived: fromQuantities(f.Arrived),
+			Arrived: fromQuantities(f.Arrived), Failed: f.Failed, Reversed: f.Reversed, ReservationVersion: f.ReservationVersion,
 		}
 	})
 }

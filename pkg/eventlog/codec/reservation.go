@@ -48,7 +48,7 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 		e.Change = &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
 			Step: s.useStep(c.Step), Quantity: c.Quantity, Reason: eventv1.Reason(c.Reason),
 			Allocations: toAllocations(c.Allocations), Damaged: toAllocations(c.Damaged),
-			ReturnedAt: ToReturnedAt(c.ReturnedAt),
+			ReturnedAt: ToReturnedAt(c.ReturnedAt), Reversed: ToReversed(c.Reversed),
 		}}
 		return "holdfast.stock_restocked.v1"
 	case inventory.BackorderFilled:
@@ -114,7 +114,7 @@ func readReservation(e *eventv1.InventoryEvent) (inventory.Change, error) {
 		step, err := readStep(p.Step)
 		return inventory.StockRestocked{
 			Step: step, Quantity: p.Quantity, Allocations: fromAllocations(p.Allocations), Reason: inventory.Reason(p.Reason),
-			Damaged: fromAllocations(p.Damaged), ReturnedAt: FromReturnedAt(p.ReturnedAt),
+			Damaged: fromAllocations(p.Damaged), ReturnedAt: FromReturnedAt(p.ReturnedAt), Reversed: FromReversed(p.Reversed),
 		}, err
 	case *eventv1.InventoryEvent_BackorderFilled:
 		p := c.BackorderFilled
@@ -174,5 +174,19 @@ func ToReturnedAt(at []inventory.ReturnedAt) []*eventv1.ReturnedAt {
 func FromReturnedAt(at []*eventv1.ReturnedAt) []inventory.ReturnedAt {
 	return values(at, func(r *eventv1.ReturnedAt) inventory.ReturnedAt {
 		return inventory.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
+	})
+}
+
+// ToReversed makes messages of the shipments that were taken back.
+func ToReversed(reversed []inventory.Reversed) []*eventv1.ReversedShipment {
+	return messages(reversed, func(m *eventv1.ReversedShipment, r *inventory.Reversed) {
+		m.Version, m.Quantity = r.Version, r.Quantity
+	})
+}
+
+// FromReversed is the inverse of ToReversed.
+func FromReversed(reversed []*eventv1.ReversedShipment) []inventory.Reversed {
+	return values(reversed, func(r *eventv1.ReversedShipment) inventory.Reversed {
+		return inventory.Reversed{Version: r.Version, Quantity: r.Quantity}
 	})
 }

@@ -175,6 +175,8 @@ var orderSamples = map[string]order.Event{
 			{SKU: "85123A", Quantity: 1, Condition: order.Lost, Line: 3},
 		}, Location: "north", Reason: "refused at the door",
 	},
+	"shipment_reversed":    order.ShipmentReversed{FulfilmentID: "f-1", Lines: sampleQuantities, Reason: "wrong box"},
+	"delivery_reversed":    order.DeliveryReversed{FulfilmentID: "f-1", Lines: sampleQuantities, Reason: "wrong door"},
 	"order_imported":       sampleDocument(order.KindImportedOrder, "536365", 2),
 	"credit_note_imported": sampleDocument(order.KindCreditNote, "C536379", 2),
 	"import_requested":     order.ImportRequested{Document: sampleDocument(order.KindCreditNote, "C536379", 2)},
@@ -256,6 +258,7 @@ var inventorySamples = map[string]inventory.Change{
 	"stock_restocked": inventory.StockRestocked{
 		Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn, Damaged: sampleBoth,
 		ReturnedAt: []inventory.ReturnedAt{{Location: "north", Restocked: 5, Damaged: 2}},
+		Reversed:   []inventory.Reversed{{Version: 5, Quantity: 2}, {Version: 8, Quantity: 1}},
 	},
 }
 
@@ -309,6 +312,8 @@ var (
 			inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
 			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn,
 				Damaged: sampleBoth},
+			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn,
+				Damaged: sampleBoth, ReturnedAt: []inventory.ReturnedAt{{Location: "north", Restocked: 5, Damaged: 2}}},
 		},
 		"transfer_received": {
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},

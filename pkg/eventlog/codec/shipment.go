@@ -25,6 +25,16 @@ func setShipment(e *eventv1.OrderEvent, ev order.Event) string {
 			FulfilmentId: c.FulfilmentID, Lines: toUndelivered(c.Lines), Location: c.Location, Reason: c.Reason,
 		}}
 		return "holdfast.delivery_failed.v1"
+	case order.ShipmentReversed:
+		e.Change = &eventv1.OrderEvent_ShipmentReversed{ShipmentReversed: &eventv1.ShipmentReversed{
+			FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines), Reason: c.Reason,
+		}}
+		return "holdfast.shipment_reversed.v1"
+	case order.DeliveryReversed:
+		e.Change = &eventv1.OrderEvent_DeliveryReversed{DeliveryReversed: &eventv1.DeliveryReversed{
+			FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines), Reason: c.Reason,
+		}}
+		return "holdfast.delivery_reversed.v1"
 	case order.FulfilmentCreated:
 		e.Change = &eventv1.OrderEvent_FulfilmentCreatedV2{
 			FulfilmentCreatedV2: &eventv1.FulfilmentCreatedV2{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
@@ -61,6 +71,12 @@ func readShipment(e *eventv1.OrderEvent) order.Event {
 		return order.DeliveryFailed{
 			FulfilmentID: p.FulfilmentId, Lines: fromUndelivered(p.Lines), Location: p.Location, Reason: p.Reason,
 		}
+	case *eventv1.OrderEvent_ShipmentReversed:
+		p := c.ShipmentReversed
+		return order.ShipmentReversed{FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
+	case *eventv1.OrderEvent_DeliveryReversed:
+		p := c.DeliveryReversed
+		return order.DeliveryReversed{FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
 	case *eventv1.OrderEvent_FulfilmentCreatedV2:
 		p := c.FulfilmentCreatedV2
 		return order.FulfilmentCreated{FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines)}

@@ -112,6 +112,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	p.Sku, p.OrderId, p.PlacedEventId, p.Version = sku, res.OrderID, res.PlacedEventID[:], res.Version
 	p.Backordered, p.Allocation, p.ReturnedAt = res.Backordered, toStockRule(res.Allocation), ToReturnedAt(res.ReturnedAt)
 	p.BackorderVersion, p.PromisedVersion = res.BackorderVersion, res.PromisedVersion
+	p.Reversed, p.Departures = ToReversed(res.Reversed), toDepartures(res.Departures)
 	p.Rejected, p.RejectedRequested, p.RejectedAvailable, p.RejectionReason = false, 0, 0, 0
 	if r := res.Rejected; r != nil {
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
@@ -148,6 +149,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 		OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered,
 		BackorderVersion: p.BackorderVersion, PromisedVersion: p.PromisedVersion,
 		Allocation: FromStockRule(p.Allocation), ReturnedAt: FromReturnedAt(p.ReturnedAt),
+		Reversed: FromReversed(p.Reversed), Departures: fromDepartures(p.Departures),
 	}
 	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {
 		return "", inventory.Reservation{}, err
@@ -165,4 +167,18 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 		}
 	})
 	return p.Sku, res, nil
+}
+
+func toDepartures(departures []inventory.Departure) []*statev1.Departure {
+	return messages(departures, func(m *statev1.Departure, d *inventory.Departure) {
+		m.Version, m.Location, m.Quantity = d.Version, d.Location, d.Quantity
+	})
+}
+
+func fromDepartures(departures []*statev1.Departure) []inventory.Departure {
+	return values(departures, func(d *statev1.Departure) inventory.Departure {
+		return inventory.Departure{
+			Version: d.Version, Allocation: inventory.Allocation{Location: d.Location, Quantity: d.Quantity},
+		}
+	})
 }

@@ -101,6 +101,11 @@ func Step(t *rapid.T, orderID string) inventory.SetReservation {
 		if rapid.IntRange(0, 2).Draw(t, "ships again?") == 0 {
 			c.ShipAgain = rapid.Int64Range(0, c.Committed).Draw(t, "ships again")
 		}
+		if rapid.IntRange(0, 2).Draw(t, "reversed?") == 0 {
+			c.Reversed = []inventory.Reversed{{
+				Version: rapid.Uint64Range(1, 12).Draw(t, "left"), Quantity: small.Draw(t, "reversed"),
+			}}
+		}
 	}
 	return c
 }

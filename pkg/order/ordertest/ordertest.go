@@ -204,6 +204,8 @@ func further(t *rapid.T, o order.Order) order.Command {
 		return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID}
 	case len(o.Fulfilments) > 0 && dice(t, 4) == 0:
 		return failDelivery(t, o)
+	case len(o.Fulfilments) > 0 && dice(t, 4) == 0:
+		return order.ReverseShipment{FulfilmentID: One(t, o.Fulfilments).ID}
 	}
 	return shipping(t, o)
 }
@@ -282,7 +284,7 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 	capture := rapid.Bool().Draw(t, "capture")
 	why := One(t, []string{"", "", "", "the customer pays at the door"})
 	found := One(t, []string{"", "", "", "behind the shelf"})
-	switch dice(t, 10) {
+	switch dice(t, 12) {
 	case 0:
 		return order.CreateFulfilment{FulfilmentID: id}
 	case 1, 2:
@@ -302,6 +304,10 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 	case 8:
 		if len(o.Fulfilments) > 0 {
 			return failDelivery(t, o)
+		}
+	case 9, 10:
+		if len(o.Fulfilments) > 0 {
+			return reversal(t, o)
 		}
 	}
 	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference,
@@ -323,6 +329,20 @@ func failDelivery(t *rapid.T, o order.Order) order.Command {
 		c.Charges = credits(t, o)
 	}
 	return c
+}
+
+// reversal takes back a shipment, a delivery, or lines of one.
+func reversal(t *rapid.T, o order.Order) order.Command {
+	id := One(t, o.Fulfilments).ID
+	switch dice(t, 3) {
+	case 0:
+		return order.ReverseShipment{
+			FulfilmentID: id, Reason: "another box", DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline"),
+		}
+	case 1:
+		return order.ReverseDelivery{FulfilmentID: id, Reason: "another door"}
+	}
+	return order.ReverseDelivery{FulfilmentID: id, Lines: quantities(t, o)}
 }
 
 func returning(t *rapid.T, o order.Order) order.Command {

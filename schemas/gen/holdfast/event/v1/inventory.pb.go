@@ -2232,7 +2232,7 @@ func (x *StockFulfilled) GetBackordered() []*Allocation {
 	return nil
 }
 
-// StockRestocked puts returned goods back to available, or to damaged.
+// StockRestocked puts goods that came back, or that never left, back to available, or to damaged.
 type StockRestocked struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Step     *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
@@ -2242,7 +2242,9 @@ type StockRestocked struct {
 	Reason      Reason        `protobuf:"varint,4,opt,name=reason,proto3,enum=holdfast.event.v1.Reason" json:"reason,omitempty"`
 	Damaged     []*Allocation `protobuf:"bytes,5,rep,name=damaged,proto3" json:"damaged,omitempty"`
 	// With this event, what of all that came back of the order was to come back to a location that it names.
-	ReturnedAt    []*ReturnedAt `protobuf:"bytes,6,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
+	ReturnedAt []*ReturnedAt `protobuf:"bytes,6,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
+	// With this event, all shipments of the order that were taken back. Reason is that of a correction then.
+	Reversed      []*ReversedShipment `protobuf:"bytes,7,rep,name=reversed,proto3" json:"reversed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2319,6 +2321,67 @@ func (x *StockRestocked) GetReturnedAt() []*ReturnedAt {
 	return nil
 }
 
+func (x *StockRestocked) GetReversed() []*ReversedShipment {
+	if x != nil {
+		return x.Reversed
+	}
+	return nil
+}
+
+// ReversedShipment is a shipment of an order that was taken back: the order's step that it left with, and its quantity
+// of the SKU.
+type ReversedShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReversedShipment) Reset() {
+	*x = ReversedShipment{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReversedShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReversedShipment) ProtoMessage() {}
+
+func (x *ReversedShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReversedShipment.ProtoReflect.Descriptor instead.
+func (*ReversedShipment) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ReversedShipment) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ReversedShipment) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 // ReturnedAt is what came back of an order to a location that was named for it: absolute.
 type ReturnedAt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2331,7 +2394,7 @@ type ReturnedAt struct {
 
 func (x *ReturnedAt) Reset() {
 	*x = ReturnedAt{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2406,7 @@ func (x *ReturnedAt) String() string {
 func (*ReturnedAt) ProtoMessage() {}
 
 func (x *ReturnedAt) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2419,7 @@ func (x *ReturnedAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedAt.ProtoReflect.Descriptor instead.
 func (*ReturnedAt) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReturnedAt) GetLocation() string {
@@ -2399,7 +2462,7 @@ type BackorderFilled struct {
 
 func (x *BackorderFilled) Reset() {
 	*x = BackorderFilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2411,7 +2474,7 @@ func (x *BackorderFilled) String() string {
 func (*BackorderFilled) ProtoMessage() {}
 
 func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2424,7 +2487,7 @@ func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderFilled.ProtoReflect.Descriptor instead.
 func (*BackorderFilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *BackorderFilled) GetStep() *ReservationStep {
@@ -2490,7 +2553,7 @@ type ReservationFellShort struct {
 
 func (x *ReservationFellShort) Reset() {
 	*x = ReservationFellShort{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2565,7 @@ func (x *ReservationFellShort) String() string {
 func (*ReservationFellShort) ProtoMessage() {}
 
 func (x *ReservationFellShort) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2578,7 @@ func (x *ReservationFellShort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationFellShort.ProtoReflect.Descriptor instead.
 func (*ReservationFellShort) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReservationFellShort) GetStep() *ReservationStep {
@@ -2718,7 +2781,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\rfrom_reserved\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\ffromReserved\x12D\n" +
 	"\x0efrom_committed\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromCommitted\x12D\n" +
 	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\x12?\n" +
-	"\vbackordered\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vbackordered\"\xd1\x02\n" +
+	"\vbackordered\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vbackordered\"\x92\x03\n" +
 	"\x0eStockRestocked\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12?\n" +
@@ -2726,7 +2789,11 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\x127\n" +
 	"\adamaged\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\adamaged\x12>\n" +
 	"\vreturned_at\x18\x06 \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
-	"returnedAt\"`\n" +
+	"returnedAt\x12?\n" +
+	"\breversed\x18\a \x03(\v2#.holdfast.event.v1.ReversedShipmentR\breversed\"H\n" +
+	"\x10ReversedShipment\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"`\n" +
 	"\n" +
 	"ReturnedAt\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
@@ -2788,7 +2855,7 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
@@ -2818,15 +2885,16 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*ReservationReleased)(nil),  // 25: holdfast.event.v1.ReservationReleased
 	(*StockFulfilled)(nil),       // 26: holdfast.event.v1.StockFulfilled
 	(*StockRestocked)(nil),       // 27: holdfast.event.v1.StockRestocked
-	(*ReturnedAt)(nil),           // 28: holdfast.event.v1.ReturnedAt
-	(*BackorderFilled)(nil),      // 29: holdfast.event.v1.BackorderFilled
-	(*ReservationFellShort)(nil), // 30: holdfast.event.v1.ReservationFellShort
-	(*Meta)(nil),                 // 31: holdfast.event.v1.Meta
-	(*Metadata)(nil),             // 32: holdfast.event.v1.Metadata
+	(*ReversedShipment)(nil),     // 28: holdfast.event.v1.ReversedShipment
+	(*ReturnedAt)(nil),           // 29: holdfast.event.v1.ReturnedAt
+	(*BackorderFilled)(nil),      // 30: holdfast.event.v1.BackorderFilled
+	(*ReservationFellShort)(nil), // 31: holdfast.event.v1.ReservationFellShort
+	(*Meta)(nil),                 // 32: holdfast.event.v1.Meta
+	(*Metadata)(nil),             // 33: holdfast.event.v1.Metadata
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	4,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	31, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	32, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
 	4,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
 	7,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
@@ -2844,12 +2912,12 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	27, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
 	9,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
 	10, // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
-	29, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
+	30, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
 	11, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
 	12, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
 	13, // 22: holdfast.event.v1.InventoryEvent.transfer_cancelled:type_name -> holdfast.event.v1.TransferCancelled
-	30, // 23: holdfast.event.v1.InventoryEvent.reservation_fell_short:type_name -> holdfast.event.v1.ReservationFellShort
-	32, // 24: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
+	31, // 23: holdfast.event.v1.InventoryEvent.reservation_fell_short:type_name -> holdfast.event.v1.ReservationFellShort
+	33, // 24: holdfast.event.v1.ItemRegistered.metadata:type_name -> holdfast.event.v1.Metadata
 	1,  // 25: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
 	1,  // 26: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
 	0,  // 27: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
@@ -2875,18 +2943,19 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	20, // 47: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
 	0,  // 48: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
 	20, // 49: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	28, // 50: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	19, // 51: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	20, // 52: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	20, // 53: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	19, // 54: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
-	20, // 55: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
-	20, // 56: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	29, // 50: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	28, // 51: holdfast.event.v1.StockRestocked.reversed:type_name -> holdfast.event.v1.ReversedShipment
+	19, // 52: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 53: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	20, // 54: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	19, // 55: holdfast.event.v1.ReservationFellShort.step:type_name -> holdfast.event.v1.ReservationStep
+	20, // 56: holdfast.event.v1.ReservationFellShort.reserved:type_name -> holdfast.event.v1.Allocation
+	20, // 57: holdfast.event.v1.ReservationFellShort.committed:type_name -> holdfast.event.v1.Allocation
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2923,7 +2992,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -402,6 +402,8 @@ type OrderEvent struct {
 	//	*OrderEvent_AmendmentDeclined
 	//	*OrderEvent_ImportRequested
 	//	*OrderEvent_DeliveryFailed
+	//	*OrderEvent_ShipmentReversed
+	//	*OrderEvent_DeliveryReversed
 	//	*OrderEvent_ReturnReceivedV2
 	//	*OrderEvent_PaymentAuthorizedV2
 	//	*OrderEvent_PaymentCapturedV2
@@ -814,6 +816,24 @@ func (x *OrderEvent) GetDeliveryFailed() *DeliveryFailed {
 	return nil
 }
 
+func (x *OrderEvent) GetShipmentReversed() *ShipmentReversed {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ShipmentReversed); ok {
+			return x.ShipmentReversed
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetDeliveryReversed() *DeliveryReversed {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_DeliveryReversed); ok {
+			return x.DeliveryReversed
+		}
+	}
+	return nil
+}
+
 func (x *OrderEvent) GetReturnReceivedV2() *ReturnReceivedV2 {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV2); ok {
@@ -1173,6 +1193,14 @@ type OrderEvent_DeliveryFailed struct {
 	DeliveryFailed *DeliveryFailed `protobuf:"bytes,54,opt,name=delivery_failed,json=deliveryFailed,proto3,oneof"`
 }
 
+type OrderEvent_ShipmentReversed struct {
+	ShipmentReversed *ShipmentReversed `protobuf:"bytes,55,opt,name=shipment_reversed,json=shipmentReversed,proto3,oneof"`
+}
+
+type OrderEvent_DeliveryReversed struct {
+	DeliveryReversed *DeliveryReversed `protobuf:"bytes,56,opt,name=delivery_reversed,json=deliveryReversed,proto3,oneof"`
+}
+
 type OrderEvent_ReturnReceivedV2 struct {
 	// From 60 on: newer versions of the changes above, named <change>_v<N>. Writers use the newest one alone; readers
 	// take every older one to it (pkg/eventlog/schema).
@@ -1340,6 +1368,10 @@ func (*OrderEvent_AmendmentDeclined) isOrderEvent_Change() {}
 func (*OrderEvent_ImportRequested) isOrderEvent_Change() {}
 
 func (*OrderEvent_DeliveryFailed) isOrderEvent_Change() {}
+
+func (*OrderEvent_ShipmentReversed) isOrderEvent_Change() {}
+
+func (*OrderEvent_DeliveryReversed) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnReceivedV2) isOrderEvent_Change() {}
 
@@ -4838,6 +4870,129 @@ func (x *DeliveryFailed) GetReason() string {
 	return ""
 }
 
+// ShipmentReversed: a shipment that was recorded by mistake is taken back, all of it. Its goods count as shipped no more,
+// and are left to ship. The fulfilment keeps its ID.
+type ShipmentReversed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShipmentReversed) Reset() {
+	*x = ShipmentReversed{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShipmentReversed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShipmentReversed) ProtoMessage() {}
+
+func (x *ShipmentReversed) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShipmentReversed.ProtoReflect.Descriptor instead.
+func (*ShipmentReversed) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ShipmentReversed) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *ShipmentReversed) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ShipmentReversed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DeliveryReversed: these quantities of a shipment were recorded as delivered by mistake. They are on their way again.
+type DeliveryReversed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryReversed) Reset() {
+	*x = DeliveryReversed{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryReversed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryReversed) ProtoMessage() {}
+
+func (x *DeliveryReversed) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryReversed.ProtoReflect.Descriptor instead.
+func (*DeliveryReversed) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *DeliveryReversed) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *DeliveryReversed) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *DeliveryReversed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // OrderImported is version 1, which is not written any more: nothing but its lines costs anything.
 type OrderImported struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -4857,7 +5012,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4869,7 +5024,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[50]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4882,7 +5037,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{50}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -4959,7 +5114,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4971,7 +5126,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[51]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4984,7 +5139,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{51}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -5068,7 +5223,7 @@ type OrderImportedV2 struct {
 
 func (x *OrderImportedV2) Reset() {
 	*x = OrderImportedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5080,7 +5235,7 @@ func (x *OrderImportedV2) String() string {
 func (*OrderImportedV2) ProtoMessage() {}
 
 func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[52]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5093,7 +5248,7 @@ func (x *OrderImportedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImportedV2.ProtoReflect.Descriptor instead.
 func (*OrderImportedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{52}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OrderImportedV2) GetCustomerId() string {
@@ -5206,7 +5361,7 @@ type CreditNoteImportedV2 struct {
 
 func (x *CreditNoteImportedV2) Reset() {
 	*x = CreditNoteImportedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5218,7 +5373,7 @@ func (x *CreditNoteImportedV2) String() string {
 func (*CreditNoteImportedV2) ProtoMessage() {}
 
 func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[53]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5231,7 +5386,7 @@ func (x *CreditNoteImportedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImportedV2.ProtoReflect.Descriptor instead.
 func (*CreditNoteImportedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{53}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreditNoteImportedV2) GetCustomerId() string {
@@ -5332,7 +5487,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5344,7 +5499,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[54]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5357,7 +5512,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{54}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -5417,7 +5572,7 @@ type ImportRequestedV2 struct {
 
 func (x *ImportRequestedV2) Reset() {
 	*x = ImportRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5429,7 +5584,7 @@ func (x *ImportRequestedV2) String() string {
 func (*ImportRequestedV2) ProtoMessage() {}
 
 func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[55]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5442,7 +5597,7 @@ func (x *ImportRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequestedV2.ProtoReflect.Descriptor instead.
 func (*ImportRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{55}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ImportRequestedV2) GetDocument() isImportRequestedV2_Document {
@@ -5496,7 +5651,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5508,7 +5663,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[56]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5521,7 +5676,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{56}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -5543,7 +5698,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5555,7 +5710,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[57]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5568,7 +5723,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{57}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -5597,7 +5752,7 @@ type ShipmentReconciledV2 struct {
 
 func (x *ShipmentReconciledV2) Reset() {
 	*x = ShipmentReconciledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5609,7 +5764,7 @@ func (x *ShipmentReconciledV2) String() string {
 func (*ShipmentReconciledV2) ProtoMessage() {}
 
 func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[58]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5622,7 +5777,7 @@ func (x *ShipmentReconciledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciledV2.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{58}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ShipmentReconciledV2) GetLines() []*LineQuantity {
@@ -5652,7 +5807,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5664,7 +5819,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[59]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5677,7 +5832,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{59}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -5714,7 +5869,7 @@ type ReturnRequestedV2 struct {
 
 func (x *ReturnRequestedV2) Reset() {
 	*x = ReturnRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5726,7 +5881,7 @@ func (x *ReturnRequestedV2) String() string {
 func (*ReturnRequestedV2) ProtoMessage() {}
 
 func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[60]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5739,7 +5894,7 @@ func (x *ReturnRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequestedV2.ProtoReflect.Descriptor instead.
 func (*ReturnRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{60}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReturnRequestedV2) GetReturnId() string {
@@ -5779,7 +5934,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5791,7 +5946,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[61]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5804,7 +5959,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{61}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -5853,7 +6008,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5865,7 +6020,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[62]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5878,7 +6033,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{62}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -5947,7 +6102,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5959,7 +6114,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[63]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5972,7 +6127,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{63}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -6032,7 +6187,7 @@ type ReturnReceivedV3 struct {
 
 func (x *ReturnReceivedV3) Reset() {
 	*x = ReturnReceivedV3{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6044,7 +6199,7 @@ func (x *ReturnReceivedV3) String() string {
 func (*ReturnReceivedV3) ProtoMessage() {}
 
 func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[64]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6057,7 +6212,7 @@ func (x *ReturnReceivedV3) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV3.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV3) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{64}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReturnReceivedV3) GetReturnId() string {
@@ -6121,7 +6276,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6133,7 +6288,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[65]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6146,7 +6301,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{65}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -6182,7 +6337,7 @@ type ReturnCancelledV2 struct {
 
 func (x *ReturnCancelledV2) Reset() {
 	*x = ReturnCancelledV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6194,7 +6349,7 @@ func (x *ReturnCancelledV2) String() string {
 func (*ReturnCancelledV2) ProtoMessage() {}
 
 func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[66]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6207,7 +6362,7 @@ func (x *ReturnCancelledV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelledV2.ProtoReflect.Descriptor instead.
 func (*ReturnCancelledV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{66}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ReturnCancelledV2) GetReturnId() string {
@@ -6255,7 +6410,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6267,7 +6422,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[67]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6280,7 +6435,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{67}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -6364,7 +6519,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6376,7 +6531,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[68]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6389,7 +6544,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{68}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -6419,7 +6574,7 @@ type AmendmentRequestedV2 struct {
 
 func (x *AmendmentRequestedV2) Reset() {
 	*x = AmendmentRequestedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6431,7 +6586,7 @@ func (x *AmendmentRequestedV2) String() string {
 func (*AmendmentRequestedV2) ProtoMessage() {}
 
 func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[69]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6444,7 +6599,7 @@ func (x *AmendmentRequestedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequestedV2.ProtoReflect.Descriptor instead.
 func (*AmendmentRequestedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{69}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *AmendmentRequestedV2) GetLines() []*AmendedLine {
@@ -6489,7 +6644,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6501,7 +6656,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[70]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6514,7 +6669,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{70}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -6589,7 +6744,7 @@ type OrderAmendedV2 struct {
 
 func (x *OrderAmendedV2) Reset() {
 	*x = OrderAmendedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[71]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6601,7 +6756,7 @@ func (x *OrderAmendedV2) String() string {
 func (*OrderAmendedV2) ProtoMessage() {}
 
 func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[71]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6614,7 +6769,7 @@ func (x *OrderAmendedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmendedV2.ProtoReflect.Descriptor instead.
 func (*OrderAmendedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{71}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *OrderAmendedV2) GetLines() []*AmendedLine {
@@ -6686,7 +6841,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[72]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6698,7 +6853,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[72]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6711,7 +6866,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{72}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -6732,7 +6887,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xba'\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xe2(\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -6776,7 +6931,9 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rorder_amended\x183 \x01(\v2\x1f.holdfast.event.v1.OrderAmendedH\x00R\forderAmended\x12U\n" +
 	"\x12amendment_declined\x184 \x01(\v2$.holdfast.event.v1.AmendmentDeclinedH\x00R\x11amendmentDeclined\x12O\n" +
 	"\x10import_requested\x185 \x01(\v2\".holdfast.event.v1.ImportRequestedH\x00R\x0fimportRequested\x12L\n" +
-	"\x0fdelivery_failed\x186 \x01(\v2!.holdfast.event.v1.DeliveryFailedH\x00R\x0edeliveryFailed\x12S\n" +
+	"\x0fdelivery_failed\x186 \x01(\v2!.holdfast.event.v1.DeliveryFailedH\x00R\x0edeliveryFailed\x12R\n" +
+	"\x11shipment_reversed\x187 \x01(\v2#.holdfast.event.v1.ShipmentReversedH\x00R\x10shipmentReversed\x12R\n" +
+	"\x11delivery_reversed\x188 \x01(\v2#.holdfast.event.v1.DeliveryReversedH\x00R\x10deliveryReversed\x12S\n" +
 	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2\x12\\\n" +
 	"\x15payment_authorized_v2\x18= \x01(\v2&.holdfast.event.v1.PaymentAuthorizedV2H\x00R\x13paymentAuthorizedV2\x12V\n" +
 	"\x13payment_captured_v2\x18> \x01(\v2$.holdfast.event.v1.PaymentCapturedV2H\x00R\x11paymentCapturedV2\x12P\n" +
@@ -7053,7 +7210,15 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x128\n" +
 	"\x05lines\x18\x02 \x03(\v2\".holdfast.event.v1.UndeliveredLineR\x05lines\x12\x1a\n" +
 	"\blocation\x18\x03 \x01(\tR\blocation\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xc2\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x86\x01\n" +
+	"\x10ShipmentReversed\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x86\x01\n" +
+	"\x10DeliveryReversed\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xc2\x02\n" +
 	"\rOrderImported\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -7256,7 +7421,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(ChargeKind)(0),              // 1: holdfast.event.v1.ChargeKind
@@ -7314,36 +7479,38 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*LinesDeliveredV2)(nil),     // 53: holdfast.event.v1.LinesDeliveredV2
 	(*UndeliveredLine)(nil),      // 54: holdfast.event.v1.UndeliveredLine
 	(*DeliveryFailed)(nil),       // 55: holdfast.event.v1.DeliveryFailed
-	(*OrderImported)(nil),        // 56: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 57: holdfast.event.v1.CreditNoteImported
-	(*OrderImportedV2)(nil),      // 58: holdfast.event.v1.OrderImportedV2
-	(*CreditNoteImportedV2)(nil), // 59: holdfast.event.v1.CreditNoteImportedV2
-	(*ImportRequested)(nil),      // 60: holdfast.event.v1.ImportRequested
-	(*ImportRequestedV2)(nil),    // 61: holdfast.event.v1.ImportRequestedV2
-	(*ReservationSettled)(nil),   // 62: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 63: holdfast.event.v1.ShipmentReconciled
-	(*ShipmentReconciledV2)(nil), // 64: holdfast.event.v1.ShipmentReconciledV2
-	(*ReturnRequested)(nil),      // 65: holdfast.event.v1.ReturnRequested
-	(*ReturnRequestedV2)(nil),    // 66: holdfast.event.v1.ReturnRequestedV2
-	(*ReturnReceived)(nil),       // 67: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 68: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 69: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnReceivedV3)(nil),     // 70: holdfast.event.v1.ReturnReceivedV3
-	(*ReturnCancelled)(nil),      // 71: holdfast.event.v1.ReturnCancelled
-	(*ReturnCancelledV2)(nil),    // 72: holdfast.event.v1.ReturnCancelledV2
-	(*AmendedLine)(nil),          // 73: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 74: holdfast.event.v1.AmendmentRequested
-	(*AmendmentRequestedV2)(nil), // 75: holdfast.event.v1.AmendmentRequestedV2
-	(*OrderAmended)(nil),         // 76: holdfast.event.v1.OrderAmended
-	(*OrderAmendedV2)(nil),       // 77: holdfast.event.v1.OrderAmendedV2
-	(*AmendmentDeclined)(nil),    // 78: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 79: holdfast.event.v1.Meta
-	(*MetadataEntry)(nil),        // 80: holdfast.event.v1.MetadataEntry
-	(*AllocationRule)(nil),       // 81: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 82: holdfast.event.v1.RejectionReason
+	(*ShipmentReversed)(nil),     // 56: holdfast.event.v1.ShipmentReversed
+	(*DeliveryReversed)(nil),     // 57: holdfast.event.v1.DeliveryReversed
+	(*OrderImported)(nil),        // 58: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 59: holdfast.event.v1.CreditNoteImported
+	(*OrderImportedV2)(nil),      // 60: holdfast.event.v1.OrderImportedV2
+	(*CreditNoteImportedV2)(nil), // 61: holdfast.event.v1.CreditNoteImportedV2
+	(*ImportRequested)(nil),      // 62: holdfast.event.v1.ImportRequested
+	(*ImportRequestedV2)(nil),    // 63: holdfast.event.v1.ImportRequestedV2
+	(*ReservationSettled)(nil),   // 64: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 65: holdfast.event.v1.ShipmentReconciled
+	(*ShipmentReconciledV2)(nil), // 66: holdfast.event.v1.ShipmentReconciledV2
+	(*ReturnRequested)(nil),      // 67: holdfast.event.v1.ReturnRequested
+	(*ReturnRequestedV2)(nil),    // 68: holdfast.event.v1.ReturnRequestedV2
+	(*ReturnReceived)(nil),       // 69: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 70: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 71: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnReceivedV3)(nil),     // 72: holdfast.event.v1.ReturnReceivedV3
+	(*ReturnCancelled)(nil),      // 73: holdfast.event.v1.ReturnCancelled
+	(*ReturnCancelledV2)(nil),    // 74: holdfast.event.v1.ReturnCancelledV2
+	(*AmendedLine)(nil),          // 75: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 76: holdfast.event.v1.AmendmentRequested
+	(*AmendmentRequestedV2)(nil), // 77: holdfast.event.v1.AmendmentRequestedV2
+	(*OrderAmended)(nil),         // 78: holdfast.event.v1.OrderAmended
+	(*OrderAmendedV2)(nil),       // 79: holdfast.event.v1.OrderAmendedV2
+	(*AmendmentDeclined)(nil),    // 80: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 81: holdfast.event.v1.Meta
+	(*MetadataEntry)(nil),        // 82: holdfast.event.v1.MetadataEntry
+	(*AllocationRule)(nil),       // 83: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 84: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	79,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	81,  // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	13,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	15,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	16,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -7355,10 +7522,10 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	41,  // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
 	42,  // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
 	52,  // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	56,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	57,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	62,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	63,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	58,  // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	59,  // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	64,  // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	65,  // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	24,  // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	25,  // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	26,  // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
@@ -7373,116 +7540,120 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	35,  // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
 	37,  // 28: holdfast.event.v1.OrderEvent.payment_identified:type_name -> holdfast.event.v1.PaymentIdentified
 	18,  // 29: holdfast.event.v1.OrderEvent.order_fell_short:type_name -> holdfast.event.v1.OrderFellShort
-	65,  // 30: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	67,  // 31: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	71,  // 32: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	74,  // 33: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	76,  // 34: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	78,  // 35: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	60,  // 36: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	67,  // 30: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	69,  // 31: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	73,  // 32: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	76,  // 33: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	78,  // 34: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	80,  // 35: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	62,  // 36: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
 	55,  // 37: holdfast.event.v1.OrderEvent.delivery_failed:type_name -> holdfast.event.v1.DeliveryFailed
-	69,  // 38: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	27,  // 39: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
-	28,  // 40: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
-	29,  // 41: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
-	30,  // 42: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
-	43,  // 43: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
-	53,  // 44: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
-	48,  // 45: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
-	50,  // 46: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
-	64,  // 47: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
-	66,  // 48: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
-	70,  // 49: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
-	72,  // 50: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
-	14,  // 51: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
-	75,  // 52: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
-	77,  // 53: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
-	31,  // 54: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
-	32,  // 55: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
-	33,  // 56: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
-	34,  // 57: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
-	58,  // 58: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
-	59,  // 59: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
-	61,  // 60: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
-	8,   // 61: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
-	9,   // 62: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
-	80,  // 63: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	1,   // 64: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
-	9,   // 65: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
-	7,   // 66: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 67: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	81,  // 68: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	80,  // 69: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	7,   // 70: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	0,   // 71: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	81,  // 72: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
-	80,  // 73: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	10,  // 74: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
-	8,   // 75: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 76: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	12,  // 77: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 78: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	19,  // 79: holdfast.event.v1.OrderBackorderFilled.stock_versions:type_name -> holdfast.event.v1.StockVersion
-	12,  // 80: holdfast.event.v1.OrderFellShort.backordered:type_name -> holdfast.event.v1.LineQuantity
-	19,  // 81: holdfast.event.v1.OrderFellShort.stock_versions:type_name -> holdfast.event.v1.StockVersion
-	82,  // 82: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	20,  // 83: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,   // 84: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
-	12,  // 85: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 86: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	7,   // 87: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	47,  // 88: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
-	11,  // 89: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	12,  // 90: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 91: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 92: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 93: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,   // 94: holdfast.event.v1.UndeliveredLine.condition:type_name -> holdfast.event.v1.UndeliveredCondition
-	54,  // 95: holdfast.event.v1.DeliveryFailed.lines:type_name -> holdfast.event.v1.UndeliveredLine
-	7,   // 96: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	80,  // 97: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	7,   // 98: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	80,  // 99: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	7,   // 100: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	80,  // 101: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	10,  // 102: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
-	8,   // 103: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 104: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	7,   // 105: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
-	80,  // 106: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	10,  // 107: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
-	8,   // 108: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
-	2,   // 109: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
-	56,  // 110: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	57,  // 111: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	58,  // 112: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
-	59,  // 113: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
-	12,  // 114: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 115: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 116: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 117: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	7,   // 118: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	7,   // 119: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	5,   // 120: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	68,  // 121: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	68,  // 122: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
-	11,  // 123: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
-	12,  // 124: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	12,  // 125: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
-	73,  // 126: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	73,  // 127: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	11,  // 128: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	73,  // 129: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	12,  // 130: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	73,  // 131: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
-	12,  // 132: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
-	11,  // 133: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
-	20,  // 134: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	135, // [135:135] is the sub-list for method output_type
-	135, // [135:135] is the sub-list for method input_type
-	135, // [135:135] is the sub-list for extension type_name
-	135, // [135:135] is the sub-list for extension extendee
-	0,   // [0:135] is the sub-list for field type_name
+	56,  // 38: holdfast.event.v1.OrderEvent.shipment_reversed:type_name -> holdfast.event.v1.ShipmentReversed
+	57,  // 39: holdfast.event.v1.OrderEvent.delivery_reversed:type_name -> holdfast.event.v1.DeliveryReversed
+	71,  // 40: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	27,  // 41: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
+	28,  // 42: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
+	29,  // 43: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
+	30,  // 44: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
+	43,  // 45: holdfast.event.v1.OrderEvent.lines_shipped_v2:type_name -> holdfast.event.v1.LinesShippedV2
+	53,  // 46: holdfast.event.v1.OrderEvent.lines_delivered_v2:type_name -> holdfast.event.v1.LinesDeliveredV2
+	48,  // 47: holdfast.event.v1.OrderEvent.lines_cancelled_v2:type_name -> holdfast.event.v1.LinesCancelledV2
+	50,  // 48: holdfast.event.v1.OrderEvent.fulfilment_created_v2:type_name -> holdfast.event.v1.FulfilmentCreatedV2
+	66,  // 49: holdfast.event.v1.OrderEvent.shipment_reconciled_v2:type_name -> holdfast.event.v1.ShipmentReconciledV2
+	68,  // 50: holdfast.event.v1.OrderEvent.return_requested_v2:type_name -> holdfast.event.v1.ReturnRequestedV2
+	72,  // 51: holdfast.event.v1.OrderEvent.return_received_v3:type_name -> holdfast.event.v1.ReturnReceivedV3
+	74,  // 52: holdfast.event.v1.OrderEvent.return_cancelled_v2:type_name -> holdfast.event.v1.ReturnCancelledV2
+	14,  // 53: holdfast.event.v1.OrderEvent.order_placed_v2:type_name -> holdfast.event.v1.OrderPlacedV2
+	77,  // 54: holdfast.event.v1.OrderEvent.amendment_requested_v2:type_name -> holdfast.event.v1.AmendmentRequestedV2
+	79,  // 55: holdfast.event.v1.OrderEvent.order_amended_v2:type_name -> holdfast.event.v1.OrderAmendedV2
+	31,  // 56: holdfast.event.v1.OrderEvent.payment_authorized_v3:type_name -> holdfast.event.v1.PaymentAuthorizedV3
+	32,  // 57: holdfast.event.v1.OrderEvent.payment_captured_v3:type_name -> holdfast.event.v1.PaymentCapturedV3
+	33,  // 58: holdfast.event.v1.OrderEvent.payment_voided_v3:type_name -> holdfast.event.v1.PaymentVoidedV3
+	34,  // 59: holdfast.event.v1.OrderEvent.payment_refunded_v3:type_name -> holdfast.event.v1.PaymentRefundedV3
+	60,  // 60: holdfast.event.v1.OrderEvent.order_imported_v2:type_name -> holdfast.event.v1.OrderImportedV2
+	61,  // 61: holdfast.event.v1.OrderEvent.credit_note_imported_v2:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	63,  // 62: holdfast.event.v1.OrderEvent.import_requested_v2:type_name -> holdfast.event.v1.ImportRequestedV2
+	8,   // 63: holdfast.event.v1.OrderLine.discounts:type_name -> holdfast.event.v1.Discount
+	9,   // 64: holdfast.event.v1.OrderLine.taxes:type_name -> holdfast.event.v1.Tax
+	82,  // 65: holdfast.event.v1.OrderLine.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	1,   // 66: holdfast.event.v1.Charge.kind:type_name -> holdfast.event.v1.ChargeKind
+	9,   // 67: holdfast.event.v1.Charge.taxes:type_name -> holdfast.event.v1.Tax
+	7,   // 68: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 69: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	83,  // 70: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	82,  // 71: holdfast.event.v1.OrderPlaced.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	7,   // 72: holdfast.event.v1.OrderPlacedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	0,   // 73: holdfast.event.v1.OrderPlacedV2.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	83,  // 74: holdfast.event.v1.OrderPlacedV2.allocation:type_name -> holdfast.event.v1.AllocationRule
+	82,  // 75: holdfast.event.v1.OrderPlacedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	10,  // 76: holdfast.event.v1.OrderPlacedV2.charges:type_name -> holdfast.event.v1.Charge
+	8,   // 77: holdfast.event.v1.OrderPlacedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 78: holdfast.event.v1.OrderPlacedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	12,  // 79: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 80: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	19,  // 81: holdfast.event.v1.OrderBackorderFilled.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	12,  // 82: holdfast.event.v1.OrderFellShort.backordered:type_name -> holdfast.event.v1.LineQuantity
+	19,  // 83: holdfast.event.v1.OrderFellShort.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	84,  // 84: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	20,  // 85: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,   // 86: holdfast.event.v1.PaymentIdentified.action:type_name -> holdfast.event.v1.PaymentAction
+	12,  // 87: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 88: holdfast.event.v1.LinesShippedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	7,   // 89: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	47,  // 90: holdfast.event.v1.LinesCancelledV2.lines:type_name -> holdfast.event.v1.CancelledLine
+	11,  // 91: holdfast.event.v1.LinesCancelledV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	12,  // 92: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 93: holdfast.event.v1.FulfilmentCreatedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 94: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 95: holdfast.event.v1.LinesDeliveredV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,   // 96: holdfast.event.v1.UndeliveredLine.condition:type_name -> holdfast.event.v1.UndeliveredCondition
+	54,  // 97: holdfast.event.v1.DeliveryFailed.lines:type_name -> holdfast.event.v1.UndeliveredLine
+	12,  // 98: holdfast.event.v1.ShipmentReversed.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 99: holdfast.event.v1.DeliveryReversed.lines:type_name -> holdfast.event.v1.LineQuantity
+	7,   // 100: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	82,  // 101: holdfast.event.v1.OrderImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	7,   // 102: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	82,  // 103: holdfast.event.v1.CreditNoteImported.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	7,   // 104: holdfast.event.v1.OrderImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	82,  // 105: holdfast.event.v1.OrderImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	10,  // 106: holdfast.event.v1.OrderImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	8,   // 107: holdfast.event.v1.OrderImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 108: holdfast.event.v1.OrderImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	7,   // 109: holdfast.event.v1.CreditNoteImportedV2.lines:type_name -> holdfast.event.v1.OrderLine
+	82,  // 110: holdfast.event.v1.CreditNoteImportedV2.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	10,  // 111: holdfast.event.v1.CreditNoteImportedV2.charges:type_name -> holdfast.event.v1.Charge
+	8,   // 112: holdfast.event.v1.CreditNoteImportedV2.discounts:type_name -> holdfast.event.v1.Discount
+	2,   // 113: holdfast.event.v1.CreditNoteImportedV2.rounding:type_name -> holdfast.event.v1.Rounding
+	58,  // 114: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	59,  // 115: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	60,  // 116: holdfast.event.v1.ImportRequestedV2.order:type_name -> holdfast.event.v1.OrderImportedV2
+	61,  // 117: holdfast.event.v1.ImportRequestedV2.credit_note:type_name -> holdfast.event.v1.CreditNoteImportedV2
+	12,  // 118: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 119: holdfast.event.v1.ShipmentReconciledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 120: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 121: holdfast.event.v1.ReturnRequestedV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	7,   // 122: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	7,   // 123: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	5,   // 124: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	70,  // 125: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	70,  // 126: holdfast.event.v1.ReturnReceivedV3.lines:type_name -> holdfast.event.v1.ReturnedLine
+	11,  // 127: holdfast.event.v1.ReturnReceivedV3.charges:type_name -> holdfast.event.v1.ChargeCredit
+	12,  // 128: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	12,  // 129: holdfast.event.v1.ReturnCancelledV2.lines:type_name -> holdfast.event.v1.LineQuantity
+	75,  // 130: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	75,  // 131: holdfast.event.v1.AmendmentRequestedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	11,  // 132: holdfast.event.v1.AmendmentRequestedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	75,  // 133: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	12,  // 134: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	75,  // 135: holdfast.event.v1.OrderAmendedV2.lines:type_name -> holdfast.event.v1.AmendedLine
+	12,  // 136: holdfast.event.v1.OrderAmendedV2.backordered:type_name -> holdfast.event.v1.LineQuantity
+	11,  // 137: holdfast.event.v1.OrderAmendedV2.charges:type_name -> holdfast.event.v1.ChargeCredit
+	20,  // 138: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	139, // [139:139] is the sub-list for method output_type
+	139, // [139:139] is the sub-list for method input_type
+	139, // [139:139] is the sub-list for extension type_name
+	139, // [139:139] is the sub-list for extension extendee
+	0,   // [0:139] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -7530,6 +7701,8 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_AmendmentDeclined)(nil),
 		(*OrderEvent_ImportRequested)(nil),
 		(*OrderEvent_DeliveryFailed)(nil),
+		(*OrderEvent_ShipmentReversed)(nil),
+		(*OrderEvent_DeliveryReversed)(nil),
 		(*OrderEvent_ReturnReceivedV2)(nil),
 		(*OrderEvent_PaymentAuthorizedV2)(nil),
 		(*OrderEvent_PaymentCapturedV2)(nil),
@@ -7554,11 +7727,11 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_CreditNoteImportedV2)(nil),
 		(*OrderEvent_ImportRequestedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[54].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[56].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[55].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[57].OneofWrappers = []any{
 		(*ImportRequestedV2_Order)(nil),
 		(*ImportRequestedV2_CreditNote)(nil),
 	}
@@ -7568,7 +7741,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   73,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

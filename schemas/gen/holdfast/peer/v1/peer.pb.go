@@ -956,7 +956,9 @@ type Wanted struct {
 	ReturnedAt []*v1.ReturnedAt `protobuf:"bytes,8,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
 	// The portion of committed that had left, did not arrive and ships again: it is never refused, but backordered. An owner
 	// of an earlier release passes it over, and refuses what it does not have.
-	ShipAgain     int64 `protobuf:"varint,9,opt,name=ship_again,json=shipAgain,proto3" json:"ship_again,omitempty"`
+	ShipAgain int64 `protobuf:"varint,9,opt,name=ship_again,json=shipAgain,proto3" json:"ship_again,omitempty"`
+	// The shipments that were taken back. They are part of fulfilled and of restocked.
+	Reversed      []*v1.ReversedShipment `protobuf:"bytes,10,rep,name=reversed,proto3" json:"reversed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1052,6 +1054,13 @@ func (x *Wanted) GetShipAgain() int64 {
 		return x.ShipAgain
 	}
 	return 0
+}
+
+func (x *Wanted) GetReversed() []*v1.ReversedShipment {
+	if x != nil {
+		return x.Reversed
+	}
+	return nil
 }
 
 // ReservationRequest is a step from an order's shard to the shard of some of its SKUs.
@@ -1770,7 +1779,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x05total\x18\x05 \x01(\v2\x18.holdfast.event.v1.LevelR\x05total\x12>\n" +
 	"\tlocations\x18\x06 \x03(\v2 .holdfast.event.v1.LocationLevelR\tlocations\x12\x1f\n" +
 	"\vtransfer_id\x18\a \x01(\tR\n" +
-	"transferId\"\xa5\x02\n" +
+	"transferId\"\xe6\x02\n" +
 	"\x06Wanted\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1782,7 +1791,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\vreturned_at\x18\b \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
 	"returnedAt\x12\x1d\n" +
 	"\n" +
-	"ship_again\x18\t \x01(\x03R\tshipAgain\"\xc2\x03\n" +
+	"ship_again\x18\t \x01(\x03R\tshipAgain\x12?\n" +
+	"\breversed\x18\n" +
+	" \x03(\v2#.holdfast.event.v1.ReversedShipmentR\breversed\"\xc2\x03\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
@@ -1879,7 +1890,8 @@ var file_holdfast_peer_v1_peer_proto_goTypes = []any{
 	(*v1.Level)(nil),            // 18: holdfast.event.v1.Level
 	(*v1.LocationLevel)(nil),    // 19: holdfast.event.v1.LocationLevel
 	(*v1.ReturnedAt)(nil),       // 20: holdfast.event.v1.ReturnedAt
-	(*v1.AllocationRule)(nil),   // 21: holdfast.event.v1.AllocationRule
+	(*v1.ReversedShipment)(nil), // 21: holdfast.event.v1.ReversedShipment
+	(*v1.AllocationRule)(nil),   // 22: holdfast.event.v1.AllocationRule
 }
 var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	4,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
@@ -1896,21 +1908,22 @@ var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	18, // 11: holdfast.peer.v1.StockSummary.total:type_name -> holdfast.event.v1.Level
 	19, // 12: holdfast.peer.v1.StockSummary.locations:type_name -> holdfast.event.v1.LocationLevel
 	20, // 13: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	9,  // 14: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
-	21, // 15: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
-	11, // 16: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
-	12, // 17: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
-	11, // 18: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
-	10, // 19: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
-	0,  // 20: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
-	2,  // 21: holdfast.peer.v1.PeerService.OrderKeys:input_type -> holdfast.peer.v1.OrderKeysRequest
-	1,  // 22: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
-	3,  // 23: holdfast.peer.v1.PeerService.OrderKeys:output_type -> holdfast.peer.v1.OrderKeysResponse
-	22, // [22:24] is the sub-list for method output_type
-	20, // [20:22] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	21, // 14: holdfast.peer.v1.Wanted.reversed:type_name -> holdfast.event.v1.ReversedShipment
+	9,  // 15: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
+	22, // 16: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 17: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
+	12, // 18: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
+	11, // 19: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
+	10, // 20: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
+	0,  // 21: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
+	2,  // 22: holdfast.peer.v1.PeerService.OrderKeys:input_type -> holdfast.peer.v1.OrderKeysRequest
+	1,  // 23: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
+	3,  // 24: holdfast.peer.v1.PeerService.OrderKeys:output_type -> holdfast.peer.v1.OrderKeysResponse
+	23, // [23:25] is the sub-list for method output_type
+	21, // [21:23] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_peer_v1_peer_proto_init() }

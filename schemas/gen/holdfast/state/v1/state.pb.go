@@ -497,10 +497,13 @@ type Reservation struct {
 	Allocation        *v1.AllocationRule     `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	ReturnedAt        []*v1.ReturnedAt       `protobuf:"bytes,13,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
 	// The item's versions at which backordered last changed, and at which something was first reserved.
-	BackorderVersion uint64 `protobuf:"varint,15,opt,name=backorder_version,json=backorderVersion,proto3" json:"backorder_version,omitempty"`
-	PromisedVersion  uint64 `protobuf:"varint,16,opt,name=promised_version,json=promisedVersion,proto3" json:"promised_version,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	BackorderVersion uint64                 `protobuf:"varint,15,opt,name=backorder_version,json=backorderVersion,proto3" json:"backorder_version,omitempty"`
+	PromisedVersion  uint64                 `protobuf:"varint,16,opt,name=promised_version,json=promisedVersion,proto3" json:"promised_version,omitempty"`
+	Reversed         []*v1.ReversedShipment `protobuf:"bytes,17,rep,name=reversed,proto3" json:"reversed,omitempty"`
+	// What left where with which step, if the reservation has several locations.
+	Departures    []*Departure `protobuf:"bytes,18,rep,name=departures,proto3" json:"departures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reservation) Reset() {
@@ -631,6 +634,81 @@ func (x *Reservation) GetPromisedVersion() uint64 {
 	return 0
 }
 
+func (x *Reservation) GetReversed() []*v1.ReversedShipment {
+	if x != nil {
+		return x.Reversed
+	}
+	return nil
+}
+
+func (x *Reservation) GetDepartures() []*Departure {
+	if x != nil {
+		return x.Departures
+	}
+	return nil
+}
+
+// Departure is what left a location with a step of the order.
+type Departure struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Location      string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Departure) Reset() {
+	*x = Departure{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Departure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Departure) ProtoMessage() {}
+
+func (x *Departure) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Departure.ProtoReflect.Descriptor instead.
+func (*Departure) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Departure) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Departure) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *Departure) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 type OrderLine struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
 	Sku                    string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -658,7 +736,7 @@ type OrderLine struct {
 
 func (x *OrderLine) Reset() {
 	*x = OrderLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +748,7 @@ func (x *OrderLine) String() string {
 func (*OrderLine) ProtoMessage() {}
 
 func (x *OrderLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +761,7 @@ func (x *OrderLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLine.ProtoReflect.Descriptor instead.
 func (*OrderLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrderLine) GetSku() string {
@@ -818,7 +896,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +908,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +921,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Charge) GetAmountMicros() int64 {
@@ -881,14 +959,19 @@ type Fulfilment struct {
 	Delivered    bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	Pending      bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
 	// What has been delivered while the rest has not.
-	Arrived       []*v1.LineQuantity `protobuf:"bytes,8,rep,name=arrived,proto3" json:"arrived,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Arrived []*v1.LineQuantity `protobuf:"bytes,8,rep,name=arrived,proto3" json:"arrived,omitempty"`
+	// Something of it did not arrive.
+	Failed   bool `protobuf:"varint,9,opt,name=failed,proto3" json:"failed,omitempty"`
+	Reversed bool `protobuf:"varint,10,opt,name=reversed,proto3" json:"reversed,omitempty"`
+	// The reservation version that it left with.
+	ReservationVersion uint64 `protobuf:"varint,11,opt,name=reservation_version,json=reservationVersion,proto3" json:"reservation_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Fulfilment) Reset() {
 	*x = Fulfilment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +983,7 @@ func (x *Fulfilment) String() string {
 func (*Fulfilment) ProtoMessage() {}
 
 func (x *Fulfilment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +996,7 @@ func (x *Fulfilment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fulfilment.ProtoReflect.Descriptor instead.
 func (*Fulfilment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Fulfilment) GetFulfilmentId() string {
@@ -951,6 +1034,27 @@ func (x *Fulfilment) GetArrived() []*v1.LineQuantity {
 	return nil
 }
 
+func (x *Fulfilment) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
+func (x *Fulfilment) GetReversed() bool {
+	if x != nil {
+		return x.Reversed
+	}
+	return false
+}
+
+func (x *Fulfilment) GetReservationVersion() uint64 {
+	if x != nil {
+		return x.ReservationVersion
+	}
+	return 0
+}
+
 type ShortLine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -963,7 +1067,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1079,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1092,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -1070,14 +1174,15 @@ type Order struct {
 	// The past document that waits for stock, as it was asked for.
 	RequestedDocument *v1.ImportRequestedV2 `protobuf:"bytes,71,opt,name=requested_document,json=requestedDocument,proto3" json:"requested_document,omitempty"`
 	// The newest that the order has heard of its backorders.
-	StockVersions []*v1.StockVersion `protobuf:"bytes,72,rep,name=stock_versions,json=stockVersions,proto3" json:"stock_versions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	StockVersions     []*v1.StockVersion  `protobuf:"bytes,72,rep,name=stock_versions,json=stockVersions,proto3" json:"stock_versions,omitempty"`
+	ReversedShipments []*ReversedShipment `protobuf:"bytes,73,rep,name=reversed_shipments,json=reversedShipments,proto3" json:"reversed_shipments,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1194,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1207,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Order) GetOrderId() string {
@@ -1420,6 +1525,66 @@ func (x *Order) GetStockVersions() []*v1.StockVersion {
 	return nil
 }
 
+func (x *Order) GetReversedShipments() []*ReversedShipment {
+	if x != nil {
+		return x.ReversedShipments
+	}
+	return nil
+}
+
+// ReversedShipment is what a shipment that was taken back had of a SKU.
+type ReversedShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Shipment      *v1.ReversedShipment   `protobuf:"bytes,2,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReversedShipment) Reset() {
+	*x = ReversedShipment{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReversedShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReversedShipment) ProtoMessage() {}
+
+func (x *ReversedShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReversedShipment.ProtoReflect.Descriptor instead.
+func (*ReversedShipment) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReversedShipment) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *ReversedShipment) GetShipment() *v1.ReversedShipment {
+	if x != nil {
+		return x.Shipment
+	}
+	return nil
+}
+
 // ReturnedTo is what came back of a SKU to a location that was named for it.
 type ReturnedTo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1431,7 +1596,7 @@ type ReturnedTo struct {
 
 func (x *ReturnedTo) Reset() {
 	*x = ReturnedTo{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1608,7 @@ func (x *ReturnedTo) String() string {
 func (*ReturnedTo) ProtoMessage() {}
 
 func (x *ReturnedTo) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1621,7 @@ func (x *ReturnedTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedTo.ProtoReflect.Descriptor instead.
 func (*ReturnedTo) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReturnedTo) GetSku() string {
@@ -1485,7 +1650,7 @@ type Amendment struct {
 
 func (x *Amendment) Reset() {
 	*x = Amendment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1662,7 @@ func (x *Amendment) String() string {
 func (*Amendment) ProtoMessage() {}
 
 func (x *Amendment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1675,7 @@ func (x *Amendment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amendment.ProtoReflect.Descriptor instead.
 func (*Amendment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Amendment) GetVersion() uint64 {
@@ -1544,7 +1709,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1721,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1734,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Return) GetReturnId() string {
@@ -1598,7 +1763,7 @@ type ReturnLine struct {
 
 func (x *ReturnLine) Reset() {
 	*x = ReturnLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +1775,7 @@ func (x *ReturnLine) String() string {
 func (*ReturnLine) ProtoMessage() {}
 
 func (x *ReturnLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +1788,7 @@ func (x *ReturnLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLine.ProtoReflect.Descriptor instead.
 func (*ReturnLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReturnLine) GetSku() string {
@@ -1668,7 +1833,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1845,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1858,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -1742,7 +1907,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[16]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1919,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[16]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1932,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -1835,7 +2000,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
 	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\xcd\x04\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xcc\x05\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1854,7 +2019,15 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\vreturned_at\x18\r \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
 	"returnedAt\x12+\n" +
 	"\x11backorder_version\x18\x0f \x01(\x04R\x10backorderVersion\x12)\n" +
-	"\x10promised_version\x18\x10 \x01(\x04R\x0fpromisedVersion\"\xcb\x04\n" +
+	"\x10promised_version\x18\x10 \x01(\x04R\x0fpromisedVersion\x12?\n" +
+	"\breversed\x18\x11 \x03(\v2#.holdfast.event.v1.ReversedShipmentR\breversed\x12<\n" +
+	"\n" +
+	"departures\x18\x12 \x03(\v2\x1c.holdfast.state.v1.DepartureR\n" +
+	"departures\"]\n" +
+	"\tDeparture\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xcb\x04\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1881,19 +2054,23 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
 	"tax_micros\x18\x02 \x01(\x03R\ttaxMicros\x12'\n" +
 	"\x0freturned_micros\x18\x03 \x01(\x03R\x0ereturnedMicros\x12.\n" +
-	"\x13returned_tax_micros\x18\x04 \x01(\x03R\x11returnedTaxMicros\"\xe7\x01\n" +
+	"\x13returned_tax_micros\x18\x04 \x01(\x03R\x11returnedTaxMicros\"\xcc\x02\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\a \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x1c\n" +
 	"\tdelivered\x18\x03 \x01(\bR\tdelivered\x12\x18\n" +
 	"\apending\x18\x04 \x01(\bR\apending\x129\n" +
-	"\aarrived\x18\b \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\aarrivedJ\x04\b\x02\x10\x03J\x04\b\x06\x10\a\"q\n" +
+	"\aarrived\x18\b \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\aarrived\x12\x16\n" +
+	"\x06failed\x18\t \x01(\bR\x06failed\x12\x1a\n" +
+	"\breversed\x18\n" +
+	" \x01(\bR\breversed\x12/\n" +
+	"\x13reservation_version\x18\v \x01(\x04R\x12reservationVersionJ\x04\b\x02\x10\x03J\x04\b\x06\x10\a\"q\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\x9c\x0f\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xf0\x0f\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1949,7 +2126,11 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x0etaxes_included\x18C \x01(\bR\rtaxesIncluded\x12\"\n" +
 	"\rround_by_line\x18D \x01(\bR\vroundByLine\x12S\n" +
 	"\x12requested_document\x18G \x01(\v2$.holdfast.event.v1.ImportRequestedV2R\x11requestedDocument\x12F\n" +
-	"\x0estock_versions\x18H \x03(\v2\x1f.holdfast.event.v1.StockVersionR\rstockVersionsJ\x04\bF\x10G\"M\n" +
+	"\x0estock_versions\x18H \x03(\v2\x1f.holdfast.event.v1.StockVersionR\rstockVersions\x12R\n" +
+	"\x12reversed_shipments\x18I \x03(\v2#.holdfast.state.v1.ReversedShipmentR\x11reversedShipmentsJ\x04\bF\x10G\"e\n" +
+	"\x10ReversedShipment\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12?\n" +
+	"\bshipment\x18\x02 \x01(\v2#.holdfast.event.v1.ReversedShipmentR\bshipment\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
@@ -1989,7 +2170,7 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),                 // 0: holdfast.state.v1.Item
 	(*Transfer)(nil),             // 1: holdfast.state.v1.Transfer
@@ -1997,60 +2178,67 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Delivery)(nil),             // 3: holdfast.state.v1.Delivery
 	(*HeldAt)(nil),               // 4: holdfast.state.v1.HeldAt
 	(*Reservation)(nil),          // 5: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),            // 6: holdfast.state.v1.OrderLine
-	(*Charge)(nil),               // 7: holdfast.state.v1.Charge
-	(*Fulfilment)(nil),           // 8: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),            // 9: holdfast.state.v1.ShortLine
-	(*Order)(nil),                // 10: holdfast.state.v1.Order
-	(*ReturnedTo)(nil),           // 11: holdfast.state.v1.ReturnedTo
-	(*Amendment)(nil),            // 12: holdfast.state.v1.Amendment
-	(*Return)(nil),               // 13: holdfast.state.v1.Return
-	(*ReturnLine)(nil),           // 14: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),              // 15: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),        // 16: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil),     // 17: holdfast.event.v1.LocationLevel
-	(*v1.MetadataEntry)(nil),     // 18: holdfast.event.v1.MetadataEntry
-	(*v1.AllocationRule)(nil),    // 19: holdfast.event.v1.AllocationRule
-	(*v1.ReturnedAt)(nil),        // 20: holdfast.event.v1.ReturnedAt
-	(*v1.LineQuantity)(nil),      // 21: holdfast.event.v1.LineQuantity
-	(*v1.ImportRequestedV2)(nil), // 22: holdfast.event.v1.ImportRequestedV2
-	(*v1.StockVersion)(nil),      // 23: holdfast.event.v1.StockVersion
-	(*v1.AmendedLine)(nil),       // 24: holdfast.event.v1.AmendedLine
-	(*v1.ChargeCredit)(nil),      // 25: holdfast.event.v1.ChargeCredit
+	(*Departure)(nil),            // 6: holdfast.state.v1.Departure
+	(*OrderLine)(nil),            // 7: holdfast.state.v1.OrderLine
+	(*Charge)(nil),               // 8: holdfast.state.v1.Charge
+	(*Fulfilment)(nil),           // 9: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),            // 10: holdfast.state.v1.ShortLine
+	(*Order)(nil),                // 11: holdfast.state.v1.Order
+	(*ReversedShipment)(nil),     // 12: holdfast.state.v1.ReversedShipment
+	(*ReturnedTo)(nil),           // 13: holdfast.state.v1.ReturnedTo
+	(*Amendment)(nil),            // 14: holdfast.state.v1.Amendment
+	(*Return)(nil),               // 15: holdfast.state.v1.Return
+	(*ReturnLine)(nil),           // 16: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),              // 17: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),        // 18: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),     // 19: holdfast.event.v1.LocationLevel
+	(*v1.MetadataEntry)(nil),     // 20: holdfast.event.v1.MetadataEntry
+	(*v1.AllocationRule)(nil),    // 21: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),        // 22: holdfast.event.v1.ReturnedAt
+	(*v1.ReversedShipment)(nil),  // 23: holdfast.event.v1.ReversedShipment
+	(*v1.LineQuantity)(nil),      // 24: holdfast.event.v1.LineQuantity
+	(*v1.ImportRequestedV2)(nil), // 25: holdfast.event.v1.ImportRequestedV2
+	(*v1.StockVersion)(nil),      // 26: holdfast.event.v1.StockVersion
+	(*v1.AmendedLine)(nil),       // 27: holdfast.event.v1.AmendedLine
+	(*v1.ChargeCredit)(nil),      // 28: holdfast.event.v1.ChargeCredit
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	17, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	19, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	18, // 4: holdfast.state.v1.Item.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	19, // 5: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	20, // 4: holdfast.state.v1.Item.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	21, // 5: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
 	4,  // 6: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	19, // 7: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
-	20, // 8: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	21, // 9: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
-	21, // 10: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
-	6,  // 11: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	8,  // 12: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	9,  // 13: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	15, // 14: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	13, // 15: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	19, // 16: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	12, // 17: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
-	11, // 18: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
-	15, // 19: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
-	7,  // 20: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
-	22, // 21: holdfast.state.v1.Order.requested_document:type_name -> holdfast.event.v1.ImportRequestedV2
-	23, // 22: holdfast.state.v1.Order.stock_versions:type_name -> holdfast.event.v1.StockVersion
-	20, // 23: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	24, // 24: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	25, // 25: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
-	14, // 26: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	21, // 7: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	22, // 8: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	23, // 9: holdfast.state.v1.Reservation.reversed:type_name -> holdfast.event.v1.ReversedShipment
+	6,  // 10: holdfast.state.v1.Reservation.departures:type_name -> holdfast.state.v1.Departure
+	24, // 11: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
+	24, // 12: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
+	7,  // 13: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	9,  // 14: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	10, // 15: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	17, // 16: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	15, // 17: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	21, // 18: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	14, // 19: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
+	13, // 20: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
+	17, // 21: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
+	8,  // 22: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
+	25, // 23: holdfast.state.v1.Order.requested_document:type_name -> holdfast.event.v1.ImportRequestedV2
+	26, // 24: holdfast.state.v1.Order.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	12, // 25: holdfast.state.v1.Order.reversed_shipments:type_name -> holdfast.state.v1.ReversedShipment
+	23, // 26: holdfast.state.v1.ReversedShipment.shipment:type_name -> holdfast.event.v1.ReversedShipment
+	22, // 27: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	27, // 28: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	28, // 29: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
+	16, // 30: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -2064,7 +2252,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
