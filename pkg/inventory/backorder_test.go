@@ -55,7 +55,7 @@ func TestINV26Whatever(t *testing.T) {
 		"an adjustment": {nil, AdjustStock{"", 2, ReasonCorrection, ""}, StockAdjusted{"main", 2, ReasonCorrection, ""}},
 		"a count":       {nil, CountStock{"", 2, "", 0}, StockCounted{"main", 2, 2, "", 0}},
 		"less safety stock": {[]Command{ReceiveStock{"", 2, "", UnitCost{}}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0},
-			SafetyStockSet{"main", 0, -2}},
+			SafetyStockSet{"main", 0, -2, 0}},
 		"a move back": {[]Command{ReceiveStock{"", 2, "", UnitCost{}}, MoveStock{"", StateAvailable, StateDamaged, 2, ""}},
 			MoveStock{"", StateDamaged, StateAvailable, 2, ""}, StockMoved{"main", StateDamaged, StateAvailable, 2, ""}},
 	} {

@@ -186,11 +186,10 @@ func TestINV7SafetyStock(t *testing.T) {
 	s := given(t, stock(10)...)
 	s.when(SetSafetyStock{"", -1}).refused(CodeInvalidQuantity)
 	s.when(SetSafetyStock{"", limits.MaxQuantity + 1}).refused(CodeInvalidQuantity)
-	s.when(SetSafetyStock{"", 11}).refused(CodeInsufficientStock)
-	s.when(SetSafetyStock{"", 4}).then(SafetyStockSet{"main", 4, 4}).levels(10, 6, 0, 0)
+	s.when(SetSafetyStock{"", 4}).then(SafetyStockSet{"main", 4, 4, 0}).levels(10, 6, 0, 0)
 	s.when(SetSafetyStock{"", 4}).then()
-	s.when(SetSafetyStock{"", 10}).then(SafetyStockSet{"main", 10, 6}).levels(10, 0, 0, 0)
-	s.when(SetSafetyStock{"", 3}).then(SafetyStockSet{"main", 3, -7}).levels(10, 7, 0, 0)
+	s.when(SetSafetyStock{"", 10}).then(SafetyStockSet{"main", 10, 6, 0}).levels(10, 0, 0, 0)
+	s.when(SetSafetyStock{"", 3}).then(SafetyStockSet{"main", 3, -7, 0}).levels(10, 7, 0, 0)
 	s.when(want(1, 8, 0, 0)).then(ReservationRejected{stepOf(1), 8, 7, InsufficientStock})
 }
 

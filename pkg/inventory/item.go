@@ -28,6 +28,8 @@ type Item struct {
 	// OnHandVersions has, for each of Locations, the item's version at which its on_hand last changed. 0, or missing
 	// at the end: never.
 	OnHandVersions []uint64
+	// SafetyStockTargets are what safety_stock is to be at locations where it is less (INV-73).
+	SafetyStockTargets []Allocation
 	// Expected are the deliveries that make up incoming, in the order of their first mention.
 	Expected []Delivery
 	// Backorders are the orders that wait for stock to come, in the order of their arrival.

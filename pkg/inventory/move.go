@@ -18,7 +18,8 @@ const (
 //
 //	INV-22  The quantity is 1 to MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
 //	        that it leaves has at least the quantity (insufficient_stock). What is promised to orders counts as available
-//	        where it becomes damaged or goes to quality_control: those orders then fall short (INV-70).
+//	        where it becomes damaged or goes to quality_control: those orders then fall short (INV-70). What safety_stock
+//	        is to be changes with what is moved out of it, or into it.
 type MoveStock struct {
 	Location  string
 	From, To  State
@@ -59,7 +60,16 @@ func (c MoveStock) decide(item *Item, _ *Reservation) ([]Event, error) {
 	return item.event(StockMoved(c), LocationLevel{location, delta})
 }
 
-func (StockMoved) evolve(*Item, *Reservation) {} // only levels change
+func (c StockMoved) evolve(item *Item, _ *Reservation) {
+	target := item.safetyStockTarget(c.Location)
+	switch {
+	case target == 0: // safety_stock is what it is to be
+	case c.From == StateSafetyStock:
+		item.setSafetyStockTarget(c.Location, target-c.Quantity)
+	case c.To == StateSafetyStock:
+		item.setSafetyStockTarget(c.Location, target+c.Quantity)
+	}
+}
 
 // state is the quantity of a state; nil for an unknown state.
 func (l *Level) state(s State) *int64 {
@@ -80,42 +90,3 @@ func (l *Level) state(s State) *int64 {
 func (c *MoveStock) takesPromised(l *Level) bool {
 	return c.From == StateAvailable && c.To != StateSafetyStock && l.Available+l.Reserved+l.Committed >= c.Quantity
 }
-
-// SetSafetyStock keeps Quantity of a location from sale.
-//
-//	INV-7   The quantity is 0 to MaxQuantity (invalid_quantity). The difference moves between available and
-//	        safety_stock; available has at least that (insufficient_stock). No difference: no event.
-type SetSafetyStock struct {
-	Location string
-	Quantity int64
-}
-
-// SafetyStockSet set safety_stock to Quantity, a change of Delta.
-type SafetyStockSet struct {
-	Location string
-	Quantity int64
-	Delta    int64
-}
-
-func (c SetSafetyStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Quantity < 0 || c.Quantity > limits.MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "safety stock is "+limits.Quantities(0))
-	}
-	location, err := item.location(c.Location)
-	if err != nil {
-		return nil, err
-	}
-	level := item.at(location)
-	delta := c.Quantity - level.SafetyStock
-	if delta == 0 {
-		return nil, nil
-	}
-	if delta > 0 && delta > level.Available {
-		return nil, refuse(CodeInsufficientStock, "/quantity",
-			"the location has less available than would be held back")
-	}
-	set := SafetyStockSet{Location: location, Quantity: c.Quantity, Delta: delta}
-	return item.event(set, LocationLevel{location, Level{SafetyStock: delta, Available: -delta}})
-}
-
-func (SafetyStockSet) evolve(*Item, *Reservation) {} // only levels change

@@ -28,7 +28,7 @@ ClickHouse have available − backordered in one number, called available, which
 | backordered | promised, and not there: orders wait for it |
 | reserved | promised to an order that is not confirmed |
 | committed | promised to an order that is: it will ship |
-| safety_stock | held back from sale |
+| safety_stock | held back from sale: what set_safety_stock asks for, as far as it is there |
 | damaged | on the shelf, and cannot be sold |
 | quality_control | on the shelf, and not yet released |
 | incoming | outside of on_hand: expected deliveries, and transfers on their way |
@@ -53,6 +53,9 @@ What had left and did not arrive ships again, unless it is cancelled (fail_deliv
 to their own order first, also where others wait. Other units are taken from what is available, and what is missing is
 backordered, whatever the backorder limit is.
 
+Safety stock takes what the location has available, up to what it is to be, in each decision: after orders that wait,
+and before anything is for sale. A move into it, or out of it, changes what it is to be by as much.
+
 A shipment that was recorded by mistake is taken back (reverse_shipment): its goods are on hand again at the locations
 that it took them from, and committed to the order. Stock keeps fulfilled and restocked of it, so its ledger has both.
 
@@ -60,7 +63,7 @@ that it took them from, and committed to the order. Stock keeps fulfilled and re
 
 Where a location lacks what orders were promised there, the same transaction says whose goods are missing:
 
-1. Safety stock of the location covers it first, and is lower from then on.
+1. Safety stock of the location covers it first. What comes restores it.
 2. Then the orders lose it that were promised it last (latest promised first). An order was promised an item when it was
    first reserved for it; an amendment changes nothing about that.
 3. What an order loses, it gets at other locations of the item that have it available, as far as its allocation rule

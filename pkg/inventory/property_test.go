@@ -153,6 +153,9 @@ func checkOwners(w *scenario) string {
 		if missing > 0 && (inStock > 0 || l.Level.SafetyStock > 0) {
 			return fmt.Sprintf("%s lacks %d that nobody waits for: %+v, orders have %d", l.Location, missing, l.Level, inStock)
 		}
+		if target := w.item.safetyStockTarget(l.Location); l.Level.Available > 0 && target > l.Level.SafetyStock {
+			return fmt.Sprintf("%s sells, and its safety stock is to be %d: %+v", l.Location, target, l.Level)
+		}
 		if l.Level.OnHand < 0 {
 			return fmt.Sprintf("%s has %d on hand", l.Location, l.Level.OnHand)
 		}

@@ -8,9 +8,9 @@ import (
 // A shortfall is what a location lacks of what orders were promised there.
 //
 //	INV-70  After each decision, whatever a location lacks of what is promised there has an owner. Units that no order
-//	        waits for yet are taken from safety_stock first (SafetyStockSet). Then the reservations that have stock of
-//	        the location lose it, the one that was promised last first (ReservationFellShort). A reservation is promised
-//	        when it first reserves something of the item; an amendment keeps that.
+//	        waits for yet are taken from safety_stock first (SafetyStockSet; INV-73 restores it). Then the reservations
+//	        that have stock of the location lose it, the one that was promised last first (ReservationFellShort). A
+//	        reservation is promised when it first reserves something of the item; an amendment keeps that.
 //	INV-71  What a reservation loses at a location is reserved, or committed, at other locations of the item, as far as
 //	        they have it available and its rule allows: split at each in the order of INV-60, fewest_locations as INV-61
 //	        says, single_location all that it has or nothing, and not once some has shipped. What is not found is
@@ -31,8 +31,12 @@ type ReservationFellShort struct {
 	Committed   []Allocation
 }
 
-// FallsShort reports whether a location lacks something that nobody waits for, and that an order may lose.
+// FallsShort reports whether a location lacks something that nobody waits for, and that an order may lose, or has goods
+// for a safety stock that is less than it is to be.
 func (i *Item) FallsShort() bool {
+	if len(i.SafetyStockTargets) > 0 && i.fillsSafetyStock() {
+		return true
+	}
 	for k := range i.Locations {
 		if l := &i.Locations[k].Level; l.Available < 0 && i.missing(k) > 0 &&
 			(l.SafetyStock > 0 || l.Reserved+l.Committed > i.waitingAt(i.Locations[k].Location)) {
@@ -61,9 +65,10 @@ func (i *Item) waitingAt(location string) (units int64) {
 	return units
 }
 
-// DecideShortfall says who loses what an item lacks (INV-70, INV-71). Call it after the events of a decision that leave
-// the item short (FallsShort). promised are the open reservations of the item, the one that was promised last first; it
-// is read no further than needed, and once for each location that lacks something.
+// DecideShortfall says who loses what an item lacks (INV-70, INV-71), and fills up safety stock (INV-73). Call it
+// after the events of a decision that leave the item short (FallsShort). promised are the open reservations of the
+// item, the one that was promised last first; it is read no further than needed, and once for each location that
+// lacks something.
 func DecideShortfall(item Item, promised iter.Seq[Reservation]) []Event {
 	d := shortfallDecision{item: item}
 	for k := range item.Locations {
@@ -73,8 +78,14 @@ func DecideShortfall(item Item, promised iter.Seq[Reservation]) []Event {
 		}
 	}
 	if len(d.events) > 0 && len(d.item.Backorders) > 0 {
-		d.events = append(d.events, fill(d.item, Reservation{}, nil)...)
+		fills := fill(d.item, Reservation{}, nil)
+		d.events = append(d.events, fills...)
+		d.item.Backorders = nil // levels alone are needed from here on
+		for _, ev := range fills {
+			d.item, _ = Evolve(d.item, Reservation{}, ev)
+		}
 	}
+	d.fillSafetyStock()
 	return d.events
 }
 
@@ -96,7 +107,10 @@ func (d *shortfallDecision) releaseSafetyStock(k int) {
 	if quantity <= 0 {
 		return
 	}
-	set := SafetyStockSet{Location: l.Location, Quantity: l.Level.SafetyStock - quantity, Delta: -quantity}
+	set := SafetyStockSet{
+		Location: l.Location, Quantity: l.Level.SafetyStock - quantity, Delta: -quantity,
+		Target: max(l.Level.SafetyStock, d.item.safetyStockTarget(l.Location)),
+	}
 	delta := Level{SafetyStock: -quantity, Available: quantity}
 	l.Level = l.Level.plus(delta)
 	d.apply(Event{Change: set, Locations: []LocationLevel{l}, Total: d.item.Total().plus(delta)}, Reservation{})

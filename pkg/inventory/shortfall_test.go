@@ -34,10 +34,10 @@ func TestINV70LatestPromisedFirst(t *testing.T) {
 func TestINV70SafetyStockFirst(t *testing.T) {
 	one := placedAs(1, 4)
 	s := given(t, append(stock(10), SetSafetyStock{"", 3}, one)...)
-	s.when(CountStock{"", 6, "", 0}).then(StockCounted{"main", 6, -4, "", 0}, SafetyStockSet{"main", 2, -1}).
+	s.when(CountStock{"", 6, "", 0}).then(StockCounted{"main", 6, -4, "", 0}, SafetyStockSet{"main", 2, -1, 3}).
 		levels(6, 0, 4, 0)
 	s.when(AdjustStock{"", -5, ReasonShrinkage, ""}).then(StockAdjusted{"main", -5, ReasonShrinkage, ""},
-		SafetyStockSet{"main", 0, -2}, one.fellShort("main", 3, 3)).levels(1, -3, 4, 0)
+		SafetyStockSet{"main", 0, -2, 3}, one.fellShort("main", 3, 3)).levels(1, -3, 4, 0)
 }
 
 // What is damaged or in quality control is nobody's promise: where only that is missing, no order loses anything.

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -89,25 +90,38 @@ func (d *decider) appendShortfall(it *inventory.Item, from *origin) error {
 	if err != nil {
 		return err
 	}
-	for i, ev := range evs {
-		step, ofOrder := inventory.StepOf(ev.Change)
-		if !ofOrder { // less safety stock
-			if from.causation, err = d.appendStockEvent(it, nil, ev, from); err != nil {
-				return err
-			}
-			continue
+	for i := 0; i < len(evs); i++ {
+		step, ofOrder := inventory.StepOf(evs[i].Change)
+		fills := countFills(evs[i:])
+		switch {
+		case !ofOrder: // another safety stock
+			from.causation, err = d.appendStockEvent(it, nil, evs[i], from)
+		case fills > 0:
+			err = d.appendFills(it, evs[i:i+fills], from)
+			i += fills - 1
+		default:
+			err = d.appendToReservation(it, step.OrderID, evs[i], from)
 		}
-		if _, fills := ev.Change.(inventory.BackorderFilled); fills {
-			return d.appendFills(it, evs[i:], from)
-		}
-		if err := d.appendToReservation(it, step.OrderID, ev, from); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// appendFills writes the events that fill backorders, which come last. They change the reservations of other orders,
+// countFills is how many events fill backorders, one after the other.
+func countFills(evs []inventory.Event) int {
+	n := slices.IndexFunc(evs, func(ev inventory.Event) bool {
+		_, fills := ev.Change.(inventory.BackorderFilled)
+		return !fills
+	})
+	if n < 0 {
+		return len(evs)
+	}
+	return n
+}
+
+// appendFills writes the events that fill backorders. They change the reservations of other orders,
 // and those orders are told.
 func (d *decider) appendFills(it *inventory.Item, evs []inventory.Event, from *origin) error {
 	waiting := it.Backorders

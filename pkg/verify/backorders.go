@@ -150,12 +150,10 @@ func (it *item) missingAt(location string) int64 {
 	return max(0, missing)
 }
 
-// checkOwners checks, where a decision begins, that what a location lacks of what is promised has an owner (INV-70). A
+// checkOwners checks, where a decision begins, that safety stock is what it is to be where there is something for it
+// (INV-73), and that what a location lacks of what is promised has an owner (INV-70). A
 // log from before that rule has shortfalls without any, until the first one of the item has been decided.
 func (c *checker) checkOwners(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent) {
-	if !it.ownsShortfalls || len(it.waiting) >= maxWaiting {
-		return
-	}
 	switch ev.Change.(type) {
 	case *eventv1.InventoryEvent_ItemRegistered, *eventv1.InventoryEvent_StockReceived,
 		*eventv1.InventoryEvent_StockExpected, *eventv1.InventoryEvent_StockMoved, *eventv1.InventoryEvent_StockAdjusted,
@@ -166,8 +164,11 @@ func (c *checker) checkOwners(rec *eventlog.Record, it *item, ev *eventv1.Invent
 		return // it may be of the decision that falls short
 	}
 	for _, l := range it.locations {
+		c.check(Oversold, l.level.Available <= 0 || l.level.SafetyStock >= l.safetyTarget,
+			"%s: %s had %d for sale, and a safety stock of %d that is to be %d",
+			at(rec), l.name, l.level.Available, l.level.SafetyStock, l.safetyTarget)
 		missing := it.missingAt(l.name)
-		if missing == 0 {
+		if missing == 0 || !it.ownsShortfalls || len(it.waiting) >= maxWaiting {
 			continue
 		}
 		inStock := l.level.Reserved + l.level.Committed + l.level.Available + missing

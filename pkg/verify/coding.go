@@ -317,6 +317,7 @@ func (it *item) code(c *coder) {
 func (l *location) code(c *coder) {
 	c.text(&l.name)
 	level := &l.level
+	c.int64(&l.safetyTarget)
 	c.int64s(&level.OnHand, &level.Available, &level.Reserved, &level.Committed, &level.SafetyStock, &level.Damaged,
 		&level.QualityControl, &level.Incoming)
 	c.flag(&l.touched)

@@ -38,6 +38,8 @@ type entry struct{ key, value string }
 type location struct {
 	name  string
 	level eventv1.Level
+	// safetyTarget is what safety stock is to be.
+	safetyTarget int64
 	// touched: the event at hand changes the level, and so must state it.
 	touched bool
 	// onHand is the quantity on hand that was stated last, onHandVersion the item's version at which it became that.
@@ -161,6 +163,7 @@ func (c *checker) foldStockChange(rec *eventlog.Record, it *item, ev *eventv1.In
 		l.SafetyStock += ch.SafetyStockSet.Delta
 		c.check(Conserved, l.SafetyStock == ch.SafetyStockSet.Quantity,
 			"%s: safety stock is %d, not %d", at(rec), l.SafetyStock, ch.SafetyStockSet.Quantity)
+		it.find(ch.SafetyStockSet.Location).safetyTarget = max(ch.SafetyStockSet.Target, ch.SafetyStockSet.Quantity)
 	default:
 		c.foldReservation(rec, it, ev)
 	}
@@ -171,8 +174,12 @@ func (c *checker) foldStockMoved(rec *eventlog.Record, it *item, m *eventv1.Stoc
 	c.check(Conserved, from != nil && to != nil && from != to && m.Quantity > 0,
 		"%s: moves %d from %v to %v", at(rec), m.Quantity, m.From, m.To)
 	if from != nil && to != nil {
+		safetyBefore := it.find(m.Location).level.SafetyStock
 		*from -= m.Quantity
 		*to += m.Quantity
+		if l := it.find(m.Location); from == &l.level.SafetyStock || to == &l.level.SafetyStock {
+			l.safetyTarget = max(0, l.safetyTarget+l.level.SafetyStock-safetyBefore)
+		}
 		left := *from
 		if m.From == eventv1.StockState_STOCK_STATE_AVAILABLE && m.To != eventv1.StockState_STOCK_STATE_SAFETY_STOCK {
 			l := it.touch(m.Location)

@@ -71,6 +71,14 @@ var stockViolations = []violation{
 			Location: "main", Counted: 9, Delta: -1}))
 		s.appendStock(level(9, -2, 10, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 3}))
 	}},
+	{"goods for sale that safety stock lacks", verify.Oversold, "", func(s *story) {
+		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.SafetyStockSet{Location: "main", Target: 3}))
+		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 3}))
+	}},
+	{"a safety stock that is not what it states", verify.Conserved, "", func(s *story) {
+		s.appendStock(&eventv1.Level{OnHand: 9, Available: 6, Committed: 1, SafetyStock: 2},
+			schematest.StockEvent(&eventv1.SafetyStockSet{Location: "main", Quantity: 3, Delta: 2}))
+	}},
 	{"a step that is answered again", verify.Conserved, "", func(s *story) {
 		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.SafetyStockSet{Location: "main"}))
 		s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationReleased{Step: stepOf(s, "o-1", 5)}))

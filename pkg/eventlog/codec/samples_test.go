@@ -234,7 +234,7 @@ var inventorySamples = map[string]inventory.Change{
 		Reference: "box 4"},
 	"stock_counted": inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2",
 		CountedAtVersion: 5},
-	"safety_stock_set":    inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
+	"safety_stock_set":    inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2, Target: 5},
 	"backorder_limit_set": inventory.BackorderLimitSet{Limit: 10},
 	"stock_reserved": inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth,
 		ShipsAgain: true},
@@ -315,6 +315,7 @@ var (
 			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn,
 				Damaged: sampleBoth, ReturnedAt: []inventory.ReturnedAt{{Location: "north", Restocked: 5, Damaged: 2}}},
 		},
+		"safety_stock_set": {inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2}},
 		"transfer_received": {
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1,

@@ -44,7 +44,7 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 		return "holdfast.stock_counted.v1"
 	case inventory.SafetyStockSet:
 		e.Change = &eventv1.InventoryEvent_SafetyStockSet{SafetyStockSet: &eventv1.SafetyStockSet{
-			Location: c.Location, Quantity: c.Quantity, Delta: c.Delta,
+			Location: c.Location, Quantity: c.Quantity, Delta: c.Delta, Target: c.Target,
 		}}
 		return "holdfast.safety_stock_set.v1"
 	case inventory.BackorderLimitSet:
@@ -104,7 +104,7 @@ func readStock(e *eventv1.InventoryEvent) inventory.Change {
 		}
 	case *eventv1.InventoryEvent_SafetyStockSet:
 		p := c.SafetyStockSet
-		return inventory.SafetyStockSet{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta}
+		return inventory.SafetyStockSet{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta, Target: p.Target}
 	case *eventv1.InventoryEvent_BackorderLimitSet:
 		return inventory.BackorderLimitSet{Limit: c.BackorderLimitSet.Limit}
 	case *eventv1.InventoryEvent_TransferShipped:

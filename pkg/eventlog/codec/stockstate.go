@@ -16,7 +16,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 		Registered: item.Registered, Description: item.Description, Metadata: toMetadata(item.Metadata),
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
 		Backorders: toBackorders(item.Backorders), Transfers: toTransfers(item.Transfers),
-		OnHandVersions: item.OnHandVersions,
+		OnHandVersions: item.OnHandVersions, SafetyStockTargets: toAllocations(item.SafetyStockTargets),
 	})
 }
 
@@ -39,7 +39,8 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 		Registered: p.Registered, Description: p.Description, Metadata: fromMetadata(p.Metadata),
 		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected),
 		Backorders: backorders, Transfers: fromTransfers(p.Transfers),
-		OnHandVersions: onHandVersions(p.OnHandVersions, locations, p.Version),
+		OnHandVersions:     onHandVersions(p.OnHandVersions, locations, p.Version),
+		SafetyStockTargets: fromAllocations(p.SafetyStockTargets),
 	}, nil
 }
 

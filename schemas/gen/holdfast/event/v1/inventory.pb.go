@@ -1512,10 +1512,12 @@ func (x *StockCounted) GetCountedAtVersion() uint64 {
 
 // SafetyStockSet holds quantity back from sale at a location.
 type SafetyStockSet struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Delta         int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Location string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Delta    int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
+	// What it is to be, where that is more than quantity: it fills up with what comes. 0: it is what it is to be.
+	Target        int64 `protobuf:"varint,4,opt,name=target,proto3" json:"target,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1567,6 +1569,13 @@ func (x *SafetyStockSet) GetQuantity() int64 {
 func (x *SafetyStockSet) GetDelta() int64 {
 	if x != nil {
 		return x.Delta
+	}
+	return 0
+}
+
+func (x *SafetyStockSet) GetTarget() int64 {
+	if x != nil {
+		return x.Target
 	}
 	return 0
 }
@@ -2727,11 +2736,12 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\acounted\x18\x02 \x01(\x03R\acounted\x12\x14\n" +
 	"\x05delta\x18\x03 \x01(\x12R\x05delta\x12\x1c\n" +
 	"\treference\x18\x04 \x01(\tR\treference\x12,\n" +
-	"\x12counted_at_version\x18\x05 \x01(\x04R\x10countedAtVersion\"^\n" +
+	"\x12counted_at_version\x18\x05 \x01(\x04R\x10countedAtVersion\"v\n" +
 	"\x0eSafetyStockSet\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x14\n" +
-	"\x05delta\x18\x03 \x01(\x12R\x05delta\")\n" +
+	"\x05delta\x18\x03 \x01(\x12R\x05delta\x12\x16\n" +
+	"\x06target\x18\x04 \x01(\x03R\x06target\")\n" +
 	"\x11BackorderLimitSet\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\"k\n" +
 	"\x0eAllocationRule\x12;\n" +

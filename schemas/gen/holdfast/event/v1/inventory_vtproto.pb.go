@@ -1231,6 +1231,11 @@ func (m *SafetyStockSet) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Target != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Target))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.Delta != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.Delta)<<1)^uint64((m.Delta>>63))))
 		i--
@@ -3075,6 +3080,9 @@ func (m *SafetyStockSet) SizeVT() (n int) {
 	}
 	if m.Delta != 0 {
 		n += 1 + protohelpers.SizeOfZigzag(uint64(m.Delta))
+	}
+	if m.Target != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Target))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6562,6 +6570,25 @@ func (m *SafetyStockSet) UnmarshalVT(dAtA []byte) error {
 			}
 			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
 			m.Delta = int64(v)
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Target", wireType)
+			}
+			m.Target = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Target |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -41,8 +41,10 @@ type Item struct {
 	// That of the last event that a client can see.
 	VisibleVersion uint64              `protobuf:"varint,13,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
 	Metadata       []*v1.MetadataEntry `protobuf:"bytes,14,rep,name=metadata,proto3" json:"metadata,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What safety stock is to be, of locations where it is less.
+	SafetyStockTargets []*v1.Allocation `protobuf:"bytes,15,rep,name=safety_stock_targets,json=safetyStockTargets,proto3" json:"safety_stock_targets,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Item) Reset() {
@@ -155,6 +157,13 @@ func (x *Item) GetVisibleVersion() uint64 {
 func (x *Item) GetMetadata() []*v1.MetadataEntry {
 	if x != nil {
 		return x.Metadata
+	}
+	return nil
+}
+
+func (x *Item) GetSafetyStockTargets() []*v1.Allocation {
+	if x != nil {
+		return x.SafetyStockTargets
 	}
 	return nil
 }
@@ -1953,7 +1962,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xa0\x04\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xf1\x04\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1970,7 +1979,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\x12(\n" +
 	"\x10on_hand_versions\x18\f \x03(\x04R\x0eonHandVersions\x12'\n" +
 	"\x0fvisible_version\x18\r \x01(\x04R\x0evisibleVersion\x12<\n" +
-	"\bmetadata\x18\x0e \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\"\x8d\x01\n" +
+	"\bmetadata\x18\x0e \x03(\v2 .holdfast.event.v1.MetadataEntryR\bmetadata\x12O\n" +
+	"\x14safety_stock_targets\x18\x0f \x03(\v2\x1d.holdfast.event.v1.AllocationR\x12safetyStockTargets\"\x8d\x01\n" +
 	"\bTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -2193,14 +2203,15 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*CommandRecord)(nil),        // 18: holdfast.state.v1.CommandRecord
 	(*v1.LocationLevel)(nil),     // 19: holdfast.event.v1.LocationLevel
 	(*v1.MetadataEntry)(nil),     // 20: holdfast.event.v1.MetadataEntry
-	(*v1.AllocationRule)(nil),    // 21: holdfast.event.v1.AllocationRule
-	(*v1.ReturnedAt)(nil),        // 22: holdfast.event.v1.ReturnedAt
-	(*v1.ReversedShipment)(nil),  // 23: holdfast.event.v1.ReversedShipment
-	(*v1.LineQuantity)(nil),      // 24: holdfast.event.v1.LineQuantity
-	(*v1.ImportRequestedV2)(nil), // 25: holdfast.event.v1.ImportRequestedV2
-	(*v1.StockVersion)(nil),      // 26: holdfast.event.v1.StockVersion
-	(*v1.AmendedLine)(nil),       // 27: holdfast.event.v1.AmendedLine
-	(*v1.ChargeCredit)(nil),      // 28: holdfast.event.v1.ChargeCredit
+	(*v1.Allocation)(nil),        // 21: holdfast.event.v1.Allocation
+	(*v1.AllocationRule)(nil),    // 22: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),        // 23: holdfast.event.v1.ReturnedAt
+	(*v1.ReversedShipment)(nil),  // 24: holdfast.event.v1.ReversedShipment
+	(*v1.LineQuantity)(nil),      // 25: holdfast.event.v1.LineQuantity
+	(*v1.ImportRequestedV2)(nil), // 26: holdfast.event.v1.ImportRequestedV2
+	(*v1.StockVersion)(nil),      // 27: holdfast.event.v1.StockVersion
+	(*v1.AmendedLine)(nil),       // 28: holdfast.event.v1.AmendedLine
+	(*v1.ChargeCredit)(nil),      // 29: holdfast.event.v1.ChargeCredit
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	19, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
@@ -2208,37 +2219,38 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
 	20, // 4: holdfast.state.v1.Item.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	21, // 5: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
-	4,  // 6: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	21, // 7: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
-	22, // 8: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	23, // 9: holdfast.state.v1.Reservation.reversed:type_name -> holdfast.event.v1.ReversedShipment
-	6,  // 10: holdfast.state.v1.Reservation.departures:type_name -> holdfast.state.v1.Departure
-	24, // 11: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
-	24, // 12: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
-	7,  // 13: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	9,  // 14: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	10, // 15: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	17, // 16: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	15, // 17: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	21, // 18: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	14, // 19: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
-	13, // 20: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
-	17, // 21: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
-	8,  // 22: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
-	25, // 23: holdfast.state.v1.Order.requested_document:type_name -> holdfast.event.v1.ImportRequestedV2
-	26, // 24: holdfast.state.v1.Order.stock_versions:type_name -> holdfast.event.v1.StockVersion
-	12, // 25: holdfast.state.v1.Order.reversed_shipments:type_name -> holdfast.state.v1.ReversedShipment
-	23, // 26: holdfast.state.v1.ReversedShipment.shipment:type_name -> holdfast.event.v1.ReversedShipment
-	22, // 27: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	27, // 28: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	28, // 29: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
-	16, // 30: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	21, // 5: holdfast.state.v1.Item.safety_stock_targets:type_name -> holdfast.event.v1.Allocation
+	22, // 6: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 7: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	22, // 8: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	23, // 9: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	24, // 10: holdfast.state.v1.Reservation.reversed:type_name -> holdfast.event.v1.ReversedShipment
+	6,  // 11: holdfast.state.v1.Reservation.departures:type_name -> holdfast.state.v1.Departure
+	25, // 12: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.LineQuantity
+	25, // 13: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.LineQuantity
+	7,  // 14: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	9,  // 15: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	10, // 16: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	17, // 17: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	15, // 18: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	22, // 19: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	14, // 20: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
+	13, // 21: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
+	17, // 22: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
+	8,  // 23: holdfast.state.v1.Order.charges:type_name -> holdfast.state.v1.Charge
+	26, // 24: holdfast.state.v1.Order.requested_document:type_name -> holdfast.event.v1.ImportRequestedV2
+	27, // 25: holdfast.state.v1.Order.stock_versions:type_name -> holdfast.event.v1.StockVersion
+	12, // 26: holdfast.state.v1.Order.reversed_shipments:type_name -> holdfast.state.v1.ReversedShipment
+	24, // 27: holdfast.state.v1.ReversedShipment.shipment:type_name -> holdfast.event.v1.ReversedShipment
+	23, // 28: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	28, // 29: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	29, // 30: holdfast.state.v1.Amendment.charges:type_name -> holdfast.event.v1.ChargeCredit
+	16, // 31: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
