@@ -101,6 +101,7 @@ func newListStockCommand(api *apiFlags) *cobra.Command {
 			})
 		},
 	}
+	c.Flags().StringVar(&filter.Text, "text", "", "only items that have all these `WORDS` in SKU or description")
 	c.Flags().StringVar(&filter.Prefix, "prefix", "", "only items whose SKU begins with this `TEXT`")
 	c.Flags().StringVar(&filter.Location, "location", "", "only items that this `LOCATION` has, or has had")
 	c.Flags().Int64Var(&filter.Below, "below", 0, "only items of which less than this can be sold, there or "+

@@ -2512,6 +2512,9 @@ type StatusQuery = OrderStatus
 // StockMovementsBy defines model for StockMovementsBy.
 type StockMovementsBy string
 
+// TextQuery defines model for TextQuery.
+type TextQuery = string
+
 // TimeZone defines model for TimeZone.
 type TimeZone = string
 

@@ -30,6 +30,8 @@ func (c *Client) Stock(ctx context.Context, sku string, options ...CallOption) (
 type ItemFilter struct {
 	// Prefix is how the SKU begins.
 	Prefix string
+	// Text is words, each of which stands in the SKU or the description.
+	Text string
 	// Location is one that the items have, or have had.
 	Location string
 	// Below selects the items of which less can be sold, at Location where that is set; 0: any.
@@ -40,7 +42,9 @@ type ItemFilter struct {
 }
 
 func (f ItemFilter) request() request {
-	values := parameters(f.Limit, map[string]string{"prefix": f.Prefix, "location": f.Location, "cursor": f.Cursor})
+	values := parameters(f.Limit, map[string]string{
+		"prefix": f.Prefix, "text": f.Text, "location": f.Location, "cursor": f.Cursor,
+	})
 	if f.Below != 0 {
 		values.Set("below", strconv.FormatInt(f.Below, 10))
 	}

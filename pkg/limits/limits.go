@@ -43,6 +43,8 @@ const (
 	// MaxProviderEventIDLength bounds the payment provider's ID of a fact.
 	MaxProviderEventIDLength = 100
 	MaxDescriptionLength     = 1_024
+	// MaxSearchLength bounds the words of a search.
+	MaxSearchLength = 200
 	// MaxActorLength bounds the header Holdfast-Actor.
 	MaxActorLength = 100
 )

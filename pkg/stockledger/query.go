@@ -42,6 +42,9 @@ func (s *Store) rendered(
 type Filter struct {
 	// Prefix is how the SKU begins.
 	Prefix string
+	// Text is words, each of which stands in the SKU or the description, in any case: "heart white" finds "White hanging
+	// heart".
+	Text string
 	// Location is one that the item has, or has had.
 	Location string
 	// Below is the quantity below which what is available lies, at Location where that is set; nil: any.
@@ -57,7 +60,21 @@ func (f *Filter) selects(row *eventv1.AvailabilityRow) bool {
 			located = true
 		}
 	}
-	return located && (f.Below == nil || available < *f.Below)
+	return located && (f.Below == nil || available < *f.Below) && f.selectsText(row)
+}
+
+func (f *Filter) selectsText(row *eventv1.AvailabilityRow) bool {
+	if f.Text == "" {
+		return true
+	}
+	// A line end keeps a word from being found where the SKU ends and the description begins: neither has one.
+	text := strings.ToLower(row.Sku + "\n" + row.Description)
+	for word := range strings.FieldsSeq(strings.ToLower(f.Text)) {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
 }
 
 // Each calls row for each item of a filter as it was at a moment, in the order of their SKUs from behind the SKU after

@@ -107,7 +107,7 @@ func (l *ledgerAPI) list(c echo.Context) error {
 }
 
 func parseItemsQuery(parameters url.Values, whole bool) (q itemsQuery, err error) {
-	known := []string{"prefix", "location", "below", asOfParameter, clockParameter, "limit", "cursor"}
+	known := []string{"prefix", "text", "location", "below", asOfParameter, clockParameter, "limit", "cursor"}
 	if err := onlyParameters(parameters, known...); err != nil {
 		return q, err
 	}
@@ -116,6 +116,9 @@ func parseItemsQuery(parameters url.Values, whole bool) (q itemsQuery, err error
 	}
 	if q.Prefix, q.Location, err = prefixAndLocation(parameters); err != nil {
 		return q, err
+	}
+	if q.Text = parameters.Get("text"); limits.Longer(q.Text, limits.MaxSearchLength) {
+		return q, badParameter(fmt.Sprintf("text is longer than %d characters.", limits.MaxSearchLength))
 	}
 	if parameters.Has("below") {
 		below, err := strconv.ParseInt(parameters.Get("below"), 10, 64)
@@ -182,7 +185,7 @@ func (q *itemsQuery) question() []any {
 	if q.Below != nil {
 		below = *q.Below
 	}
-	return []any{q.Prefix, q.Location, strconv.FormatInt(below, 10), momentText(&q.moment)}
+	return []any{q.Prefix, q.Text, q.Location, strconv.FormatInt(below, 10), momentText(&q.moment)}
 }
 
 // momentText tells moments apart.

@@ -45,7 +45,7 @@ func (p pastShelf) List(
 	if f.Below != nil {
 		below = fmt.Sprint(*f.Below)
 	}
-	row := fmt.Appendf(nil, "%q", strings.Join([]string{f.Prefix, f.Location, below, momentName(m), after}, "|"))
+	row := fmt.Appendf(nil, "%q", strings.Join([]string{f.Prefix + f.Text, f.Location, below, momentName(m), after}, "|"))
 	return [][]byte{row, fmt.Append(nil, limit)}, "A7", p.broken
 }
 
@@ -136,6 +136,8 @@ func TestMomentsOfThePast(t *testing.T) {
 		{"/v1/orders/o-1?as_of=o3.5", 404, "at that moment"},
 		{"/v1/availability", 200, `{"items":["||any||",50],"next_cursor":"`},
 		{"/v1/availability?prefix=A&location=north&below=5&as_of=i7.80&limit=7", 200, `{"items":["A|north|5| at i7.80|",7]`},
+		{"/v1/availability?text=white+heart", 200, `{"items":["white heart||any||",50]`},
+		{"/v1/availability?text=" + strings.Repeat("a", 201), 400, "text is longer than 200 characters"},
 		{"/v1/availability?below=0", 400, "below must be a whole number from 1"},
 		{"/v1/availability?limit=501", 400, "limit must be from 1 to 500"},
 		{"/v1/availability?cursor=abc", 400, "invalid_cursor"},
