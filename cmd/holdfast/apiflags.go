@@ -23,11 +23,6 @@ func environment(name, otherwise string) string {
 	return otherwise
 }
 
-// urlFlag adds --url to a command.
-func urlFlag(c *cobra.Command, url *string) {
-	c.PersistentFlags().StringVar(url, "url", environment("HOLDFAST_URL", defaultURL), "`URL` of the API (HOLDFAST_URL)")
-}
-
 // actorFlag adds --actor to a command.
 func actorFlag(c *cobra.Command, actor *string) {
 	c.Flags().StringVar(actor, "actor", environment("HOLDFAST_ACTOR", ""),
@@ -45,7 +40,7 @@ func completeFlag(c *cobra.Command, flag string, values ...string) {
 
 // apiFlags are the flags of the commands that talk to the API.
 type apiFlags struct {
-	url    string
+	apiAddress
 	output output
 	after  string // the position of --after, for commands that read a view
 	// asOf and clock are those of --as-of and --clock, for commands that read what was.
@@ -54,7 +49,7 @@ type apiFlags struct {
 
 // add adds the flags to a group of commands.
 func (f *apiFlags) add(c *cobra.Command) {
-	urlFlag(c, &f.url)
+	f.apiAddress.add(c)
 	f.output.flag(c.PersistentFlags())
 	completeFlag(c, "output", string(outputTable), string(outputJSON))
 }
@@ -82,9 +77,6 @@ func (f *apiFlags) addClock(c *cobra.Command) {
 		"was known by then, occurred is what had happened by then, also if it was recorded later")
 	completeFlag(c, "clock", string(client.Recorded), string(client.Occurred))
 }
-
-// client is a client of the API at --url.
-func (f *apiFlags) client() *client.Client { return client.New(f.url) }
 
 // queryOptions are what --after, --as-of and --clock ask for.
 func (f *apiFlags) queryOptions() (options []client.CallOption) {

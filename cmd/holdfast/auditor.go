@@ -123,7 +123,9 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 	if err := service.PlatformFolder(f.dir, platform); err != nil {
 		return err
 	}
-	server, err := run.NewServer(logger, registry, httpapi.HostsOf(f.listen, nil), nil)
+	server, err := run.NewServer(httpapi.Config{
+		Logger: logger, Registerer: registry, Hosts: httpapi.HostsOf(f.listen, nil),
+	})
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,10 @@ import (
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/cmd/internal/run/orderapi"
 	"github.com/holdfast/holdfast/cmd/internal/run/queryapi"
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
@@ -39,6 +41,7 @@ type devFlags struct {
 	rounding                     string
 	timeZone                     string
 	allowedHosts                 []string
+	access                       string
 }
 
 func (f *devFlags) add(c *cobra.Command, dir string) {
@@ -50,6 +53,8 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 		"`ADDRESS` of metrics (/metrics) and profiles (/debug/pprof/), or off")
 	flags.StringSliceVar(&f.allowedHosts, "allowed-hosts", nil,
 		"`NAMES` under which the API may be called, besides localhost, IP addresses and that of --listen; *: any")
+	flags.StringVar(&f.access, "access", string(access.Off), run.AccessUsage)
+	completeFlag(c, "access", access.Modes...)
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "`ADDRESS` of the embedded Kafka broker")
 	flags.StringVar(&f.clickHouse, "clickhouse", "", "`URL` of a ClickHouse server, or embedded, or off for no reports "+
 		"(default: embedded, and off where it does not exist for this machine)")
@@ -75,6 +80,10 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	if _, err := orderapi.ParseRounding(f.rounding); err != nil {
 		return nil, err
 	}
+	mode, err := f.accessMode(c)
+	if err != nil {
+		return nil, err
+	}
 	log, err := f.log.clusterConfig(c)
 	if err != nil {
 		return nil, err
@@ -96,7 +105,7 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		Log:        log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
-		Rounding: f.rounding, TimeZone: f.timeZone,
+		Rounding: f.rounding, TimeZone: f.timeZone, Access: mode,
 		Waiting: progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),
 	})
 	progress.close()
@@ -112,6 +121,16 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		fmt.Fprintln(c.ErrOrStderr(), notice)
 	}
 	return stack, nil
+}
+
+// accessMode is the mode of --access. Where it is off, a warning says who reaches the API.
+func (f *devFlags) accessMode(c *cobra.Command) (access.Mode, error) {
+	mode, err := access.ParseMode(f.access)
+	if err == nil && mode == access.Off && !httpapi.IsLoopback(f.listen) {
+		fmt.Fprintf(c.ErrOrStderr(), "Warning: whoever reaches %s may change and read everything. --access keys asks for "+
+			"API keys.\n", f.listen)
+	}
+	return mode, err
 }
 
 // keepClickHouseURL writes the address of ClickHouse into the data folder, with the password of the embedded one. Other

@@ -24,7 +24,8 @@ func newImportCommand() *cobra.Command {
 
 func newImportRetailCommand() *cobra.Command {
 	var log logFlags
-	var url, actor, clickHouse, rejects string
+	var api apiAddress
+	var actor, clickHouse, rejects string
 	c := &cobra.Command{
 		Use:   "online-retail FILE",
 		Short: "Import the UCI Online Retail data set and reconcile it",
@@ -45,10 +46,10 @@ adds nothing twice. The exit status is 1 when a figure differs.`,
 				name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
 				rejects = name + ".rejects.csv"
 			}
-			return importRetail(cmd, &log, args[0], client.New(url).As(actor), clickHouse, rejects)
+			return importRetail(cmd, &log, args[0], api.client().As(actor), clickHouse, rejects)
 		},
 	}
-	urlFlag(c, &url)
+	api.add(c)
 	actorFlag(c, &actor)
 	log.add(c)
 	clickHouseFlag(c, &clickHouse, "`URL` of ClickHouse for the reconciliation, or off")

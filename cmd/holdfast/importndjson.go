@@ -20,7 +20,8 @@ import (
 )
 
 func newImportNDJSONCommand() *cobra.Command {
-	var url, actor, rejects string
+	var address apiAddress
+	var actor, rejects string
 	c := &cobra.Command{
 		Use:   "ndjson FILE",
 		Short: "Send a file of commands, one JSON object on each line",
@@ -50,10 +51,10 @@ for (429, 503) is sent again.`,
 			if rejects == "" {
 				rejects = rejectsFile(args[0])
 			}
-			return importNDJSON(cmd, args[0], url, actor, rejects)
+			return importNDJSON(cmd, args[0], &address, actor, rejects)
 		},
 	}
-	urlFlag(c, &url)
+	address.add(c)
 	actorFlag(c, &actor)
 	c.Flags().StringVar(&rejects, "rejects", "",
 		"`FILE` for lines that are refused (default: the name of the imported file with .rejects.ndjson, beside it)")
@@ -71,17 +72,20 @@ func rejectsFile(path string) string {
 	return path + ".rejects.ndjson"
 }
 
-func importNDJSON(cmd *cobra.Command, path, url, actor, rejects string) (err error) {
+func importNDJSON(cmd *cobra.Command, path string, address *apiAddress, actor, rejects string) (err error) {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if filepath.Clean(path) == filepath.Clean(rejects) {
 		return errors.New("--rejects names the file that is read; name another")
 	}
-	api := client.New(url).As(actor)
+	api := address.client().As(actor)
 	if err := pingAPI(ctx, api); err != nil {
-		if p, refused := errors.AsType[*client.Problem](err); refused && p.Code == problem.InvalidActor {
+		p, refused := errors.AsType[*client.Problem](err)
+		if refused && slices.Contains([]string{
+			problem.InvalidActor, problem.Unauthenticated, problem.InsufficientScope,
+		}, p.Code) {
 			return explainRefusal(cmd, err)
 		}
-		return fmt.Errorf("no API answers at %s; --url names another one: %w", url, err)
+		return fmt.Errorf("no API answers at %s; --url names another one: %w", address.url, err)
 	}
 	file, err := ndjson.Open(path, cmd.InOrStdin())
 	if err != nil {

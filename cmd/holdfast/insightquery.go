@@ -37,7 +37,8 @@ func (f *answerFormat) Set(s string) error {
 }
 
 func newInsightQueryCommand() *cobra.Command {
-	var url, after, by, measures string
+	var address apiAddress
+	var after, by, measures string
 	var where []string
 	format := answerFormat("table")
 	q := client.Question{}
@@ -60,12 +61,12 @@ rows, and an error says where it broke off; --limit is for the other formats.`,
 				options = append(options, client.After(after))
 			}
 			if format == "csv" {
-				if _, err := client.New(url).AskCSV(cmd.Context(), args[0], q, cmd.OutOrStdout(), options...); err != nil {
+				if _, err := address.client().AskCSV(cmd.Context(), args[0], q, cmd.OutOrStdout(), options...); err != nil {
 					return explainRefusal(cmd, err)
 				}
 				return nil
 			}
-			answer, err := client.New(url).AskAs(cmd.Context(), mediaTypes[format], args[0], q, options...)
+			answer, err := address.client().AskAs(cmd.Context(), mediaTypes[format], args[0], q, options...)
 			if err != nil {
 				return explainRefusal(cmd, err)
 			}
@@ -78,7 +79,7 @@ rows, and an error says where it broke off; --limit is for the other formats.`,
 			return nil
 		},
 	}
-	urlFlag(c, &url)
+	address.add(c)
 	flags := c.Flags()
 	flags.StringVar(&by, "by", "", "`KEYS` of the answer with commas between them; empty: totals")
 	flags.StringVar(&measures, "measures", "", "`MEASURES` of the answer with commas between them")

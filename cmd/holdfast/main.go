@@ -55,6 +55,8 @@ func newRootCommand() *cobra.Command {
 		Version:       service.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		PersistentPreRunE: readAPIKey,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as services say it
 	root.AddCommand(embeddedCommands()...)
@@ -68,6 +70,7 @@ func newRootCommand() *cobra.Command {
 		newMirrorCommand(),
 		newDeadLettersCommand(),
 		newTopicsCommand(),
+		newKeysCommand(),
 		newLayoutCommand(),
 		newLogCommand(),
 	)

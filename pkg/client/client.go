@@ -23,6 +23,7 @@ type Client struct {
 	attempts int
 	newKey   func() string
 	actor    string
+	apiKey   string
 }
 
 // Option changes a Client.
@@ -36,6 +37,9 @@ func WithAttempts(n int) Option { return func(c *Client) { c.attempts = n } }
 
 // WithKeys replaces the function that makes idempotency keys. By default they are random UUIDs.
 func WithKeys(newKey func() string) Option { return func(c *Client) { c.newKey = newKey } }
+
+// WithAPIKey sends an API key with every request. An empty one sends none.
+func WithAPIKey(key string) Option { return func(c *Client) { c.apiKey = key } }
 
 // New returns a client of the API at a base URL like http://127.0.0.1:8080.
 func New(baseURL string, options ...Option) *Client {

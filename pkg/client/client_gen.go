@@ -10,6 +10,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Defines values for APIKeyStatus.
+const (
+	APIKeyStatusActive     APIKeyStatus = "active"
+	APIKeyStatusExpired    APIKeyStatus = "expired"
+	APIKeyStatusRevoked    APIKeyStatus = "revoked"
+	APIKeyStatusUnreadable APIKeyStatus = "unreadable"
+)
+
 // Defines values for AllocationPolicy.
 const (
 	FewestLocations AllocationPolicy = "fewest_locations"
@@ -368,6 +376,19 @@ const (
 	RoundByOrder Rounding = "order"
 )
 
+// Defines values for Scope.
+const (
+	ScopeAuditRead    Scope = "audit:read"
+	ScopeImportAdmin  Scope = "import:admin"
+	ScopeInsightsRead Scope = "insights:read"
+	ScopeKeysAdmin    Scope = "keys:admin"
+	ScopeOrdersRead   Scope = "orders:read"
+	ScopeOrdersWrite  Scope = "orders:write"
+	ScopeReplaysAdmin Scope = "replays:admin"
+	ScopeStockRead    Scope = "stock:read"
+	ScopeStockWrite   Scope = "stock:write"
+)
+
 // Defines values for ShipOrderAction.
 const (
 	Create ShipOrderAction = "create"
@@ -429,6 +450,33 @@ const (
 	StockMovementsBySKU      StockMovementsBy = "sku"
 	StockMovementsByType     StockMovementsBy = "type"
 )
+
+// APIKey An API key. Its secret is in the answer that makes it, and nowhere else.
+type APIKey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Who asked for a command.
+	CreatedBy Principal `json:"created_by,omitempty,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Key The key itself, to be sent as Authorization: Bearer hf_…; in the answer that makes it alone
+	Key string `json:"key,omitempty,omitzero"`
+
+	// KeyID The part of the key that names it
+	KeyID     string    `json:"key_id"`
+	Name      string    `json:"name"`
+	RevokedAt time.Time `json:"revoked_at,omitempty,omitzero"`
+
+	// RevokedBy Who asked for a command.
+	RevokedBy Principal `json:"revoked_by,omitempty,omitzero"`
+	Scopes    []Scope   `json:"scopes"`
+
+	// Status Whether it is taken. unreadable: a later release made or changed it, and this one refuses it.
+	Status APIKeyStatus `json:"status"`
+}
+
+// APIKeyStatus Whether it is taken. unreadable: a later release made or changed it, and this one refuses it.
+type APIKeyStatus string
 
 // ActorName Without control characters, those that turn the direction of writing included, and without spaces at its ends.
 type ActorName = string
@@ -1000,6 +1048,11 @@ type InsightProvenanceState string
 // InsightRow Keys, money and texts are strings, other measures numbers; null where there is no value
 type InsightRow map[string]*json.RawMessage
 
+// KeyList defines model for KeyList.
+type KeyList struct {
+	Items []APIKey `json:"items"`
+}
+
 // Label Without control characters, and without spaces at its ends; may be empty.
 type Label = string
 
@@ -1133,6 +1186,16 @@ type MoveStock struct {
 
 // Name Without control characters, and without spaces at its ends.
 type Name = string
+
+// NewKey defines model for NewKey.
+type NewKey struct {
+	// ExpiresAt From then on it is refused: a time after now. Without it, it does not expire
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Name For people, and the principal of what is done with the key. Two keys may have the same.
+	Name   ActorName `json:"name"`
+	Scopes []Scope   `json:"scopes"`
+}
 
 // NewSKU As SKU, and without the control characters U+0080 to U+009F. It is in Unicode's Form C (NFC), has no
 // characters that nobody sees, such as U+200B, and no spaces but U+0020. HTTP clients take `.` and `..` out of a path.
@@ -1520,10 +1583,10 @@ type PositiveAmount = string
 
 // Principal Who asked for a command.
 type Principal struct {
-	// Name As Holdfast-Actor had it
+	// Name As Holdfast-Actor had it, or the name of the API key
 	Name string `json:"name"`
 
-	// Verified Holdfast has proved it. false: it is what the client said
+	// Verified An API key has proved it. false: it is what the client said
 	Verified bool `json:"verified"`
 }
 
@@ -1547,12 +1610,15 @@ type ProblemDocument struct {
 	Number int64 `json:"number,omitempty,omitzero"`
 
 	// OrderID The order, where it was recorded before it was refused
-	OrderID string      `json:"order_id,omitempty,omitzero"`
-	Reached string      `json:"reached,omitempty,omitzero"`
-	Short   []ShortLine `json:"short,omitempty,omitzero"`
-	Status  int         `json:"status"`
-	Title   string      `json:"title"`
-	Type    string      `json:"type"`
+	OrderID string `json:"order_id,omitempty,omitzero"`
+	Reached string `json:"reached,omitempty,omitzero"`
+
+	// Scopes With insufficient_scope: what the API key needs; detail says whether all or one of them
+	Scopes []Scope     `json:"scopes,omitempty,omitzero"`
+	Short  []ShortLine `json:"short,omitempty,omitzero"`
+	Status int         `json:"status"`
+	Title  string      `json:"title"`
+	Type   string      `json:"type"`
 }
 
 // ProblemField defines model for ProblemField.
@@ -1997,6 +2063,9 @@ type SKU = string
 type SKUs struct {
 	SKUs []SKU `json:"skus"`
 }
+
+// Scope What an API key may do. A later release may have more.
+type Scope string
 
 // SetBackorderLimit defines model for SetBackorderLimit.
 type SetBackorderLimit struct {
@@ -2545,8 +2614,14 @@ type InsightAnswer = InsightPage
 // Insights defines model for Insights.
 type Insights = InsightList
 
+// InsufficientScope RFC 9457; code is stable, detail is for people.
+type InsufficientScope = ProblemDocument
+
 // InvalidDefinition RFC 9457; code is stable, detail is for people.
 type InvalidDefinition = ProblemDocument
+
+// KeyConflict RFC 9457; code is stable, detail is for people.
+type KeyConflict = ProblemDocument
 
 // KeyReused RFC 9457; code is stable, detail is for people.
 type KeyReused = ProblemDocument
@@ -2628,6 +2703,9 @@ type TooLarge = ProblemDocument
 
 // TooManyRequests RFC 9457; code is stable, detail is for people.
 type TooManyRequests = ProblemDocument
+
+// Unauthenticated RFC 9457; code is stable, detail is for people.
+type Unauthenticated = ProblemDocument
 
 // Unavailable RFC 9457; code is stable, detail is for people.
 type Unavailable = ProblemDocument

@@ -60,6 +60,9 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		return func(x ctx) error { return errorOf(c.DecideReplay(x, replay, action, client.Decide{})) }
 	}
 	return map[string]func(ctx) error{
+		"createKey":        func(x ctx) error { return errorOf(c.CreateKey(x, client.NewKey{Scopes: []client.Scope{}})) },
+		"listKeys":         func(x ctx) error { return errorOf(c.Keys(x)) },
+		"revokeKey":        func(x ctx) error { return c.RevokeKey(x, "key_id") },
 		"placeOrder":       func(x ctx) error { return errorOf(c.PlaceOrder(x, client.PlaceOrder{})) },
 		"cancelOrder":      func(x ctx) error { return errorOf(c.CancelOrder(x, order, "")) },
 		"confirmOrder":     func(x ctx) error { return errorOf(c.ConfirmOrder(x, order)) },

@@ -87,6 +87,9 @@ func (c *Client) newRequest(
 	if body != nil {
 		request.Header.Set("Content-Type", mediaType)
 	}
+	if c.apiKey != "" {
+		request.Header.Set("Authorization", "Bearer "+c.apiKey)
+	}
 	return request, nil
 }
 

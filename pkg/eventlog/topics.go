@@ -19,6 +19,8 @@ const (
 	TopicQuarantine = "holdfast.quarantine"
 	// TopicInsights has the decisions about insights: their definitions, replays, and which version is live.
 	TopicInsights = "holdfast.insights"
+	// TopicKeys has what became of each API key.
+	TopicKeys = "holdfast.keys"
 )
 
 // topicSpec says how a topic is created and checked.
@@ -44,6 +46,7 @@ var topics = []topicSpec{
 	{name: TopicLayout, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicQuarantine, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicInsights, partitions: onePartition, config: keepForEver, source: true},
+	{name: TopicKeys, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicAvailability, partitions: eventPartitions, config: keepNewest},
 	{name: TopicDeadLetters, partitions: onePartition, config: keepForEver},
 	{name: TopicShards, partitions: shardPartitions, config: keepAnHour, grows: true},

@@ -34,6 +34,9 @@ func LocalHosts(listen string, more ...string) []string {
 	return hosts
 }
 
+// IsLoopback reports whether nobody but this machine reaches an address to listen on.
+func IsLoopback(listen string) bool { return isLoopback(hostname(listen)) }
+
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return isLocalhost(host) || err == nil && ip.IsLoopback()

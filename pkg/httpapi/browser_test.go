@@ -28,10 +28,15 @@ func newGuarded(t *testing.T, hosts ...string) (http.Handler, *int) {
 		reached++
 		return c.NoContent(http.StatusOK)
 	}
-	server.Router().Add(http.MethodPost, "/change", handle)
-	server.Router().Add(http.MethodPut, "/change", handle)
-	server.Router().Add(http.MethodGet, "/read", handle)
+	for method, path := range pathOf {
+		server.Router().Add(method, path, handle)
+	}
 	return server.Handler(), &reached
+}
+
+// pathOf is the route that a test uses of each method.
+var pathOf = map[string]string{
+	http.MethodGet: "/v1/orders", http.MethodPost: "/v1/orders", http.MethodPut: "/v1/stock/:sku",
 }
 
 // A web page can send what needs no preflight: any simple request, with a body of a simple type or of none.
@@ -57,7 +62,7 @@ func TestAWebPageOfAnotherOriginCannotRunCommands(t *testing.T) {
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut} {
 			*reached = 0
-			request := httptest.NewRequest(method, "http://api.example/change", strings.NewReader(`{"sku":"A1"}`))
+			request := httptest.NewRequest(method, "http://api.example"+pathOf[method], strings.NewReader(`{"sku":"A1"}`))
 			answer := send(handler, request, test.headers)
 			if answer.Code != test.status || (*reached == 1) != (test.status == http.StatusOK) {
 				t.Errorf("%s, %s: %d %s", name, method, answer.Code, answer.Body)
@@ -106,8 +111,7 @@ func TestOnlyKnownHostsAreServed(t *testing.T) {
 		for _, host := range slices.Concat(test.known, test.unknowns) {
 			for _, method := range []string{http.MethodGet, http.MethodPut} {
 				*reached = 0
-				path := map[string]string{http.MethodGet: "/read", http.MethodPut: "/change"}[method]
-				request := httptest.NewRequest(method, path, nil)
+				request := httptest.NewRequest(method, pathOf[method], nil)
 				request.Host = host
 				answer := send(handler, request, nil)
 				if known := slices.Contains(test.known, host); (answer.Code == http.StatusOK) != known || (*reached == 1) != known {

@@ -16,13 +16,13 @@ import (
 // An answer that fails after it has begun is no answer with status 200: not to its client, and not in the metrics.
 func TestAnAnswerThatBreaksOffIsCountedAsOne(t *testing.T) {
 	s := apitest.NewSite(t, nil, func(r httpapi.Router) {
-		r.Add(http.MethodGet, "/v1/rows", func(c echo.Context) error {
+		r.Add(http.MethodGet, "/v1/orders", func(c echo.Context) error {
 			c.Response().WriteHeader(http.StatusOK)
 			c.Response().Flush()
 			return errors.New("the engine is gone")
 		})
 	})
-	answer, err := http.Get(s.URL + "/v1/rows")
+	answer, err := http.Get(s.URL + "/v1/orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestAnAnswerThatBreaksOffIsCountedAsOne(t *testing.T) {
 	want := strings.NewReader(`
 # HELP holdfast_http_requests_total HTTP requests answered, by method and route, and status; broken_off: without an end.
 # TYPE holdfast_http_requests_total counter
-holdfast_http_requests_total{route="GET /v1/rows",status="broken_off"} 1
+holdfast_http_requests_total{route="GET /v1/orders",status="broken_off"} 1
 `)
 	if err := testutil.GatherAndCompare(s.Registry, want, "holdfast_http_requests_total"); err != nil {
 		t.Error(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
@@ -45,6 +46,8 @@ type Config struct {
 	Ready func() error
 	// Status is what /readyz shows beside its status, by member; nil: nothing.
 	Status func() map[string]any
+	// Keys are those that requests need; nil: everybody may do everything who reaches the server.
+	Keys *access.Keys
 	// Hosts are the names under which clients reach the server (HostsOf); none, or AnyHost among them: any.
 	Hosts []string
 	// StopPeriod bounds the graceful stop; 0: DefaultStopPeriod.
@@ -93,8 +96,9 @@ func newServer(config Config) (*Server, error) {
 	return s, nil
 }
 
-// Router is where commands and queries are registered.
-func (s *Server) Router() Router { return headRouter{s.echo} }
+// Router is where commands and queries are registered. A route needs a row in the table of package access: without one
+// nobody would know who may use it, and Add panics.
+func (s *Server) Router() Router { return guardedRouter{headRouter{s.echo}, s.config.Keys} }
 
 // AnswerRest answers all requests that have no route with an error, instead of 404: those of a service that does not
 // serve yet.

@@ -31,6 +31,13 @@ const (
 	UnsupportedMediaType = "unsupported_media_type"
 	CrossOrigin          = "cross_origin"
 	UnknownHost          = "unknown_host"
+	Unauthenticated      = "unauthenticated"
+	InsufficientScope    = "insufficient_scope"
+	AccessOff            = "access_off"
+	InvalidAPIKey        = "invalid_api_key"
+	UnknownAPIKey        = "unknown_api_key"
+	APIKeyExists         = "api_key_exists"    //nolint:gosec // G101: it is a code
+	TooManyAPIKeys       = "too_many_api_keys" //nolint:gosec // likewise
 	DuplicateHeader      = "duplicate_header"
 	NotAcceptable        = "not_acceptable"
 	BodyTooLarge         = "body_too_large"

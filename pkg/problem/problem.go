@@ -77,6 +77,8 @@ type Problem struct {
 	CurrentOnHand  *int64
 	// Reached is the position of the view, with position_not_reached.
 	Reached string
+	// Scopes are those that the API key needs, all or one of them, with insufficient_scope.
+	Scopes []string
 	// Forceable is true where the same request with force is carried out.
 	Forceable bool
 	// RetryAfterSeconds is sent as Retry-After; 0: there is no such header.
@@ -171,6 +173,7 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 		b = appendjson.Int(b, "current_on_hand", *p.CurrentOnHand)
 	}
 	b = appendjson.Member(b, "reached", p.Reached)
+	b = appendjson.Strings(b, "scopes", p.Scopes)
 	if p.Forceable {
 		b = append(b, `,"forceable":true`...)
 	}

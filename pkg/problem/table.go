@@ -259,6 +259,53 @@ var rows = []Row{
 		Remedy: "Use one that Allow names.",
 	},
 	{
+		Code: Unauthenticated, Status: http.StatusUnauthorized,
+		Title: "The request needs a valid API key",
+		Cause: "The service asks for API keys (`--access keys`), and the request has none, or one that is mistyped, " +
+			"unknown, expired or revoked. Nobody outside is told which.",
+		Remedy: "Send a key as `Authorization: Bearer hf_…`. An operator sees with `holdfast keys list` which keys there " +
+			"are and which have ended, and makes one with `holdfast keys create` (docs/access.md).",
+	},
+	{
+		Code: InsufficientScope, Status: http.StatusForbidden,
+		Title: "The API key does not have the scope",
+		Cause: "The key is valid, and may not do this. `scopes` names what it needs, and `detail` says of several " +
+			"whether all are needed or one.",
+		Remedy: "Use a key that has the scope, or ask for one: scopes of a key cannot be changed.",
+	},
+	{
+		Code: AccessOff, Status: http.StatusForbidden,
+		Title: "The service asks nobody for API keys",
+		Cause: "The service runs with `--access off`. Whoever reached it could make a key, and use it once access is on.",
+		Remedy: "Make and revoke keys with `holdfast keys`, which needs access to Kafka, or start the service with " +
+			"`--access keys`.",
+	},
+	{
+		Code: InvalidAPIKey, Status: http.StatusBadRequest,
+		Title: "The API key cannot be made so",
+		Cause: "The name is longer than 100 characters or holds control characters, a scope is not known, none is named, " +
+			"or the time of expiry is no time after now.",
+		Remedy: fixRequest,
+	},
+	{
+		Code: UnknownAPIKey, Status: http.StatusNotFound,
+		Title:  "The API key is not known",
+		Cause:  "No key has this ID. An ID is the part of a key before the last `_`, of 12 characters.",
+		Remedy: "`holdfast keys list` lists those that there are.",
+	},
+	{
+		Code: APIKeyExists, Status: http.StatusConflict,
+		Title:  "The request has made its API key already",
+		Cause:  "A request with this Idempotency-Key has made a key. Its secret was in that answer, and is kept nowhere.",
+		Remedy: "If the answer was lost, revoke the key that `detail` names, and make another under a new Idempotency-Key.",
+	},
+	{
+		Code: TooManyAPIKeys, Status: http.StatusConflict,
+		Title:  "There are too many API keys",
+		Cause:  "1,000 keys are active.",
+		Remedy: "Revoke keys that nobody uses: docs/access.md says how to find them.",
+	},
+	{
 		Code: CrossOrigin, Status: http.StatusForbidden,
 		Title: "The request comes from a web page of another origin",
 		Cause: "A browser sent the request for a page that is not of this server: Sec-Fetch-Site or Origin says so. " +

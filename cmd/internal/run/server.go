@@ -9,33 +9,35 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/httpapi"
-	"github.com/holdfast/holdfast/pkg/tracing"
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 // Server is one HTTP server for the services of a process: each adds its routes and what it needs to be ready. A
 // service that runs alone makes one for itself.
 type Server struct {
 	server *httpapi.Server
+	keys   *access.Keys
 
 	mu     sync.Mutex
 	checks []func() error
 	status map[string]func() any
 }
 
-// NewServer returns a server without routes but health. hosts are those that requests may name; a nil tracer traces
-// none.
-func NewServer(
-	logger *slog.Logger, registry prometheus.Registerer, hosts []string, tracer *tracing.Tracer,
-) (*Server, error) {
-	s := &Server{status: map[string]func() any{}}
-	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: logger, Registerer: registry, Tracer: tracer, Ready: s.Ready, Status: s.Status, Hosts: hosts,
-	})
+// NewServer returns a server without routes but health. It is ready when every check is, and with keys once they are
+// read: somebody else runs those. What the configuration has of readiness and status is not used.
+func NewServer(cfg httpapi.Config) (*Server, error) {
+	s := &Server{status: map[string]func() any{}, keys: cfg.Keys}
+	cfg.Ready, cfg.Status = s.Ready, s.Status
+	server, err := httpapi.NewServer(cfg)
 	if err != nil {
 		return nil, err
 	}
 	s.server = server
+	if s.keys != nil {
+		s.AddCheck(s.keys.Ready)
+	}
 	return s, nil
 }
 
@@ -58,6 +60,9 @@ func NewAdmin(
 
 // Router is where routes are registered; only before Run.
 func (s *Server) Router() httpapi.Router { return s.server.Router() }
+
+// Keys are those that requests need; nil: access is off.
+func (s *Server) Keys() *access.Keys { return s.keys }
 
 // AddCheck adds what must be nil for the process to be ready.
 func (s *Server) AddCheck(check func() error) {
@@ -134,9 +139,20 @@ func (s *Service) HTTP() (*Server, func(ctx context.Context) error, error) {
 			return nil
 		}, nil
 	}
-	own, err := NewServer(s.Logger, s.Registry, httpapi.HostsOf(s.Listen, s.AllowedHosts), s.Tracer)
+	keys, err := s.openKeys()
 	if err != nil {
 		return nil, nil, err
 	}
-	return own, func(ctx context.Context) error { return own.Run(ctx, s.Listen, ready) }, nil
+	own, err := NewServer(httpapi.Config{
+		Logger: s.Logger, Registerer: s.Registry, Tracer: s.Tracer, Keys: keys,
+		Hosts: httpapi.HostsOf(s.Listen, s.AllowedHosts),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	work := []func(context.Context) error{func(ctx context.Context) error { return own.Run(ctx, s.Listen, ready) }}
+	if keys != nil {
+		work = append([]func(context.Context) error{keys.Run}, work...)
+	}
+	return own, func(ctx context.Context) error { return service.Run(ctx, work...) }, nil
 }

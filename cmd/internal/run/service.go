@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	_ "golang.org/x/crypto/x509roots/fallback" // images have no certificates of authorities
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/tracing"
@@ -35,7 +36,9 @@ type Service struct {
 	Listen string
 	// AllowedHosts are the names under which clients reach it (httpapi.HostsOf).
 	AllowedHosts []string
-	Logger       *slog.Logger
+	// Access says whether requests need keys; empty: the service has no API. Not used when Server is set.
+	Access access.Mode
+	Logger *slog.Logger
 	// Tracer traces the service; nil: nobody does.
 	Tracer *tracing.Tracer
 	// Registry takes the service's metrics.

@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/test/freeport"
 )
 
@@ -266,7 +267,7 @@ func get(ctx context.Context, url string) (string, error) {
 func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 	var fault error
 	hosts := []string{"shop.example"} // the only name that others may call it by
-	server, err := NewServer(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), hosts, nil)
+	server, err := NewServer(httpapi.Config{Registerer: prometheus.NewRegistry(), Hosts: hosts})
 	if err != nil {
 		t.Fatal(err)
 	}

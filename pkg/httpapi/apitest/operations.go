@@ -19,7 +19,9 @@ type Operation struct {
 	// Examples are the bodies that the document shows, by name, and MediaType what they are.
 	Examples  map[string]string
 	MediaType string
-	path      *regexp.Regexp
+	// Scopes are sets of which an API key needs one, with all that is in it; none: the operation needs no key.
+	Scopes [][]string
+	path   *regexp.Regexp
 }
 
 func (o *Operation) matches(path string) bool { return o.path.MatchString(path) }
@@ -45,6 +47,7 @@ func (d *Document) Operations() []Operation {
 			if tags, _ := spec["tags"].([]any); len(tags) > 0 {
 				o.Tag, _ = tags[0].(string)
 			}
+			o.Scopes = scopes(spec)
 			for status := range at(spec, "responses") {
 				n, _ := strconv.Atoi(status)
 				o.Codes[n] = d.codes(at(spec, "responses", status), n)
@@ -66,6 +69,27 @@ func (d *Document) Operations() []Operation {
 // IsRead reports whether the read side serves the operation.
 func (o *Operation) IsRead() bool {
 	return slices.Contains([]string{"queries", "reports", "insights", "replays"}, o.Tag)
+}
+
+// IsCommand reports whether the operation changes orders or stock.
+func (o *Operation) IsCommand() bool {
+	return !o.IsRead() && o.Tag != "keys" && strings.HasPrefix(o.Path, "/v1/")
+}
+
+// scopes are those that the security requirements of an operation list, each of which is enough.
+func scopes(spec map[string]any) (all [][]string) {
+	requirements, _ := spec["security"].([]any)
+	for _, requirement := range requirements {
+		schemes, _ := requirement.(map[string]any)
+		names, _ := schemes["apiKey"].([]any)
+		var set []string
+		for _, name := range names {
+			text, _ := name.(string)
+			set = append(set, text)
+		}
+		all = append(all, set)
+	}
+	return all
 }
 
 // codes are those that a response names: in its own description, or else in the examples of what it refers to. Those of

@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
@@ -79,6 +80,8 @@ type bulkStream struct {
 	id uint64
 	// principal asks for all of its commands.
 	principal shard.Principal
+	// key is the request's; nil: access is off.
+	key *access.Key
 	// traceParent is the span of the request; empty: nobody traces it.
 	traceParent string
 	// heard is what the replica had heard when it read the bytes that the lines are taken from.
@@ -116,7 +119,7 @@ func (a *api) bulk(c echo.Context) error {
 			return err
 		}
 	}
-	principal, err := parseActor(request.Header)
+	principal, err := principalOf(c)
 	if err != nil {
 		return err
 	}
@@ -131,6 +134,7 @@ func (a *api) bulk(c echo.Context) error {
 	defer cancel()
 	s := &bulkStream{
 		api: a, ctx: ctx, cancel: cancel, memory: memory, id: rand.Uint64() | 1, principal: principal,
+		key:         httpapi.KeyOf(c),
 		traceParent: tracing.Parent(request.Context()),
 		control:     http.NewResponseController(c.Response().Writer),
 		lines:       make(chan bulkLine, BulkWindow),
@@ -245,6 +249,9 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	if err != nil {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
+	if err := s.allowed(cmd.Type); err != nil {
+		return bulkLine{id: id, problem: err}
+	}
 	cmd.Heard, cmd.Stream, cmd.Principal, cmd.TraceParent = s.heard, s.id, s.principal, s.traceParent
 	line := bulkLine{id: id, cmd: cmd, on: aggregateOf(cmd)}
 	line.run = s.start(line.on, cmd)
@@ -252,6 +259,20 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	s.last[line.on] = line.run
 	s.mu.Unlock()
 	return line
+}
+
+// allowed refuses a line whose command the key may not give. A stream may go on for hours: a key that has ended
+// meanwhile is refused, too.
+func (s *bulkStream) allowed(command string) *problem.Problem {
+	switch need := s.api.needs[command]; {
+	case s.key == nil:
+		return nil
+	case !s.api.keys.IsValid(s.key):
+		return problem.New(problem.Unauthenticated, "The API key of the stream has been revoked, or has expired.")
+	case !need.Allows(s.key.Scopes):
+		return httpapi.InsufficientScope(need)
+	}
+	return nil
 }
 
 // answered forgets a line whose answer is known: nothing more is kept of it than whether it had an outcome.

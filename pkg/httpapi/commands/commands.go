@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
@@ -28,6 +29,8 @@ type Deps struct {
 	// Heard is what this replica has heard of refusals: each command has it from the moment when its request came; nil:
 	// from when it is submitted.
 	Heard func() *shard.Heard
+	// Keys are those that requests need; nil: access is off. Streams ask whether a key is valid still.
+	Keys *access.Keys
 	// Incarnation is that of the log: positions that are answered are of it.
 	Incarnation eventlog.Incarnation
 	// Options decide what bodies mean; all replicas of a platform have the same.
@@ -54,6 +57,9 @@ type api struct {
 	heardBy func() *shard.Heard                              // nil: submit asks
 	options command.Options
 	memory  *httpapi.Memory
+	keys    *access.Keys // nil: access is off
+	// needs has the scope that each type of command needs.
+	needs map[string]access.Need
 	// incarnation is part of the positions that are answered.
 	incarnation eventlog.Incarnation
 	now         func() time.Time
@@ -83,6 +89,7 @@ func Register(router httpapi.Router, deps Deps) {
 		options: deps.Options,
 		memory:  deps.Memory,
 		now:     deps.Now,
+		keys:    deps.Keys,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -91,8 +98,12 @@ func Register(router httpapi.Router, deps Deps) {
 }
 
 func (a *api) register(router httpapi.Router) {
+	a.needs = map[string]access.Need{}
 	for _, route := range command.Routes() {
 		router.Add(route.Method, route.Path, a.handler(route))
+		for _, cmd := range route.Commands {
+			a.needs[cmd.Type], _ = access.NeedOf(route.Method, route.Path) // Add knows that it is there
+		}
 	}
 	router.Add(http.MethodPost, "/v1/commands", a.bulk)
 }
@@ -112,7 +123,7 @@ func (a *api) handler(route command.Route) echo.HandlerFunc {
 			return err
 		}
 		// Of several faults the first one names the answer. The order is documented: headers come before the body.
-		conditions, err := readConditions(c.Request().Header, route.Commands[0])
+		conditions, err := readConditions(c, route.Commands[0])
 		if err != nil {
 			return err
 		}
@@ -142,8 +153,9 @@ type conditions struct {
 }
 
 // readConditions reads the headers of a command: of that one or another of its route, which ask for the same.
-func readConditions(header http.Header, cmd *command.Command) (conditions, error) {
+func readConditions(c echo.Context, cmd *command.Command) (conditions, error) {
 	var said conditions
+	header := c.Request().Header
 	key, err := httpapi.OneValue(header, "Idempotency-Key")
 	if err != nil {
 		return said, err
@@ -154,7 +166,7 @@ func readConditions(header http.Header, cmd *command.Command) (conditions, error
 	if _, err = cmd.CheckKey(said.key); err != nil {
 		return said, err
 	}
-	if said.principal, err = parseActor(header); err != nil {
+	if said.principal, err = principalOf(c); err != nil {
 		return said, err
 	}
 	said.version, err = parseIfMatch(header)

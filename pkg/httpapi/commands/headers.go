@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/holdfast/holdfast/pkg/httpapi"
-	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -53,19 +54,10 @@ func parsePrefer(header http.Header) preference {
 	return p
 }
 
-// parseActor reads who asks for a command, as the client says. It is zero where the client says nothing.
-func parseActor(header http.Header) (shard.Principal, error) {
-	if len(header["Holdfast-Actor"]) == 0 {
-		return shard.Principal{}, nil
-	}
-	name, err := httpapi.OneValue(header, "Holdfast-Actor")
-	if err != nil {
-		return shard.Principal{}, err
-	}
-	if fault := input.ActorFault(name); fault != "" {
-		return shard.Principal{}, problem.New(problem.InvalidActor, "The header Holdfast-Actor "+fault+".")
-	}
-	return shard.Principal{Name: name}, nil
+// principalOf is who asks for a command.
+func principalOf(c echo.Context) (shard.Principal, error) {
+	p, err := httpapi.PrincipalOf(c)
+	return shard.Principal{Name: p.Name, Verified: p.Verified}, err
 }
 
 // parseIfMatch reads the version that a client expects; nil: any. A tag that is well-formed but not one of ours matches

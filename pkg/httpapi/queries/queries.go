@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/asof"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -112,6 +113,8 @@ type Deps struct {
 	// Zone is the time zone of days and months in reports that are asked for without one; nil: UTC. Insights have their
 	// own.
 	Zone *time.Location
+	// Keys are those that requests need; nil: access is off. Streams ask whether a key is valid still.
+	Keys *access.Keys
 	// Incarnation is that of the log: positions and cursors of another one are answered 409.
 	Incarnation eventlog.Incarnation
 }
@@ -146,7 +149,7 @@ func Register(router httpapi.Router, deps Deps) {
 		registerInsights(router, deps.Insights, of, streams)
 	}
 	if deps.Replays != nil {
-		registerReplays(router, deps.Replays, of)
+		registerReplays(router, &deps)
 	}
 }
 

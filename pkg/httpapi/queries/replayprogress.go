@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -62,7 +63,7 @@ func (a *replayAPI) progress(c echo.Context, r *catalog.Replay) error {
 	return nil
 }
 
-// follow writes until the replay is idle, the client has gone or the server stops.
+// follow writes until the replay is idle, the client has gone, its key has ended or the server stops.
 func (a *replayAPI) follow(s *progressStream, id string) {
 	ctx := s.c.Request().Context()
 	tick := time.NewTicker(progressInterval)
@@ -96,6 +97,9 @@ func (a *replayAPI) wait(
 				return nil
 			}
 		case <-tick:
+			if err := a.stillAllowed(s.c); err != nil {
+				return err
+			}
 			if r.Phase == catalog.Filling || r.Verifying {
 				return nil
 			}
@@ -106,6 +110,15 @@ func (a *replayAPI) wait(
 			}
 		}
 	}
+}
+
+// stillAllowed is nil while the key of a stream is valid: a stream may go on for hours.
+func (a *replayAPI) stillAllowed(c echo.Context) error {
+	if a.keys == nil {
+		return nil
+	}
+	_, err := httpapi.Authenticate(a.keys, c.Request().Header, access.Need{access.InsightsRead})
+	return err
 }
 
 func (s *progressStream) event(idle bool, r replayJSON) error {

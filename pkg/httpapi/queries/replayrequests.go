@@ -32,19 +32,13 @@ var actions = map[string]catalog.Type{
 // anonymous is who decides where the client does not say who asks.
 const anonymous = "anonymous"
 
-// actorOf reads who asks, as the client says. Nobody has verified it.
-func actorOf(header http.Header) (catalog.Principal, error) {
-	if len(header["Holdfast-Actor"]) == 0 {
-		return catalog.Principal{Name: anonymous}, nil
+// actorOf is who asks for a decision.
+func actorOf(c echo.Context) (catalog.Principal, error) {
+	p, err := httpapi.PrincipalOf(c)
+	if p.Name == "" {
+		p.Name = anonymous
 	}
-	name, err := httpapi.OneValue(header, "Holdfast-Actor")
-	if err != nil {
-		return catalog.Principal{}, err
-	}
-	if fault := input.ActorFault(name); fault != "" {
-		return catalog.Principal{}, problem.New(problem.InvalidActor, "The header Holdfast-Actor "+fault+".")
-	}
-	return catalog.Principal{Name: name}, nil
+	return catalog.Principal{Name: p.Name, Verified: p.Verified}, err
 }
 
 // keyed derives IDs from the idempotency key of a request.
@@ -116,7 +110,7 @@ func (a *replayAPI) readRequest(c echo.Context) (replay.Request, error) {
 	if err != nil {
 		return replay.Request{}, err
 	}
-	by, err := actorOf(header)
+	by, err := actorOf(c)
 	if err != nil {
 		return replay.Request{}, err
 	}
@@ -239,7 +233,7 @@ func readDecision(c echo.Context, d *catalog.Decision) error {
 	if err != nil {
 		return err
 	}
-	if d.By, err = actorOf(c.Request().Header); err != nil {
+	if d.By, err = actorOf(c); err != nil {
 		return err
 	}
 	var sent decisionBody

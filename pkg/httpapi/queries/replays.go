@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
@@ -24,12 +25,16 @@ import (
 type replayAPI struct {
 	service     *replay.Service
 	incarnation eventlog.Incarnation
+	keys        *access.Keys // nil: access is off
 	// streams has a place for each stream of progress.
 	streams chan struct{}
 }
 
-func registerReplays(router httpapi.Router, service *replay.Service, of eventlog.Incarnation) {
-	a := &replayAPI{service: service, incarnation: of, streams: make(chan struct{}, MaxProgressStreams)}
+func registerReplays(router httpapi.Router, deps *Deps) {
+	service := deps.Replays
+	a := &replayAPI{
+		service: service, incarnation: deps.Incarnation, keys: deps.Keys, streams: make(chan struct{}, MaxProgressStreams),
+	}
 	add := func(method, path string, handler echo.HandlerFunc) {
 		router.Add(method, path, onceRead(service.Ready, handler))
 	}

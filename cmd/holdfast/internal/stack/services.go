@@ -63,6 +63,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 			PaymentWindow: s.cfg.PaymentWindow, Rounding: s.cfg.Rounding, MaxClockSkew: orderapi.DefaultMaxClockSkew,
 			MaxQueueWait: orderapi.DefaultMaxQueueWait,
 			StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined,
+			Access: string(s.cfg.Access),
 		}
 	}
 	components := []component{

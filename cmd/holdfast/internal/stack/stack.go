@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -68,6 +69,8 @@ type Config struct {
 	Rounding string
 	// TimeZone is that of days and months in reports; empty: UTC.
 	TimeZone string
+	// Access says whether requests to the API need keys; empty: they do not.
+	Access access.Mode
 	// Replicas of order-api; 0: one. The first is on Listen with everything else, each other has an address of its own.
 	Replicas int
 	// Waiting is told now and then, from the goroutine of Start, what the start still waits for; nil: nobody is.
@@ -208,8 +211,7 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 		close(s.serverDone)
 		return err
 	}
-	server, err := run.NewServer(s.cfg.Logger, registry, httpapi.LocalHosts(s.cfg.Listen, s.cfg.AllowedHosts...),
-		s.tracer)
+	server, err := s.newServer(background, registry)
 	if err != nil {
 		close(s.serverDone)
 		return err
@@ -230,6 +232,24 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 	}
 	s.done.Go(func() { s.watchFaults(background, server) })
 	return nil
+}
+
+// newServer returns the API's server. With access by key it begins to follow the keys.
+func (s *Stack) newServer(background context.Context, registry prometheus.Registerer) (*run.Server, error) {
+	var keys *access.Keys
+	if s.cfg.Access == access.ByKey {
+		cfg := s.eventLog("api")
+		cfg.Registerer = registry
+		var err error
+		if keys, err = access.Open(cfg); err != nil {
+			return nil, err
+		}
+		s.done.Go(func() { s.report(background, "keys", keys.Run(background)) })
+	}
+	return run.NewServer(httpapi.Config{
+		Logger: s.cfg.Logger, Registerer: registry, Tracer: s.tracer, Keys: keys,
+		Hosts: httpapi.LocalHosts(s.cfg.Listen, s.cfg.AllowedHosts...),
+	})
 }
 
 // ensurePlatform creates the platform, or finds the one that is there.

@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast/holdfast/cmd/internal/run/inventory"
 	"github.com/holdfast/holdfast/cmd/internal/run/orderapi"
 	"github.com/holdfast/holdfast/cmd/internal/run/queryapi"
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
@@ -75,18 +76,28 @@ func startPlatform(t *testing.T) *platform {
 		t: t, log: logtest.New(t, eventlog.Layout{PartitionCount: 4, ShardCount: 2}), registries: map[string]*recorder{},
 	}
 	clickHouse := chdbtest.Database(t)
-	orderAPI := func(ctx context.Context, s run.Service) error {
-		return orderapi.Run(ctx, orderapi.Config{Service: s, DataDir: t.TempDir(), StandbyEvery: 50 * time.Millisecond})
+	orderAPI := func(mode access.Mode) func(context.Context, run.Service) error {
+		return func(ctx context.Context, s run.Service) error {
+			return orderapi.Run(ctx, orderapi.Config{
+				Service: s, DataDir: t.TempDir(), StandbyEvery: 50 * time.Millisecond, Access: string(mode),
+			})
+		}
 	}
-	p.start("order-api-2", orderAPI)
-	p.commands = p.start("order-api", orderAPI)
+	p.start("order-api-2", orderAPI(access.ByKey)) // nobody calls it
+	p.commands = p.start("order-api", orderAPI(access.Off))
 	p.start("inventory-projector", inventory.Run)
 	p.start("analytics-projector", func(ctx context.Context, s run.Service) error {
 		return analytics.Run(ctx, analytics.Config{Service: s, ClickHouse: clickHouse, ReadyInsights: true})
 	})
-	p.queries = p.start("query-api", func(ctx context.Context, s run.Service) error {
-		return queryapi.Run(ctx, queryapi.Config{Service: s, DataDir: t.TempDir(), ClickHouse: clickHouse})
-	})
+	queryAPI := func(mode access.Mode) func(context.Context, run.Service) error {
+		return func(ctx context.Context, s run.Service) error {
+			return queryapi.Run(ctx, queryapi.Config{
+				Service: s, DataDir: t.TempDir(), ClickHouse: clickHouse, Access: string(mode),
+			})
+		}
+	}
+	p.start("query-api-2", queryAPI(access.ByKey)) // likewise
+	p.queries = p.start("query-api", queryAPI(access.Off))
 	auditor := p.start("auditor", func(ctx context.Context, s run.Service) error { return audit(ctx, s, t.TempDir()) })
 	for _, url := range []string{p.commands, p.queries, auditor} {
 		p.log.Eventually(url+" is ready", func() bool {

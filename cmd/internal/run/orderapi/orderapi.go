@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
+	"github.com/holdfast/holdfast/pkg/httpapi/keys"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/service"
@@ -83,6 +85,8 @@ type Config struct {
 	MaxQueueWait time.Duration
 	// MaxRequestMiB of memory are for requests under way; 0: a share of what the process has.
 	MaxRequestMiB int64
+	// Access says who may use the API: access.Modes; empty: everybody.
+	Access string
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
 	Joined func(*shard.Replica)
 }
@@ -129,7 +133,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		cfg.Joined(node)
 	}
 	options.PartitionsBySKU = node.PartitionsBySKU
-	server, serve, err := cfg.HTTP()
+	in := cfg.WithAccess(cfg.Access)
+	server, serve, err := in.HTTP()
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
@@ -139,7 +144,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Heard: node.Heard, Incarnation: node.Incarnation(),
 		Options: options,
 		Memory:  httpapi.NewMemory(requests),
+		Keys:    server.Keys(),
 	})
+	keys.Register(server.Router(), server.Keys())
 	return serve(ctx)
 }
 
@@ -204,7 +211,8 @@ func Program() run.Program {
 			checked.Service = s
 			_, _, _, err := checked.resolve()
 			_, rounding := ParseRounding(checked.Rounding)
-			return errors.Join(err, rounding, checkStandbys(checked.Standbys))
+			_, mode := access.ParseMode(checked.Access)
+			return errors.Join(err, rounding, mode, checkStandbys(checked.Standbys))
 		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s
@@ -214,6 +222,7 @@ func Program() run.Program {
 }
 
 func (cfg *Config) register(fs *flag.FlagSet) {
+	run.AccessVar(fs, &cfg.Access)
 	fs.StringVar(&cfg.DataDir, "data-dir", ".local/order-api",
 		"folder of the shards' checkpoints; they are built again from the log when it is gone")
 	fs.StringVar(&cfg.PeerListen, "peer-listen", "", "`host:port` where other replicas reach this one; empty: "+

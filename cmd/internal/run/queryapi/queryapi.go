@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -36,6 +37,8 @@ type Config struct {
 	ClickHouseCluster string
 	// TimeZone is that of days and months in reports that are asked for without one; empty: UTC.
 	TimeZone string
+	// Access says who may use the API: access.Modes; empty: everybody.
+	Access string
 }
 
 // DefaultTimeZone is the time zone of days and months in reports.
@@ -75,12 +78,14 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	server, serve, err := cfg.HTTP()
+	in := cfg.WithAccess(cfg.Access)
+	server, serve, err := in.HTTP()
 	if err != nil {
 		return errors.Join(err, v.Close())
 	}
 	server.AddCheck(v.Ready)
 	deps, work := v.Deps(id.Incarnation), []func(context.Context) error{v.Run, serve}
+	deps.Keys = server.Keys()
 	if v.clickHouse != nil {
 		decisions := catalog.New(client, cfg.Logger)
 		deps.Replays = replay.NewService(client, layout, v.clickHouse, decisions)
@@ -189,10 +194,12 @@ func Program() run.Program {
 			return Run(ctx, cfg)
 		},
 		Validate: func(run.Service) error {
-			if err := CheckTimeZone(cfg.TimeZone); err != nil || cfg.ClickHouse == "" {
-				return err
+			_, mode := access.ParseMode(cfg.Access)
+			err := errors.Join(CheckTimeZone(cfg.TimeZone), mode)
+			if cfg.ClickHouse != "" {
+				err = errors.Join(err, clickhouse.CheckAddress(cfg.ClickHouse, cfg.ClickHouseCluster))
 			}
-			return clickhouse.CheckAddress(cfg.ClickHouse, cfg.ClickHouseCluster)
+			return err
 		},
 		Check: func(ctx context.Context) error {
 			if cfg.ClickHouse == "" {
@@ -204,6 +211,7 @@ func Program() run.Program {
 }
 
 func (cfg *Config) register(fs *flag.FlagSet) {
+	run.AccessVar(fs, &cfg.Access)
 	fs.StringVar(&cfg.DataDir, "data-dir", ".local/query-api",
 		"folder of the views of orders and of stock; they are built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+

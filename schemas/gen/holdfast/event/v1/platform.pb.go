@@ -612,6 +612,235 @@ func (x *WaitingOrder) GetSinceMicros() int64 {
 	return 0
 }
 
+// KeyChange is the value of a record of topic holdfast.keys, keyed by the ID of an API key: what became of the key. A
+// program that meets a change which it does not know refuses the key, since the key may be allowed less than before.
+type KeyChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the key: 12 letters and digits.
+	KeyId           string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	ChangedAtMicros int64  `protobuf:"varint,2,opt,name=changed_at_micros,json=changedAtMicros,proto3" json:"changed_at_micros,omitempty"`
+	// Who changed it.
+	By *Principal `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// Types that are valid to be assigned to Change:
+	//
+	//	*KeyChange_Created
+	//	*KeyChange_Revoked
+	Change        isKeyChange_Change `protobuf_oneof:"change"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyChange) Reset() {
+	*x = KeyChange{}
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyChange) ProtoMessage() {}
+
+func (x *KeyChange) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyChange.ProtoReflect.Descriptor instead.
+func (*KeyChange) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_platform_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *KeyChange) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *KeyChange) GetChangedAtMicros() int64 {
+	if x != nil {
+		return x.ChangedAtMicros
+	}
+	return 0
+}
+
+func (x *KeyChange) GetBy() *Principal {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *KeyChange) GetChange() isKeyChange_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *KeyChange) GetCreated() *KeyCreated {
+	if x != nil {
+		if x, ok := x.Change.(*KeyChange_Created); ok {
+			return x.Created
+		}
+	}
+	return nil
+}
+
+func (x *KeyChange) GetRevoked() *KeyRevoked {
+	if x != nil {
+		if x, ok := x.Change.(*KeyChange_Revoked); ok {
+			return x.Revoked
+		}
+	}
+	return nil
+}
+
+type isKeyChange_Change interface {
+	isKeyChange_Change()
+}
+
+type KeyChange_Created struct {
+	Created *KeyCreated `protobuf:"bytes,10,opt,name=created,proto3,oneof"`
+}
+
+type KeyChange_Revoked struct {
+	Revoked *KeyRevoked `protobuf:"bytes,11,opt,name=revoked,proto3,oneof"`
+}
+
+func (*KeyChange_Created) isKeyChange_Change() {}
+
+func (*KeyChange_Revoked) isKeyChange_Change() {}
+
+// KeyCreated says that a key was made. A program that meets a field which it does not know refuses the key.
+type KeyCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For people. Two keys may have the same, as long as one is to take the place of the other.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// SHA-256 of the key, 32 bytes. The key itself is nowhere.
+	Sha256 []byte `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// What the key may do, such as orders:write. A scope that a program does not know allows nothing there.
+	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// From then on the key is refused; 0: never.
+	ExpiresAtMicros int64 `protobuf:"varint,4,opt,name=expires_at_micros,json=expiresAtMicros,proto3" json:"expires_at_micros,omitempty"`
+	// The Idempotency-Key of the request; empty: it had none.
+	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *KeyCreated) Reset() {
+	*x = KeyCreated{}
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyCreated) ProtoMessage() {}
+
+func (x *KeyCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyCreated.ProtoReflect.Descriptor instead.
+func (*KeyCreated) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_platform_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *KeyCreated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *KeyCreated) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *KeyCreated) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *KeyCreated) GetExpiresAtMicros() int64 {
+	if x != nil {
+		return x.ExpiresAtMicros
+	}
+	return 0
+}
+
+func (x *KeyCreated) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+// KeyRevoked says that a key is refused from now on, for ever.
+type KeyRevoked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRevoked) Reset() {
+	*x = KeyRevoked{}
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRevoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRevoked) ProtoMessage() {}
+
+func (x *KeyRevoked) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRevoked.ProtoReflect.Descriptor instead.
+func (*KeyRevoked) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_platform_proto_rawDescGZIP(), []int{8}
+}
+
 var File_holdfast_event_v1_platform_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_platform_proto_rawDesc = "" +
@@ -680,7 +909,24 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x1a\n" +
 	"\blocation\x18\x03 \x01(\rR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12!\n" +
-	"\fsince_micros\x18\x05 \x01(\x03R\vsinceMicrosBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/event/v1;eventv1b\x06proto3"
+	"\fsince_micros\x18\x05 \x01(\x03R\vsinceMicros\"\xfc\x01\n" +
+	"\tKeyChange\x12\x15\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12*\n" +
+	"\x11changed_at_micros\x18\x02 \x01(\x03R\x0fchangedAtMicros\x12,\n" +
+	"\x02by\x18\x03 \x01(\v2\x1c.holdfast.event.v1.PrincipalR\x02by\x129\n" +
+	"\acreated\x18\n" +
+	" \x01(\v2\x1d.holdfast.event.v1.KeyCreatedH\x00R\acreated\x129\n" +
+	"\arevoked\x18\v \x01(\v2\x1d.holdfast.event.v1.KeyRevokedH\x00R\arevokedB\b\n" +
+	"\x06change\"\xa5\x01\n" +
+	"\n" +
+	"KeyCreated\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06sha256\x18\x02 \x01(\fR\x06sha256\x12\x16\n" +
+	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x12*\n" +
+	"\x11expires_at_micros\x18\x04 \x01(\x03R\x0fexpiresAtMicros\x12'\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"\f\n" +
+	"\n" +
+	"KeyRevokedBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/event/v1;eventv1b\x06proto3"
 
 var (
 	file_holdfast_event_v1_platform_proto_rawDescOnce sync.Once
@@ -694,7 +940,7 @@ func file_holdfast_event_v1_platform_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_platform_proto_rawDescData
 }
 
-var file_holdfast_event_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_holdfast_event_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_holdfast_event_v1_platform_proto_goTypes = []any{
 	(*Layout)(nil),          // 0: holdfast.event.v1.Layout
 	(*Announcement)(nil),    // 1: holdfast.event.v1.Announcement
@@ -702,22 +948,29 @@ var file_holdfast_event_v1_platform_proto_goTypes = []any{
 	(*OpenTransfer)(nil),    // 3: holdfast.event.v1.OpenTransfer
 	(*OpenDelivery)(nil),    // 4: holdfast.event.v1.OpenDelivery
 	(*WaitingOrder)(nil),    // 5: holdfast.event.v1.WaitingOrder
-	(*Level)(nil),           // 6: holdfast.event.v1.Level
-	(*LocationLevel)(nil),   // 7: holdfast.event.v1.LocationLevel
-	(*MetadataEntry)(nil),   // 8: holdfast.event.v1.MetadataEntry
+	(*KeyChange)(nil),       // 6: holdfast.event.v1.KeyChange
+	(*KeyCreated)(nil),      // 7: holdfast.event.v1.KeyCreated
+	(*KeyRevoked)(nil),      // 8: holdfast.event.v1.KeyRevoked
+	(*Level)(nil),           // 9: holdfast.event.v1.Level
+	(*LocationLevel)(nil),   // 10: holdfast.event.v1.LocationLevel
+	(*MetadataEntry)(nil),   // 11: holdfast.event.v1.MetadataEntry
+	(*Principal)(nil),       // 12: holdfast.event.v1.Principal
 }
 var file_holdfast_event_v1_platform_proto_depIdxs = []int32{
-	6, // 0: holdfast.event.v1.AvailabilityRow.total:type_name -> holdfast.event.v1.Level
-	7, // 1: holdfast.event.v1.AvailabilityRow.locations:type_name -> holdfast.event.v1.LocationLevel
-	3, // 2: holdfast.event.v1.AvailabilityRow.transfers:type_name -> holdfast.event.v1.OpenTransfer
-	4, // 3: holdfast.event.v1.AvailabilityRow.deliveries:type_name -> holdfast.event.v1.OpenDelivery
-	5, // 4: holdfast.event.v1.AvailabilityRow.backorders:type_name -> holdfast.event.v1.WaitingOrder
-	8, // 5: holdfast.event.v1.AvailabilityRow.metadata:type_name -> holdfast.event.v1.MetadataEntry
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	9,  // 0: holdfast.event.v1.AvailabilityRow.total:type_name -> holdfast.event.v1.Level
+	10, // 1: holdfast.event.v1.AvailabilityRow.locations:type_name -> holdfast.event.v1.LocationLevel
+	3,  // 2: holdfast.event.v1.AvailabilityRow.transfers:type_name -> holdfast.event.v1.OpenTransfer
+	4,  // 3: holdfast.event.v1.AvailabilityRow.deliveries:type_name -> holdfast.event.v1.OpenDelivery
+	5,  // 4: holdfast.event.v1.AvailabilityRow.backorders:type_name -> holdfast.event.v1.WaitingOrder
+	11, // 5: holdfast.event.v1.AvailabilityRow.metadata:type_name -> holdfast.event.v1.MetadataEntry
+	12, // 6: holdfast.event.v1.KeyChange.by:type_name -> holdfast.event.v1.Principal
+	7,  // 7: holdfast.event.v1.KeyChange.created:type_name -> holdfast.event.v1.KeyCreated
+	8,  // 8: holdfast.event.v1.KeyChange.revoked:type_name -> holdfast.event.v1.KeyRevoked
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_platform_proto_init() }
@@ -727,13 +980,17 @@ func file_holdfast_event_v1_platform_proto_init() {
 	}
 	file_holdfast_event_v1_common_proto_init()
 	file_holdfast_event_v1_inventory_proto_init()
+	file_holdfast_event_v1_platform_proto_msgTypes[6].OneofWrappers = []any{
+		(*KeyChange_Created)(nil),
+		(*KeyChange_Revoked)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_platform_proto_rawDesc), len(file_holdfast_event_v1_platform_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
