@@ -49,6 +49,7 @@ const (
 	EventsDeleted        = "events_deleted"
 	Internal             = "internal"
 	Unavailable          = "unavailable"
+	ViewStarting         = "view_starting"
 	TooManyRequests      = "too_many_requests"
 	KeyReused            = "idempotency_key_reused"
 	VersionMismatch      = "version_mismatch"

@@ -358,6 +358,13 @@ var rows = []Row{
 		Remedy: "Read again later, or without the position.",
 	},
 	{
+		Code: ViewStarting, Status: http.StatusServiceUnavailable,
+		Title: "The view is being read from the log",
+		Cause: "The service has started, and its view has not been at the end of the log since: it may lack what was " +
+			"asked for. The detail says how much is to go; `/readyz` is not ready meanwhile.",
+		Remedy: "Read again later, or from another replica.",
+	},
+	{
 		Code: Internal, Status: http.StatusInternalServerError,
 		Title:  "Something went wrong inside",
 		Cause:  "A fault of the service; its log has the reason.",

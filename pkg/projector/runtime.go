@@ -108,15 +108,31 @@ func (r *Runtime) Ready() error {
 		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return errors.Join(errs...)
 	}
-	switch {
-	case r.reached == nil:
-		return fmt.Errorf("the view %s is starting", r.cfg.Name)
-	case r.atEnd.IsZero():
-		return fmt.Errorf("the view %s is catching up: %d records of the log to go", r.cfg.Name, r.lag)
-	case time.Since(r.endAt) > logSilentAfter:
+	if err := r.started(); err != nil {
+		return err
+	}
+	if time.Since(r.endAt) > logSilentAfter {
 		return &SilentLogError{r.cfg.Name, r.endAt}
 	}
 	return nil
+}
+
+// Started is nil once the view has been at the log's end since the program started. Until then it may lack anything,
+// and the error says how much is to go.
+func (r *Runtime) Started() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.started()
+}
+
+func (r *Runtime) started() error {
+	switch {
+	case !r.atEnd.IsZero():
+		return nil
+	case r.reached == nil:
+		return fmt.Errorf("the view %s is starting", r.cfg.Name)
+	}
+	return fmt.Errorf("the view %s is catching up: %d records of the log to go", r.cfg.Name, r.lag)
 }
 
 // logSilentAfter is how long the log may not say where it ends.

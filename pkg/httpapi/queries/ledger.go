@@ -89,7 +89,7 @@ func (l *ledgerAPI) list(c echo.Context) error {
 	if whole {
 		return l.listCSV(c, &q)
 	}
-	if err := freshAt(c, l.store, l.of, &q.moment); err != nil {
+	if err := freshList(c, l.store, l.of, &q.moment); err != nil {
 		return err
 	}
 	rows, next, err := l.store.List(c.Request().Context(), q.Filter, &q.moment, q.after, q.limit)
@@ -212,7 +212,7 @@ func (l *ledgerAPI) listCSV(c echo.Context, q *itemsQuery) error {
 		return err
 	}
 	defer stream.close()
-	if err := freshAt(c, l.store, l.of, &q.moment); err != nil {
+	if err := freshList(c, l.store, l.of, &q.moment); err != nil {
 		return err
 	}
 	stream.age = -1 // fresh has said it
@@ -270,7 +270,7 @@ func (l *ledgerAPI) ledger(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := freshAt(c, l.store, l.of, &q.Moment); err != nil {
+	if err := freshList(c, l.store, l.of, &q.Moment); err != nil {
 		return err
 	}
 	page, ok, err := l.store.Ledger(c.Request().Context(), sku, &q, l.of.Text)

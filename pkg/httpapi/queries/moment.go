@@ -99,6 +99,16 @@ func waitForPlace(ctx context.Context, view place, position eventlog.Position, o
 // momentGrace is how long after a time events of it may still come into the log. Answers do not wait for these.
 const momentGrace = time.Second
 
+// freshList is freshAt for a list, from which nobody sees what the view lacks.
+func freshList(c echo.Context, view View, of eventlog.Incarnation, m *asof.Moment) error {
+	if m.IsNow() {
+		if err := whole(view); err != nil {
+			return err
+		}
+	}
+	return freshAt(c, view, of, m)
+}
+
 // freshAt is fresh for an answer of a moment: what is of the moment must be in the view. A view that begins, or that is
 // late, would answer without it.
 func freshAt(c echo.Context, view View, of eventlog.Incarnation, m *asof.Moment) error {

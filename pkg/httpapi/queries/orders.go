@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/asof"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/orderview"
@@ -43,7 +44,7 @@ func (o *orderAPI) get(c echo.Context) error {
 	case !ok && !m.IsNow():
 		return problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
 	case !ok:
-		return problem.New(problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
+		return missing(o.store, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
 	}
 	return writeVersioned(c, body, version)
 }
@@ -72,7 +73,7 @@ func (o *orderAPI) list(c echo.Context) error {
 	if whole {
 		return o.listCSV(c, &q)
 	}
-	if err := fresh(c, o.store, o.of); err != nil {
+	if err := freshList(c, o.store, o.of, &asof.Moment{}); err != nil {
 		return err
 	}
 	rows, next, err := o.store.List(c.Request().Context(), q.Filter, q.after, q.limit)
@@ -165,7 +166,7 @@ func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
 		return err
 	}
 	defer stream.close()
-	if err := fresh(c, o.store, o.of); err != nil {
+	if err := freshList(c, o.store, o.of, &asof.Moment{}); err != nil {
 		return err
 	}
 	stream.age = -1 // fresh has said it

@@ -28,6 +28,8 @@ import (
 // View is what every read model says about its freshness.
 type View interface {
 	place
+	// Started is nil once the view has been at the end of the log. Until then it may lack anything.
+	Started() error
 	// WaitForTime returns nil once the view holds everything that was in the log at a time, or ctx's error.
 	WaitForTime(ctx context.Context, at time.Time) error
 }
@@ -172,6 +174,22 @@ func fresh(c echo.Context, view place, of eventlog.Incarnation) error {
 	return nil
 }
 
+// whole is nil where a view may be asked for what it lacks: a list, or something that it does not find.
+func whole(view View) error {
+	if err := view.Started(); err != nil {
+		return &problem.Problem{Code: problem.ViewStarting, RetryAfterSeconds: 1, Detail: err.Error() + "."}
+	}
+	return nil
+}
+
+// missing is the problem for what a view does not find.
+func missing(view View, code, detail string) error {
+	if err := whole(view); err != nil {
+		return err
+	}
+	return problem.New(code, detail)
+}
+
 // parsePosition reads a position that a client sends back. An empty one is none: no answer has it.
 func parsePosition(text string) (eventlog.Position, error) {
 	position, err := eventlog.ParsePosition(text)
@@ -220,7 +238,7 @@ func (a *availabilityAPI) get(look func(sku string) ([]byte, uint64, bool)) echo
 		}
 		body, version, ok := look(httpapi.PathParameter(c, "sku"))
 		if !ok {
-			return problem.New(problem.UnknownSKU, "No item is registered under this SKU.")
+			return missing(a.store, problem.UnknownSKU, "No item is registered under this SKU.")
 		}
 		return writeVersioned(c, body, version)
 	}
@@ -257,6 +275,11 @@ func (a *availabilityAPI) getMany(c echo.Context) error {
 		}
 		buf.B = append(buf.B, row...)
 		found++
+	}
+	if len(unknown) > 0 {
+		if err := whole(a.store); err != nil {
+			return err
+		}
 	}
 	buf.B = append(buf.B, ']')
 	buf.B = appendjson.Array(append(buf.B, `,"unknown":`...), unknown, appendjson.String)

@@ -29,12 +29,15 @@ type shelf struct {
 	reached eventlog.Position
 	rows    map[string]string
 	broken  error
+	// starting is why the view has not started.
+	starting error
 	// lateSince is when it was last at the end of the log; zero: it is now.
 	lateSince time.Time
 }
 
 func (s *shelf) Reached() eventlog.Position { return s.reached }
 func (s *shelf) Age() time.Duration         { return 12 * time.Millisecond }
+func (s *shelf) Started() error             { return s.starting }
 
 func (s *shelf) WaitFor(_ context.Context, p eventlog.Position) error {
 	if !s.reached.Reaches(p) {
@@ -303,4 +306,39 @@ func manyEntries() string {
 		query = append(query, fmt.Sprintf("metadata[k%d]=v", i))
 	}
 	return strings.Join(query, "&")
+}
+
+// TestAStartingViewSaysSo: what a view that is read from the log does not have may be there all the same.
+func TestAStartingViewSaysSo(t *testing.T) {
+	const order = "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"
+	view := &shelf{
+		starting: errors.New("the view orders is catching up: 7 records of the log to go"),
+		rows:     map[string]string{"A1": `{"sku":"A1"}`, order: `{}`},
+	}
+	s := newQuerySite(t, view)
+	missing := []string{
+		"/v1/availability/A9", "/v1/stock/A9", "/v1/orders/zz", "/v1/orders", "/v1/availability", "/v1/stock/A1/ledger",
+		"/v1/stock-changes?from=2026-03-01T10:00:00Z",
+	}
+	ask := func(path string) apitest.Reply { return s.Do(t, http.MethodGet, path, "") }
+	for _, path := range missing {
+		if r := ask(path); r.Status != 503 || !strings.Contains(r.Body, "7 records of the log to go") ||
+			r.Problem(t).Code != "view_starting" {
+			t.Errorf("%s: %d %s", path, r.Status, r.Body)
+		}
+	}
+	many := `{"skus":["A1","A9"]}`
+	if r := s.Do(t, http.MethodPost, "/v1/availability", many); r.Status != 503 {
+		t.Errorf("many: %d %s", r.Status, r.Body)
+	}
+	// What it has is as it was, and answers say of when.
+	for _, path := range []string{"/v1/availability/A1", "/v1/stock/A1", "/v1/orders/" + order} {
+		if r := ask(path); r.Status != 200 {
+			t.Errorf("%s: %d %s", path, r.Status, r.Body)
+		}
+	}
+	view.starting = nil
+	if r := s.Do(t, http.MethodPost, "/v1/availability", many); r.Status != 200 || ask("/v1/stock/A9").Status != 404 {
+		t.Errorf("once it has started: %d %s", r.Status, r.Body)
+	}
 }

@@ -24,10 +24,10 @@ func (l *ledgerAPI) changes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := freshAt(c, l.store, l.of, &q.From); err != nil {
+	if err := freshList(c, l.store, l.of, &q.From); err != nil {
 		return err
 	}
-	if err := freshAt(c, l.store, l.of, &q.To); err != nil {
+	if err := freshList(c, l.store, l.of, &q.To); err != nil {
 		return err
 	}
 	changes, next, err := l.store.Changes(c.Request().Context(), &q.Span, q.after, q.limit)
