@@ -212,7 +212,7 @@ func withKeys(c *cobra.Command, log *logFlags, do func(context.Context, *access.
 	go func() { ended <- keys.Run(following) }()
 	defer func() {
 		stop()
-		_ = <-ended // it was told to end
+		<-ended // it was told to end
 		cancel()
 	}()
 	if err := keys.AwaitReady(ctx); err != nil {

@@ -1,6 +1,7 @@
 package queries
 
 import (
+	"errors"
 	"net/url"
 	"reflect"
 	"testing"
@@ -52,7 +53,7 @@ func TestOrderParameters(t *testing.T) {
 		"country=" + string(make([]byte, 65)): "country",
 	} {
 		_, err := o.parse(values(t, query), false)
-		p, ok := err.(*problem.Problem) //nolint:errorlint // parse returns it as it is
+		p, ok := errors.AsType[*problem.Problem](err)
 		if !ok || len(p.Errors) != 1 || p.Errors[0].Pointer != "/"+parameter {
 			t.Errorf("%q: %+v", query, err)
 		}
