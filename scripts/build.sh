@@ -14,8 +14,8 @@ mkdir -p "$folder"
 VERSION=${VERSION:-$(scripts/version.sh version)} COMMIT=${COMMIT:-$(scripts/version.sh commit)}
 package=github.com/holdfast/holdfast/pkg/service
 flags="-X $package.version=$VERSION -X $package.commit=$COMMIT"
-# Functions that begin at multiples of 16 bytes instead of 32 make a program 1 % smaller.
-if [ -n "${STRIP:-}" ]; then flags+=" -s -w -funcalign=16"; fi
+# Functions that begin at multiples of 8 bytes instead of 32 make a program 1.2 % smaller.
+if [ -n "${STRIP:-}" ]; then flags+=" -s -w -funcalign=8"; fi
 echo "Building $* (a few minutes the first time)"
 terminal=0
 if [ -t 2 ]; then terminal=1; fi
