@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 home=$PWD/.local/contract
 examples=${EXAMPLES:-10} seed=${SEED:-1} log=${LOG:-$home/findings.txt}
 python=$home/venv/bin/python
-export HOLDFAST_CONTRACT_URL HOLDFAST_CONTRACT_SEEDED EXAMPLES=$((examples * 10)) SEED=$seed
+scopes=orders:write,orders:read,stock:write,stock:read,insights:read,replays:admin,import:admin,keys:admin,audit:read
+export HOLDFAST_CONTRACT_URL HOLDFAST_CONTRACT_KEY HOLDFAST_CONTRACT_SEEDED EXAMPLES=$((examples * 10)) SEED=$seed
 export PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_NO_ANALYTICS=1
 
 install() {
@@ -24,7 +25,7 @@ install() {
 # The server chooses its ports, and says where the API is.
 start() {
   rm -rf "$home/data"
-  bin/holdfast dev --dir "$home/data" --listen 127.0.0.1:0 --admin-listen off --kafka-listen 127.0.0.1:0 --clickhouse-listen 127.0.0.1:0 \
+  bin/holdfast dev --access keys --dir "$home/data" --listen 127.0.0.1:0 --admin-listen off --kafka-listen 127.0.0.1:0 --clickhouse-listen 127.0.0.1:0 \
     >"$home/server.txt" 2>&1 &
   server=$!
   trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true' EXIT
@@ -33,6 +34,8 @@ start() {
     sleep 0.1
   done
   HOLDFAST_CONTRACT_URL=$(sed -n 's/^  API *//p' "$home/server.txt")
+  HOLDFAST_CONTRACT_KEY=$(bin/holdfast keys create --kafka "$(sed -n 's/^  Kafka *//p' "$home/server.txt")" \
+    --name contract --scopes "$scopes" 2>/dev/null)
 }
 
 install
@@ -42,7 +45,7 @@ HOLDFAST_CONTRACT_SEEDED=$("$python" scripts/contract/seed.py "$HOLDFAST_CONTRAC
 status=0
 "$python" scripts/contract/commands.py >"$log" 2>&1 || status=1
 "$home/venv/bin/schemathesis" --config-file scripts/contract/schemathesis.toml run schemas/openapi.yaml \
-  --url "$HOLDFAST_CONTRACT_URL" --checks all --exclude-checks positive_data_acceptance \
+  --url "$HOLDFAST_CONTRACT_URL" --header "Authorization: Bearer $HOLDFAST_CONTRACT_KEY" --checks all --exclude-checks positive_data_acceptance \
   --exclude-path /v1/commands --seed "$seed" --max-examples "$examples" >>"$log" 2>&1 || status=1
 [ $status = 0 ] || cat "$log"
 grep -E '^POST /v1/commands|generated, ' "$log" || true

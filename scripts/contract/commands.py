@@ -27,6 +27,7 @@ results = jsonschema_rs.Draft202012Validator(
     {"$ref": "#/components/schemas/ResultLine", "components": raw["components"]}, validate_formats=True)
 types = set(raw["components"]["schemas"]["CommandType"]["enum"])
 run = requests.Session()
+run.headers["Authorization"] = f"Bearer {os.environ['HOLDFAST_CONTRACT_KEY']}"
 seen = collections.Counter()
 
 

@@ -150,7 +150,7 @@ def listed_codes():
                 found = re.findall("`([a-z_]+)`", answer.get("description", ""))
                 reference = answer.get("$ref", "").rsplit("/", 1)[-1]
                 shared = raw["components"]["responses"].get(reference, {})
-                if not found:
+                if not found and int(status) >= 400:
                     for content in shared.get("content", {}).values():
                         for example in content.get("examples", {}).values():
                             found.append(example["value"].get("code", ""))

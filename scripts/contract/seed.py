@@ -2,10 +2,13 @@
 
 import itertools
 import json
+import os
 import sys
 import time
 import urllib.error
 import urllib.request
+
+AUTHORIZATION = {"Authorization": f"Bearer {os.environ['HOLDFAST_CONTRACT_KEY']}"}
 
 url = sys.argv[1]
 keys = itertools.count()
@@ -14,7 +17,7 @@ position = ""
 
 def send(method, path, body):
     global position
-    headers = {"Content-Type": "application/json", "Idempotency-Key": f"seed-{next(keys)}"}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": f"seed-{next(keys)}", **AUTHORIZATION}
     request = urllib.request.Request(url + path, json.dumps(body).encode(), headers, method=method)
     for pause in (0.1, 0.5, 1, 2, 5, None):
         try:
