@@ -85,6 +85,9 @@ var operations = map[string]Need{
 	"GET /v1/availability/{sku}":                           {StockRead},
 	"POST /v1/availability":                                {StockRead}, // it reads: the body has the SKUs
 
+	"GET /v1/orders/stream":            {OrdersRead},
+	"GET /v1/orders/{order_id}/stream": {OrdersRead},
+	"GET /v1/availability/stream":      {StockRead},
 	// The feed has the events of both.
 	"GET /v1/events": {OrdersRead | StockRead},
 

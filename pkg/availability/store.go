@@ -19,6 +19,8 @@ type StoreConfig struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Tracer     *tracing.Tracer // nil: nobody traces
+	// Listener is told of rows that have changed; nil: nobody is.
+	Listener Listener
 }
 
 // Store is the view as readers see it: every row in memory with its answer ready, kept current from the availability
@@ -36,6 +38,9 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 		layout:  cfg.Layout,
 		changed: map[string]*eventv1.AvailabilityRow{},
 		rows:    rows{bySKU: map[string]storedRow{}},
+	}
+	if cfg.Listener != nil {
+		v.unfinished = newUnfinished(cfg.Listener)
 	}
 	runtime, err := projector.New(projector.Config{
 		Name: "availability", Partitions: projector.Partitions(eventlog.TopicAvailability, cfg.Layout),
@@ -61,6 +66,9 @@ type storedRow struct {
 	body    []byte // the answer; nil for an item that is not registered
 	version uint64 // as clients are shown it
 	offset  int64  // of the event that the row was made from
+	// seen is the offset of the event that last changed what clients see. Of a row that was written before the store
+	// began it may be a later one.
+	seen int64
 	// metadata is the member that Stock has of it; empty for none. Answers that shops ask for leave it out: there are
 	// many of them, and metadata may be larger than all the rest.
 	metadata string
@@ -74,6 +82,15 @@ func (r *rows) get(sku string) storedRow {
 	return r.bySKU[sku]
 }
 
+// each calls fn for every row.
+func (r *rows) each(fn func(sku string, row storedRow)) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for sku, row := range r.bySKU {
+		fn(sku, row)
+	}
+}
+
 // put stores a row, unless the store has a newer one.
 func (r *rows) put(row *eventv1.AvailabilityRow) {
 	r.mu.RLock()
@@ -82,7 +99,10 @@ func (r *rows) put(row *eventv1.AvailabilityRow) {
 	if ok && old.offset >= row.SourceOffset {
 		return
 	}
-	next := storedRow{version: row.VisibleVersion, offset: row.SourceOffset}
+	next := storedRow{version: row.VisibleVersion, offset: row.SourceOffset, seen: row.SourceOffset}
+	if ok && old.body != nil && old.version == row.VisibleVersion {
+		next.seen = old.seen
+	}
 	if row.Registered {
 		next.body, next.metadata = render(row), string(renderMetadata(row.Metadata))
 		if hasOpenWork(row) {

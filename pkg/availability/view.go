@@ -17,12 +17,17 @@ type storeView struct {
 	progress eventlog.Offsets                    // of inventory.events, since the last flush
 	changed  map[string]*eventv1.AvailabilityRow // the newest row of each SKU, since the last flush
 	rows     rows
+	// unfinished is what the listener was not told yet; nil: there is none.
+	unfinished *unfinished
 }
 
 // Begin starts at the topic's beginning: a store keeps nothing on disk.
 func (v *storeView) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
 	v.progress = eventlog.Offsets{}
 	clear(v.changed)
+	if v.unfinished != nil {
+		v.unfinished.rows = map[int32]map[string]unfinishedRow{}
+	}
 	return v.client.StartOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, v.layout))
 }
 
@@ -38,12 +43,28 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 	if row.Sku == "" {
 		tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: row.SourcePartition}
 		v.progress[tp] = max(v.progress[tp], row.SourceOffset+1)
+		if v.unfinished != nil {
+			v.unfinished.finish(row.SourcePartition, row.SourceOffset+1)
+		}
 		return nil
+	}
+	if v.unfinished != nil && row.Registered {
+		v.unfinished.add(row, v.differs(row))
 	}
 	if newest := v.changed[row.Sku]; newest == nil || newest.SourceOffset < row.SourceOffset {
 		v.changed[row.Sku] = row
 	}
 	return nil
+}
+
+// differs reports whether clients see that a row differs from the one before it.
+func (v *storeView) differs(row *eventv1.AvailabilityRow) bool {
+	if before := v.changed[row.Sku]; before != nil {
+		return before.SourceOffset >= row.SourceOffset || !before.Registered ||
+			before.VisibleVersion != row.VisibleVersion
+	}
+	before := v.rows.get(row.Sku)
+	return before.offset >= row.SourceOffset || before.body == nil || before.version != row.VisibleVersion
 }
 
 // Flush renders the rows that changed, and then moves the watermark: the projector writes progress after the rows that
@@ -53,6 +74,9 @@ func (v *storeView) Flush(context.Context, eventlog.Offsets) error {
 		v.rows.put(row)
 	}
 	clear(v.changed)
+	if v.unfinished != nil {
+		v.unfinished.tell()
+	}
 	v.advance(v.progress)
 	clear(v.progress)
 	return nil

@@ -2303,6 +2303,9 @@ type StockMovementsRow struct {
 // StockState defines model for StockState.
 type StockState string
 
+// StreamAfter A position, start, here or now.
+type StreamAfter = string
+
 // Tax defines model for Tax.
 type Tax struct {
 	// Amount A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
@@ -2511,6 +2514,9 @@ type IfNoneMatch = string
 // KindQuery defines model for KindQuery.
 type KindQuery = OrderKind
 
+// LastEventID defines model for LastEventID.
+type LastEventID = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -2580,6 +2586,9 @@ type StatusQuery = OrderStatus
 
 // StockMovementsBy defines model for StockMovementsBy.
 type StockMovementsBy string
+
+// StreamSKUs defines model for StreamSKUs.
+type StreamSKUs = []SKU
 
 // TextQuery defines model for TextQuery.
 type TextQuery = string

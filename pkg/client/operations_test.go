@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,9 +24,12 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 		if body, err := io.ReadAll(r.Body); err != nil || bytes.Contains(body, []byte("null")) {
 			t.Errorf("%s: %s, %v", got, body, err)
 		}
-		if r.URL.Path == "/v1/events" {
+		switch {
+		case r.URL.Path == "/v1/events":
 			io.WriteString(w, `[]`)
-		} else {
+		case strings.HasSuffix(r.URL.Path, "/stream"):
+			io.WriteString(w, ": holdfast\nretry: 1000\n\nid: o0.1\nevent: order\ndata: {}\n\n")
+		default:
 			io.WriteString(w, `{}`)
 		}
 	}))
@@ -114,6 +118,11 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"getLedger":         func(x ctx) error { return errorOf(c.Ledger(x, sku, client.LedgerFilter{})) },
 		"getOrder":          func(x ctx) error { return errorOf(c.Order(x, order)) },
 		"listOrders":        func(x ctx) error { return errorOf(c.Orders(x, client.OrderFilter{})) },
+		"streamOrder":       func(x ctx) error { return firstOf(once.StreamOrder(x, order, "")) },
+		"streamOrders":      func(x ctx) error { return firstOf(once.StreamOrders(x, client.OrderStream{})) },
+		"streamAvailability": func(x ctx) error {
+			return firstOf(once.StreamAvailability(x, client.StockStream{}))
+		},
 		"listEvents":        func(x ctx) error { return errorOf(c.Events(x, client.EventFilter{})) },
 		"getRevenue":        func(x ctx) error { return errorOf(c.Revenue(x, client.ReportFilter{})) },
 		"getStockMovements": func(x ctx) error { return errorOf(c.StockMovements(x, client.ReportFilter{})) },
@@ -153,3 +162,14 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 }
 
 func errorOf[T any](_ T, err error) error { return err }
+
+// firstOf is the error of the first message of a stream.
+func firstOf[T any](messages iter.Seq2[*client.Message[T], error]) error {
+	for m, err := range messages {
+		if err == nil && m.ID == "" {
+			return errors.New("a message without an id")
+		}
+		return err
+	}
+	return errors.New("no message has come")
+}

@@ -51,6 +51,7 @@ const (
 	Unavailable          = "unavailable"
 	ViewStarting         = "view_starting"
 	TooManyRequests      = "too_many_requests"
+	TooManyStreams       = "too_many_streams"
 	KeyReused            = "idempotency_key_reused"
 	VersionMismatch      = "version_mismatch"
 	OrderNotFound        = "order_not_found"

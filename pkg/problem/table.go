@@ -380,6 +380,12 @@ var rows = []Row{
 		Remedy: retrySame,
 	},
 	{
+		Code: TooManyStreams, Status: http.StatusServiceUnavailable,
+		Title:  "Too many streams",
+		Cause:  "This replica has as many streams of orders and stock as `--max-streams` of query-api allows.",
+		Remedy: "Open the stream again after Retry-After, at another replica. Where this happens often, run more replicas.",
+	},
+	{
 		Code: TooManyRequests, Status: http.StatusTooManyRequests,
 		Title: "Too many requests; retry with the same key",
 		Cause: "The shard has 16,384 commands waiting, or would come to the command later than it may " +

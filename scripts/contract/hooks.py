@@ -60,6 +60,7 @@ NOT_IN_SCHEMA = [
     ("/orders/{order_id}", "invalid_parameter", MOMENTS),
     ("/events", "invalid_parameter", "which topic has a sku, or an order_id, is no JSON schema"),
     ("/orders", "invalid_parameter", "no February has 31 days; …_to is after …_from; totals need currency; names as above"),
+    ("/stream", "invalid_parameter", "after=here is for streams that name an order or items"),
     ("/revenue", "invalid_parameter", "to must be after from"),
     ("/stock-movements", "invalid_parameter", "to must be after from"),
 ]

@@ -29,17 +29,26 @@ func (r incarnate) Add(
 	}, middleware...)
 }
 
+// positionHeaders are the headers that have positions, as net/http and as clients write them.
+var positionHeaders = map[string]string{
+	"Holdfast-Min-Position": "Holdfast-Min-Position", "Last-Event-Id": "Last-Event-ID",
+}
+
 // accept refuses positions and cursors of another log, and takes the incarnation off the others. What is no position
 // or cursor at all, the handler refuses.
 func (r incarnate) accept(c echo.Context) error {
 	request := c.Request()
-	if sent := request.Header["Holdfast-Min-Position"]; len(sent) > 0 {
+	for name, shown := range positionHeaders {
+		sent := request.Header[name]
+		if len(sent) == 0 {
+			continue
+		}
 		position, err := r.of.Parse(sent[0])
 		if other, ok := errors.AsType[*eventlog.OtherLogError](err); ok {
-			return logRestored("Holdfast-Min-Position", other)
+			return logRestored(shown, other)
 		}
 		if err == nil {
-			request.Header["Holdfast-Min-Position"] = []string{position.String()}
+			sent[0] = position.String()
 		}
 	}
 	if request.URL.RawQuery == "" {

@@ -108,7 +108,9 @@ type Deps struct {
 	Ledger LedgerStore
 	Orders OrderStore
 	// Events is the change feed.
-	Events   EventStore
+	Events EventStore
+	// Streams are those of orders and stock; nil: there are none.
+	Streams  *Streams
 	Reports  ReportStore
 	Insights InsightStore
 	Replays  *replay.Service
@@ -143,6 +145,9 @@ func Register(router httpapi.Router, deps Deps) {
 	if deps.Events != nil {
 		e := &eventAPI{deps.Events, of, make(chan struct{}, MaxEventAnswers)}
 		router.Add(http.MethodGet, "/v1/events", e.get)
+	}
+	if deps.Streams != nil {
+		deps.Streams.register(router, of)
 	}
 	if deps.Reports != nil {
 		registerReports(router, &deps, streams)

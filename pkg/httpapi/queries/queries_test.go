@@ -169,8 +169,8 @@ func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 	routes := apitest.Routes(func(r httpapi.Router) {
 		Register(r, Deps{
 			Availability: &shelf{}, Ledger: pastShelf{}, Orders: &shelf{}, Events: &live.Feed{}, Reports: &ledger{},
-			Insights: &insightShelf{},
-			Replays:  &replay.Service{},
+			Insights: &insightShelf{}, Streams: &Streams{},
+			Replays: &replay.Service{},
 		})
 	})
 	if !slices.Equal(routes, specified) {

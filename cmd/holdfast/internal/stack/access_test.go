@@ -206,7 +206,11 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 		if need.IsNothing() {
 			continue
 		}
-		status, answer := g.ask(op.Method, fill.Replace(op.Path), "", "", only[need.String()])
+		path := fill.Replace(op.Path)
+		if strings.HasSuffix(path, "/stream") {
+			path += "?after=" // is refused: a stream that is opened has no end
+		}
+		status, answer := g.ask(op.Method, path, "", "", only[need.String()])
 		if status == http.StatusUnauthorized || status == http.StatusForbidden || strings.Contains(answer, `"not_found"`) {
 			t.Errorf("%s with %v alone: %d %s", op.ID, need, status, answer)
 		}

@@ -35,6 +35,8 @@ type Config struct {
 	ClickHouse string
 	// ClickHouseCluster is the cluster of its replicas; empty: it is one server.
 	ClickHouseCluster string
+	// MaxStreams is how many streams of orders and stock there are at a time.
+	MaxStreams int
 	// TimeZone is that of days and months in reports that are asked for without one; empty: UTC.
 	TimeZone string
 	// Access says who may use the API: access.Modes; empty: everybody.
@@ -74,7 +76,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := service.PlatformFolder(cfg.DataDir, platform); err != nil {
 		return fmt.Errorf("query-api: %w", err)
 	}
-	v, err := openViews(client, layout, &cfg)
+	v, err := openViews(client, layout, id.Incarnation, &cfg)
 	if err != nil {
 		return err
 	}
@@ -107,53 +109,68 @@ type views struct {
 	orders       *orderview.Store
 	ledger       *stockledger.Store
 	events       *live.Feed
+	streams      *queries.Streams
 	clickHouse   *clickhouse.Conn // nil: no reports
 }
 
-// openViews opens the read models.
-func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
+// openViews opens the read models, and what tells of their changes.
+func openViews(
+	client *eventlog.Client, layout eventlog.Layout, of eventlog.Incarnation, cfg *Config,
+) (_ *views, err error) {
+	v := &views{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.Close())
+		}
+	}()
+	if err := v.openStreams(layout.PartitionCount, of, cfg); err != nil {
+		return nil, err
+	}
 	tail := live.NewTail(layout.PartitionCount)
-	orders, err := orderview.Open(orderview.Config{
+	v.orders, err = orderview.Open(orderview.Config{
 		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout,
 		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
-		Listener: tail.Listener(eventlog.TopicOrders),
+		Listener: live.Listen(tail.Listener(eventlog.TopicOrders), v.streams.OrderHub),
 	})
 	if err != nil {
 		return nil, err
 	}
-	v := &views{orders: orders}
 	v.ledger, err = stockledger.Open(stockledger.Config{
 		Dir: filepath.Join(cfg.DataDir, "stock"), Client: client, Layout: layout,
 		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
 		Listener: tail.Listener(eventlog.TopicInventory),
 	})
 	if err != nil {
-		return nil, errors.Join(err, v.Close())
+		return nil, err
 	}
 	v.events, err = live.NewFeed(live.FeedConfig{
 		Tail: tail, Client: client, Registerer: cfg.Registry,
 		Age: func() time.Duration { return max(v.orders.Age(), v.ledger.Age()) },
 	})
 	if err != nil {
-		return nil, errors.Join(err, v.Close())
+		return nil, err
 	}
 	v.availability, err = availability.NewStore(availability.StoreConfig{
 		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
+		Listener: v.publishRows,
 	})
-	if err == nil && cfg.ClickHouse != "" {
-		if v.clickHouse, err = clickhouse.OpenIn(cfg.ClickHouse, cfg.ClickHouseCluster); err == nil {
-			err = v.clickHouse.Measure(cfg.Registry)
-		}
-	}
 	if err != nil {
-		return nil, errors.Join(err, v.Close())
+		return nil, err
 	}
-	return v, nil
+	v.streams.Orders, v.streams.Events, v.streams.Stock = v.orders, v.events, v.availability
+	if cfg.ClickHouse != "" {
+		if v.clickHouse, err = clickhouse.OpenIn(cfg.ClickHouse, cfg.ClickHouseCluster); err != nil {
+			return nil, err
+		}
+		err = v.clickHouse.Measure(cfg.Registry)
+	}
+	return v, err
 }
 
 // Run keeps the views current until ctx is done.
 func (v *views) Run(ctx context.Context) error {
-	return service.Run(ctx, v.availability.Run, v.orders.Run, v.ledger.Run)
+	return service.Run(ctx, v.availability.Run, v.orders.Run, v.ledger.Run, v.streams.OrderHub.Run,
+		v.streams.StockHub.Run)
 }
 
 // Ready is nil when every view has caught up. Reports are not asked: without ClickHouse they alone fail.
@@ -164,7 +181,8 @@ func (v *views) Ready() error {
 // Deps are the views as the API wants them.
 func (v *views) Deps(of eventlog.Incarnation) queries.Deps {
 	return queries.Deps{
-		Availability: v.availability, Orders: v.orders, Ledger: v.ledger, Events: v.events, Incarnation: of,
+		Availability: v.availability, Orders: v.orders, Ledger: v.ledger, Events: v.events, Streams: v.streams,
+		Incarnation: of,
 	}
 }
 
@@ -173,7 +191,10 @@ func (v *views) Close() error {
 	if v.events != nil {
 		v.events.Close()
 	}
-	err := v.orders.Close()
+	var err error
+	if v.orders != nil {
+		err = v.orders.Close()
+	}
 	if v.ledger != nil {
 		err = errors.Join(err, v.ledger.Close())
 	}
@@ -196,6 +217,9 @@ func Program() run.Program {
 		Validate: func(run.Service) error {
 			_, mode := access.ParseMode(cfg.Access)
 			err := errors.Join(CheckTimeZone(cfg.TimeZone), mode)
+			if cfg.MaxStreams < 1 {
+				err = errors.Join(err, errors.New("--max-streams must be at least 1"))
+			}
 			if cfg.ClickHouse != "" {
 				err = errors.Join(err, clickhouse.CheckAddress(cfg.ClickHouse, cfg.ClickHouseCluster))
 			}
@@ -216,6 +240,8 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"folder of the views of orders and of stock; they are built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
 		"written as it is there; without it there are no reports and no replays")
+	fs.IntVar(&cfg.MaxStreams, "max-streams", queries.DefaultMaxStreams,
+		"`NUMBER` of streams of orders and stock that this replica serves at a time")
 	fs.StringVar(&cfg.TimeZone, "time-zone", DefaultTimeZone, "time `ZONE` of days and months in reports that are "+
 		"asked for without one (tz), of the IANA database, such as Europe/London; insights have their own")
 	fs.StringVar(&cfg.ClickHouseCluster, "clickhouse-cluster", "", clickhouse.ClusterUsage)
