@@ -64,6 +64,7 @@ func newRootCommand() *cobra.Command {
 		newImportCommand(),
 		newOrderCommand(),
 		newStockCommand(),
+		newEventsCommand(),
 		newVerifyCommand(),
 		newInsightCommand(),
 		newReplayCommand(),

@@ -16,7 +16,7 @@ func newStockCommand() *cobra.Command {
 	c := &cobra.Command{Use: "stock", Short: "Change and look up stock"}
 	api.add(c)
 	c.AddCommand(newGetStockCommand(api), newShowStockCommand(api), newListStockCommand(api),
-		newWhyCommand(api), newDiffCommand(api))
+		newWhyCommand(api), newDiffCommand(api), newWatchStockCommand(api))
 	c.AddCommand(stockChanges(api)...)
 	return c
 }
