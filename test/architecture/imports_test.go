@@ -236,9 +236,10 @@ func TestProgramsAreSmall(t *testing.T) {
 	if inImages := found(t, "Dockerfile", `TAGS=(\S+)`)[0]; inImages != tags {
 		t.Errorf("Dockerfile builds with -tags %s, Makefile with %s", inImages, tags)
 	}
+	flags := found(t, "scripts/build.sh", `flags\+="([^"]+)"`)[0] // of images
 	for _, s := range sizes {
 		file := filepath.Join(dir, s.program+s.tag)
-		build := exec.Command("go", "build", "-trimpath", "-tags", tags+","+s.tag, "-ldflags=-s -w", "-o", file,
+		build := exec.Command("go", "build", "-trimpath", "-tags", tags+","+s.tag, "-ldflags="+flags, "-o", file,
 			module+"cmd/"+s.program)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

@@ -174,8 +174,6 @@ func TestRefusalsWriteNoEvent(t *testing.T) {
 			"illegal_transition", ""},
 		{"more adjusted than is on hand", request{"POST", "/v1/stock/A1/adjustments", "new",
 			`{"delta":-11,"reason":"shrinkage"}`, ""}, 409, "negative_on_hand", "/delta"},
-		{"more held back than there is", request{"PUT", "/v1/stock/A1/safety-stock", "new", `{"quantity":11}`, ""}, 409,
-			"insufficient_stock", "/quantity"},
 		{"more sent away than there is", request{"POST", "/v1/stock/A1/transfers", "new",
 			`{"to_location":"north","quantity":11}`, ""}, 409, "insufficient_stock", "/quantity"},
 		{"a count of another state", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":9,"counted_at_version":1}`,
