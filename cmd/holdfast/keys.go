@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -208,11 +209,11 @@ func withKeys(c *cobra.Command, log *logFlags, do func(context.Context, *access.
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), keysTimeout)
 	following, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- keys.Run(following) }()
+	var follower sync.WaitGroup
+	follower.Go(func() { _ = keys.Run(following) }) // AwaitReady says what keeps it from following
 	defer func() {
 		stop()
-		<-ended // it was told to end
+		follower.Wait()
 		cancel()
 	}()
 	if err := keys.AwaitReady(ctx); err != nil {
