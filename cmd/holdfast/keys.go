@@ -78,8 +78,10 @@ kept. Every service takes it within a second.`,
 			if n.Scopes, err = access.ParseScopes(scopes); err != nil {
 				return fmt.Errorf("--scopes: %w", err)
 			}
-			if n.ExpiresAt, err = parseExpiry(expires, time.Now()); err != nil {
-				return err
+			if c.Flags().Changed("expires") {
+				if n.ExpiresAt, err = parseExpiry(expires, time.Now()); err != nil {
+					return err
+				}
 			}
 			if fault, ok := errors.AsType[*access.Fault](n.Check(time.Now())); ok {
 				return fmt.Errorf("--%s %s", strings.TrimSuffix(fault.Member, "_at"), fault.Text)
@@ -114,11 +116,8 @@ kept. Every service takes it within a second.`,
 // days is a duration in days, which the flag package does not know.
 var days = regexp.MustCompile(`^([1-9][0-9]{0,4})d$`)
 
-// parseExpiry reads --expires into a time; zero: never.
+// parseExpiry reads --expires into a time.
 func parseExpiry(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
 	if found := days.FindStringSubmatch(text); found != nil {
 		n, _ := strconv.Atoi(found[1]) // it has at most five digits
 		return now.AddDate(0, 0, n), nil

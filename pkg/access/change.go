@@ -82,7 +82,7 @@ func (k *Keys) Create(ctx context.Context, n NewKey) (text string, key *Key, err
 		created.ExpiresAtMicros = n.ExpiresAt.UnixMicro()
 	}
 	err = k.write(ctx, &eventv1.KeyChange{
-		KeyId: id, ChangedAtMicros: now.UnixMicro(), By: principalOf(n.By),
+		KeyId: id, ChangedAtMicros: now.UnixMicro(), By: principalOf(n.By), ByKeyId: n.By.KeyID,
 		Change: &eventv1.KeyChange_Created{Created: created},
 	})
 	if err != nil {
@@ -102,7 +102,7 @@ func (k *Keys) Revoke(ctx context.Context, id string, by Principal) (found bool,
 		return key != nil, nil
 	}
 	return true, k.write(ctx, &eventv1.KeyChange{
-		KeyId: id, ChangedAtMicros: time.Now().UnixMicro(), By: principalOf(by),
+		KeyId: id, ChangedAtMicros: time.Now().UnixMicro(), By: principalOf(by), ByKeyId: by.KeyID,
 		Change: &eventv1.KeyChange_Revoked{Revoked: &eventv1.KeyRevoked{}},
 	})
 }

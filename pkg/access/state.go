@@ -14,6 +14,8 @@ type Principal struct {
 	Name string
 	// Verified: a key has proved it. Otherwise it is what the client says.
 	Verified bool
+	// KeyID is that of the API key that has proved it; empty: none has.
+	KeyID string
 }
 
 // Key is an API key, without its secret. It never changes: a key that is revoked is another Key with the same ID.
@@ -36,7 +38,7 @@ type Key struct {
 }
 
 // Principal is whom requests with the key come from.
-func (k *Key) Principal() Principal { return Principal{Name: k.Name, Verified: true} }
+func (k *Key) Principal() Principal { return Principal{Name: k.Name, Verified: true, KeyID: k.ID} }
 
 // Status says whether a key is taken.
 type Status string
@@ -79,7 +81,7 @@ func (s *state) clone() *state {
 // effect, for every reader alike.
 func (s *state) apply(c *eventv1.KeyChange) {
 	at := time.UnixMicro(c.GetChangedAtMicros()).UTC()
-	by := Principal{Name: c.GetBy().GetName(), Verified: c.GetBy().GetVerified()}
+	by := Principal{Name: c.GetBy().GetName(), Verified: c.GetBy().GetVerified(), KeyID: c.GetByKeyId()}
 	old := s.byID[c.GetKeyId()]
 	switch change := c.GetChange().(type) {
 	case *eventv1.KeyChange_Created:

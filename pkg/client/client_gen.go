@@ -455,9 +455,9 @@ const (
 type APIKey struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy Who asked for a command.
-	CreatedBy Principal `json:"created_by,omitempty,omitzero"`
-	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+	// CreatedBy Who made or revoked a key. `Holdfast-Actor` does not count here.
+	CreatedBy KeyPrincipal `json:"created_by,omitempty,omitzero"`
+	ExpiresAt time.Time    `json:"expires_at,omitempty,omitzero"`
 
 	// Key The key itself, to be sent as Authorization: Bearer hf_…; in the answer that makes it alone
 	Key string `json:"key,omitempty,omitzero"`
@@ -467,9 +467,9 @@ type APIKey struct {
 	Name      string    `json:"name"`
 	RevokedAt time.Time `json:"revoked_at,omitempty,omitzero"`
 
-	// RevokedBy Who asked for a command.
-	RevokedBy Principal `json:"revoked_by,omitempty,omitzero"`
-	Scopes    []Scope   `json:"scopes"`
+	// RevokedBy Who made or revoked a key. `Holdfast-Actor` does not count here.
+	RevokedBy KeyPrincipal `json:"revoked_by,omitempty,omitzero"`
+	Scopes    []Scope      `json:"scopes"`
 
 	// Status Whether it is taken. unreadable: a later release made or changed it, and this one refuses it.
 	Status APIKeyStatus `json:"status"`
@@ -1051,6 +1051,18 @@ type InsightRow map[string]*json.RawMessage
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Items []APIKey `json:"items"`
+}
+
+// KeyPrincipal Who made or revoked a key. `Holdfast-Actor` does not count here.
+type KeyPrincipal struct {
+	// KeyID The ID of that API key
+	KeyID string `json:"key_id,omitempty,omitzero"`
+
+	// Name The name of the API key that asked; with holdfast keys, the user of the system
+	Name string `json:"name"`
+
+	// Verified An API key has proved it
+	Verified bool `json:"verified"`
 }
 
 // Label Without control characters, and without spaces at its ends; may be empty.

@@ -91,12 +91,17 @@ func Authenticate(keys *access.Keys, header http.Header, need access.Need) (*acc
 		}
 	case err != nil:
 		keys.Refused(err)
-		return nil, problem.New(problem.Unauthenticated, "Send a valid API key: Authorization: Bearer hf_…")
+		return nil, Unauthenticated()
 	case !need.Allows(key.Scopes):
 		keys.Refused(access.ErrScope)
 		return nil, InsufficientScope(need)
 	}
 	return key, nil
+}
+
+// Unauthenticated is the refusal of a request without a valid key. It does not tell what is wrong with the key.
+func Unauthenticated() *problem.Problem {
+	return problem.New(problem.Unauthenticated, "Send a valid API key: Authorization: Bearer hf_…")
 }
 
 // InsufficientScope is the refusal of what a key may not do.

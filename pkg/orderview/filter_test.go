@@ -42,9 +42,13 @@ func TestOrdersAreFound(t *testing.T) {
 		}
 		fold(id, 1, at, p)
 	}
-	// o-1 has shipped in part, o-2 is paid, o-3 waits for its payment.
+	// o-1 has shipped in part, and got a line by an amendment, o-2 is paid, o-3 waits for its payment.
 	placed("o-1", day(1), "MUG", "4711", "DE", "EUR", 10_000_000, time.Time{})
 	fold("o-1", 2, day(9), &eventv1.LinesShippedV2{Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "MUG", Quantity: 1}}})
+	fold("o-1", 3, day(9), &eventv1.OrderAmendedV2{
+		Lines:          []*eventv1.AmendedLine{{Sku: "PEN", Quantity: 1, UnitPriceMicros: 1_000_000}},
+		SubtotalMicros: 10_000_000, TotalMicros: 10_000_000,
+	})
 	placed("o-2", day(2), "TEA", "4712", "GB", "GBP", 20_000_000, day(5))
 	fold("o-2", 2, day(3), &eventv1.PaymentCapturedV3{AmountMicros: 20_000_000})
 	placed("o-3", day(4), "MUG", "", "DE", "EUR", 30_000_000, day(6))
@@ -61,6 +65,7 @@ func TestOrdersAreFound(t *testing.T) {
 	}{
 		{"all, newest first", Filter{}, []string{"o-3", "o-2", "o-1", "o-4"}},
 		{"SKU", Filter{SKU: "MUG"}, []string{"o-3", "o-1", "o-4"}},
+		{"SKU of a line that came later", Filter{SKU: "PEN", Country: "DE"}, []string{"o-1"}},
 		{"SKU of a second line", Filter{SKU: "BAG"}, []string{"o-3", "o-2", "o-1"}},
 		{"SKU and currency", Filter{SKU: "MUG", Currency: "EUR", Kind: "order"}, []string{"o-3", "o-1"}},
 		{"reference", Filter{Reference: "4712"}, []string{"o-2"}},

@@ -8,7 +8,7 @@ import (
 
 // storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
 // the log.
-const storeFormat = 8
+const storeFormat = 9
 
 // Keys begin with a letter for their kind. Times in them are inverted, so that the newest order comes first.
 const (

@@ -55,6 +55,7 @@ func (s *summary) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_OrderAmendedV2:
 		for _, l := range c.OrderAmendedV2.Lines {
 			s.unshipped += l.Quantity - l.FormerQuantity
+			s.entries = append(s.entries, entry{keySKU, l.Sku}) // it may be a new line
 		}
 	case *eventv1.OrderEvent_LinesCancelledV2:
 		for _, l := range c.LinesCancelledV2.Lines {

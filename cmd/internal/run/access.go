@@ -18,7 +18,7 @@ func AccessVar(fs *flag.FlagSet, mode *string) {
 
 // WithAccess returns the service with the setting --access, which was checked.
 func (s Service) WithAccess(mode string) Service {
-	s.Access = access.Mode(mode)
+	s.Access, _ = access.ParseMode(mode) // an empty word is off
 	return s
 }
 

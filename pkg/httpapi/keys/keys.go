@@ -61,6 +61,7 @@ type keyJSON struct {
 type principalJSON struct {
 	Name     string `json:"name"`
 	Verified bool   `json:"verified"`
+	KeyID    string `json:"key_id,omitzero"`
 }
 
 func describe(key *access.Key) keyJSON {
@@ -75,7 +76,7 @@ func principalOf(p access.Principal) *principalJSON {
 	if p.Name == "" {
 		return nil
 	}
-	return &principalJSON{p.Name, p.Verified}
+	return &principalJSON{p.Name, p.Verified, p.KeyID}
 }
 
 // list answers with all keys, the oldest first. There are few, so it has no pages.
@@ -93,7 +94,7 @@ func (a *api) list(c echo.Context) error {
 type newKey struct {
 	Name      string   `json:"name"`
 	Scopes    []string `json:"scopes"`
-	ExpiresAt string   `json:"expires_at"`
+	ExpiresAt *string  `json:"expires_at"`
 }
 
 func (a *api) create(c echo.Context) error {
@@ -118,7 +119,8 @@ func (a *api) create(c echo.Context) error {
 	return writeJSON(c, http.StatusCreated, shown)
 }
 
-// readRequest reads a request for a key. Headers come before the body.
+// readRequest reads a request for a key. Whoever asks is the key of the request, whatever Holdfast-Actor says: so the keys
+// are found that a stolen one has made.
 func (a *api) readRequest(c echo.Context) (access.NewKey, error) {
 	var n access.NewKey
 	raw, err := httpapi.ReadBody(c)
@@ -135,9 +137,11 @@ func (a *api) readRequest(c echo.Context) (access.NewKey, error) {
 	if fault := input.KeyFault(n.Request); fault != "" {
 		return n, problem.New(problem.InvalidKey, fault)
 	}
-	if n.By, err = httpapi.PrincipalOf(c); err != nil {
-		return n, err
+	by := httpapi.KeyOf(c)
+	if !a.keys.IsValid(by) { // it may have been revoked while the body came
+		return n, httpapi.Unauthenticated()
 	}
+	n.By = by.Principal()
 	return n, readBody(raw, &n)
 }
 
@@ -159,9 +163,9 @@ func readBody(raw []byte, n *access.NewKey) error {
 	if n.Scopes, err = access.ParseScopes(b.Scopes); err != nil {
 		body.Fault(problem.InvalidAPIKey, "/scopes", err.Error())
 	}
-	if b.ExpiresAt != "" {
+	if b.ExpiresAt != nil {
 		var valid bool
-		if n.ExpiresAt, valid = input.ParseTime(b.ExpiresAt); !valid {
+		if n.ExpiresAt, valid = input.ParseTime(*b.ExpiresAt); !valid || n.ExpiresAt.IsZero() { // zero is never
 			body.Fault(problem.InvalidAPIKey, "/expires_at", "must be a time as RFC 3339 has it, like 2027-03-01T00:00:00Z")
 		}
 	}
@@ -175,13 +179,9 @@ func readBody(raw []byte, n *access.NewKey) error {
 }
 
 func (a *api) revoke(c echo.Context) error {
-	by, err := httpapi.PrincipalOf(c)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), WriteTimeout)
 	defer cancel()
-	found, err := a.keys.Revoke(ctx, httpapi.PathParameter(c, "key_id"), by)
+	found, err := a.keys.Revoke(ctx, httpapi.PathParameter(c, "key_id"), httpapi.KeyOf(c).Principal())
 	switch {
 	case err != nil:
 		return refusalOf(err)

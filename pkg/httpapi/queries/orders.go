@@ -37,6 +37,7 @@ func (o *orderAPI) get(c echo.Context) error {
 	if err := freshAt(c, o.store, o.of, &m); err != nil {
 		return err
 	}
+	starting := whole(o.store) // before it is looked up: what comes in between is found
 	body, version, ok, err := o.store.OrderAt(strings.ToLower(httpapi.PathParameter(c, "order_id")), &m)
 	switch {
 	case err != nil:
@@ -44,7 +45,7 @@ func (o *orderAPI) get(c echo.Context) error {
 	case !ok && !m.IsNow():
 		return problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
 	case !ok:
-		return missing(o.store, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
+		return missing(starting, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
 	}
 	return writeVersioned(c, body, version)
 }

@@ -187,10 +187,10 @@ func whole(view View) error {
 	return nil
 }
 
-// missing is the problem for what a view does not find.
-func missing(view View, code, detail string) error {
-	if err := whole(view); err != nil {
-		return err
+// missing is the problem for what a view does not find. starting is what whole has said before it was looked up.
+func missing(starting error, code, detail string) error {
+	if starting != nil {
+		return starting
 	}
 	return problem.New(code, detail)
 }
@@ -241,9 +241,10 @@ func (a *availabilityAPI) get(look func(sku string) ([]byte, uint64, bool)) echo
 		if err := fresh(c, a.store, a.of); err != nil {
 			return err
 		}
+		starting := whole(a.store) // before it is looked up: what comes in between is found
 		body, version, ok := look(httpapi.PathParameter(c, "sku"))
 		if !ok {
-			return missing(a.store, problem.UnknownSKU, "No item is registered under this SKU.")
+			return missing(starting, problem.UnknownSKU, "No item is registered under this SKU.")
 		}
 		return writeVersioned(c, body, version)
 	}
@@ -268,7 +269,7 @@ func (a *availabilityAPI) getMany(c echo.Context) error {
 	defer buf.Release()
 	buf.B = append(buf.B, `{"items":[`...)
 	var unknown []string
-	found := 0
+	found, starting := 0, whole(a.store)
 	for _, sku := range skus {
 		row, _, ok := a.store.Row(sku)
 		if !ok {
@@ -281,10 +282,8 @@ func (a *availabilityAPI) getMany(c echo.Context) error {
 		buf.B = append(buf.B, row...)
 		found++
 	}
-	if len(unknown) > 0 {
-		if err := whole(a.store); err != nil {
-			return err
-		}
+	if len(unknown) > 0 && starting != nil {
+		return starting
 	}
 	buf.B = append(buf.B, ']')
 	buf.B = appendjson.Array(append(buf.B, `,"unknown":`...), unknown, appendjson.String)

@@ -292,10 +292,14 @@ func TestKeysAreMadeByTheAPI(t *testing.T) {
 	g := startGuarded(t, NoClickHouse)
 	text, own := g.key("admin", access.KeysAdmin|access.OrdersRead)
 	admin := client.New(g.URL(), client.WithAPIKey(text))
-	made, err := admin.CreateKey(g.ctx, client.NewKey{Name: "shop", Scopes: []client.Scope{client.ScopeOrdersRead}},
-		client.Key("k-1"))
-	if err != nil || made.Status != http.StatusCreated || made.Value.Key == "" || made.Value.CreatedBy.Name != "admin" {
+	shopKey := client.NewKey{Name: "shop", Scopes: []client.Scope{client.ScopeOrdersRead}}
+	made, err := admin.As("mallory").CreateKey(g.ctx, shopKey, client.Key("k-1"))
+	if err != nil || made.Status != http.StatusCreated || made.Value.Key == "" {
 		t.Fatalf("%+v, %v", made, err)
+	}
+	// Who made it is the key that asked, whatever the client says.
+	if by := made.Value.CreatedBy; by.Name != "admin" || !by.Verified || by.KeyID != own {
+		t.Errorf("made by %+v, want the key %s", by, own)
 	}
 	shop := client.New(g.URL(), client.WithAPIKey(made.Value.Key))
 	if _, err := shop.Orders(g.ctx, client.OrderFilter{}); err != nil {

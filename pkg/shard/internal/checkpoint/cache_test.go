@@ -91,7 +91,7 @@ func TestTheCacheIsBoundedInBytes(t *testing.T) {
 			t.Logf("%d orders of %d lines: %d MiB written, %d MiB in all, %d cached", c.orders, c.lines, written>>20, most>>20,
 				st.Cached())
 			if most > memory {
-				t.Errorf("%d MiB are in memory, and %d are allowed", most>>20, memory>>20)
+				t.Errorf("%d MiB are in memory, and %d are allowed\n%s", most>>20, memory>>20, st.db.Metrics())
 			}
 			if st.Cached() < 10 {
 				t.Errorf("only %d orders are in memory", st.Cached())

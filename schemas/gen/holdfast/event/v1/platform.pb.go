@@ -621,6 +621,8 @@ type KeyChange struct {
 	ChangedAtMicros int64  `protobuf:"varint,2,opt,name=changed_at_micros,json=changedAtMicros,proto3" json:"changed_at_micros,omitempty"`
 	// Who changed it.
 	By *Principal `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// ID of the key with which it was changed over the API; empty: with holdfast keys. Keys may share names, but not IDs.
+	ByKeyId string `protobuf:"bytes,4,opt,name=by_key_id,json=byKeyId,proto3" json:"by_key_id,omitempty"`
 	// Types that are valid to be assigned to Change:
 	//
 	//	*KeyChange_Created
@@ -679,6 +681,13 @@ func (x *KeyChange) GetBy() *Principal {
 		return x.By
 	}
 	return nil
+}
+
+func (x *KeyChange) GetByKeyId() string {
+	if x != nil {
+		return x.ByKeyId
+	}
+	return ""
 }
 
 func (x *KeyChange) GetChange() isKeyChange_Change {
@@ -909,11 +918,12 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x1a\n" +
 	"\blocation\x18\x03 \x01(\rR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12!\n" +
-	"\fsince_micros\x18\x05 \x01(\x03R\vsinceMicros\"\xfc\x01\n" +
+	"\fsince_micros\x18\x05 \x01(\x03R\vsinceMicros\"\x98\x02\n" +
 	"\tKeyChange\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12*\n" +
 	"\x11changed_at_micros\x18\x02 \x01(\x03R\x0fchangedAtMicros\x12,\n" +
-	"\x02by\x18\x03 \x01(\v2\x1c.holdfast.event.v1.PrincipalR\x02by\x129\n" +
+	"\x02by\x18\x03 \x01(\v2\x1c.holdfast.event.v1.PrincipalR\x02by\x12\x1a\n" +
+	"\tby_key_id\x18\x04 \x01(\tR\abyKeyId\x129\n" +
 	"\acreated\x18\n" +
 	" \x01(\v2\x1d.holdfast.event.v1.KeyCreatedH\x00R\acreated\x129\n" +
 	"\arevoked\x18\v \x01(\v2\x1d.holdfast.event.v1.KeyRevokedH\x00R\arevokedB\b\n" +

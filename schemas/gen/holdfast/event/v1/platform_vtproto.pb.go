@@ -550,6 +550,13 @@ func (m *KeyChange) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 		i -= size
 	}
+	if len(m.ByKeyId) > 0 {
+		i -= len(m.ByKeyId)
+		copy(dAtA[i:], m.ByKeyId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ByKeyId)))
+		i--
+		dAtA[i] = 0x22
+	}
 	if m.By != nil {
 		size, err := m.By.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -943,6 +950,10 @@ func (m *KeyChange) SizeVT() (n int) {
 	}
 	if m.By != nil {
 		l = m.By.SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	l = len(m.ByKeyId)
+	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	if vtmsg, ok := m.Change.(interface{ SizeVT() int }); ok {
@@ -2504,6 +2515,38 @@ func (m *KeyChange) UnmarshalVT(dAtA []byte) error {
 			if err := m.By.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ByKeyId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ByKeyId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		case 10:
 			if wireType != 2 {
