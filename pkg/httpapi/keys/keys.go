@@ -119,8 +119,8 @@ func (a *api) create(c echo.Context) error {
 	return writeJSON(c, http.StatusCreated, shown)
 }
 
-// readRequest reads a request for a key. Whoever asks is the key of the request, whatever Holdfast-Actor says: so the keys
-// are found that a stolen one has made.
+// readRequest reads a request for a key. Whoever asks is the key of the request, whatever Holdfast-Actor says: so the
+// keys are found that a stolen one has made.
 func (a *api) readRequest(c echo.Context) (access.NewKey, error) {
 	var n access.NewKey
 	raw, err := httpapi.ReadBody(c)

@@ -14,7 +14,7 @@ func TestAnExpiryIsATimeToCome(t *testing.T) {
 		``: true, `,"expires_at":"2999-01-01T00:00:00Z"`: true,
 		`,"expires_at":""`: false, `,"expires_at":"0001-01-01T00:00:00Z"`: false,
 		`,"expires_at":"2020-01-01T00:00:00Z"`: false,
-		`,"expires_at":"tomorrow"`: false,
+		`,"expires_at":"tomorrow"`:             false,
 	} {
 		var n access.NewKey
 		err := readBody([]byte(`{"name":"shop","scopes":["orders:read"]`+expiry+`}`), &n)
