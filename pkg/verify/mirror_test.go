@@ -214,9 +214,9 @@ func refusing(t *testing.T, address string) string {
 func TestAMirrorThatCannotBeFilledAgainIsGivenUp(t *testing.T) {
 	ctx, client, conn, address := mirroredStory(t)
 	_, err := verify.Run(ctx, client, verify.Options{
-		ClickHouse: refusing(t, address), MirrorWait: 1500 * time.Millisecond,
+		ClickHouse: refusing(t, address), MirrorWait: 5 * time.Second,
 	})
-	if err == nil || !strings.Contains(err.Error(), "has not moved for 1.5s") ||
+	if err == nil || !strings.Contains(err.Error(), "has not moved for 5s") ||
 		!strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("it says %v", err)
 	}

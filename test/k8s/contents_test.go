@@ -86,7 +86,7 @@ func routed(route object, method, path string) string {
 // parameter is one of a path, as the code or the document writes it.
 var parameter = regexp.MustCompile(`:[a-z_]+|\{[a-z_]+\}`)
 
-// Commands go to order-api, and every other operation of the API to query-api.
+// Commands and API keys go to order-api, and every other operation of the API to query-api.
 func TestTheRouteSendsOperationsToTheirService(t *testing.T) {
 	var route object
 	for _, o := range render(t, "overlays/production") {
@@ -116,7 +116,7 @@ func TestTheRouteSendsOperationsToTheirService(t *testing.T) {
 				continue
 			}
 			want := "query-api"
-			if commands[method+" "+parameter.ReplaceAllString(path, "x")] {
+			if commands[method+" "+parameter.ReplaceAllString(path, "x")] || strings.HasPrefix(path, "/v1/keys") {
 				want = "order-api"
 			}
 			if have := routed(route, method, path); have != want {
