@@ -65,22 +65,28 @@ func TestProductionHasTheTopicsOfHoldfast(t *testing.T) {
 	}
 }
 
-// routed is the service to which the route of production sends a request. The rules stand in the order in which a
-// Gateway prefers them: longer paths, and those with a method, first.
-func routed(route object, method, path string) string {
+// routed is the service to which a route sends a request. Of several matches the Gateway API takes the one with the exact
+// path, or else the longest prefix, and of equal ones the one that names the method.
+func routed(route object, method, path string) (service string) {
+	best := 0
 	for _, rule := range route.objects("spec", "rules") {
 		for _, match := range rule.objects("matches") {
 			value := match.text("path", "value")
-			ok := path == value
+			ok, rank := path == value, 1_000
 			if match.text("path", "type") == "PathPrefix" {
-				ok = path == strings.TrimSuffix(value, "/") || strings.HasPrefix(path, strings.TrimSuffix(value, "/")+"/")
+				prefix := strings.TrimSuffix(value, "/")
+				ok, rank = path == prefix || strings.HasPrefix(path, prefix+"/"), 2*len(prefix)
 			}
-			if wants := match.text("method"); ok && (wants == "" || wants == method) {
-				return rule.objects("backendRefs")[0].text("name")
+			wants := match.text("method")
+			if wants != "" {
+				rank++
+			}
+			if ok && (wants == "" || wants == method) && rank > best {
+				best, service = rank, rule.objects("backendRefs")[0].text("name")
 			}
 		}
 	}
-	return ""
+	return service
 }
 
 // parameter is one of a path, as the code or the document writes it.
