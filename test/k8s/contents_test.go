@@ -65,8 +65,8 @@ func TestProductionHasTheTopicsOfHoldfast(t *testing.T) {
 	}
 }
 
-// routed is the service to which a route sends a request. Of several matches the Gateway API takes the one with the exact
-// path, or else the longest prefix, and of equal ones the one that names the method.
+// routed is the service to which a route sends a request. Of several matches the Gateway API takes the one with the
+// exact path, or else the longest prefix, and of equal ones the one that names the method.
 func routed(route object, method, path string) (service string) {
 	best := 0
 	for _, rule := range route.objects("spec", "rules") {
