@@ -881,7 +881,7 @@ type FulfilmentStatus string
 
 // FulfilmentView A shipment, or one that is being packed. Imported orders have none.
 type FulfilmentView struct {
-	// DeliveredAt When the last of what has arrived did
+	// DeliveredAt When the last of what has arrived did. Absent where one of several deliveries was taken back
 	DeliveredAt  time.Time `json:"delivered_at,omitempty,omitzero"`
 	FulfilmentID string    `json:"fulfilment_id"`
 	Lines        []struct {

@@ -188,7 +188,7 @@ func (d *stepDecision) pickFrom(
 }
 
 func (c ReservationReleased) evolve(_ *Item, res *Reservation) {
-	res.advance(c.Step, 0)
+	res.advance(c.Step)
 	res.change(c.FromReserved, func(h *ReservationAt, q int64) {
 		h.Reserved, h.Backordered = h.Reserved-q, max(0, h.Backordered-q)
 	})
@@ -198,14 +198,13 @@ func (c ReservationReleased) evolve(_ *Item, res *Reservation) {
 }
 
 func (c ReservationCommitted) evolve(_ *Item, res *Reservation) {
-	res.advance(c.Step, 0)
+	res.advance(c.Step)
 	res.change(c.Allocations, func(h *ReservationAt, q int64) { h.Reserved -= q; h.Committed += q })
 }
 
 func (c StockFulfilled) evolve(_ *Item, res *Reservation) {
-	before := res.Version
-	res.advance(c.Step, len(c.FromAvailable))
-	res.depart(before, c.FromReserved, c.FromCommitted)
+	res.advance(c.Step, c.FromAvailable)
+	res.depart(c.FromReserved, c.FromCommitted)
 	res.change(c.FromReserved, func(h *ReservationAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
 	res.change(c.FromCommitted, func(h *ReservationAt, q int64) { h.Committed -= q; h.Fulfilled += q })
 	res.add(c.FromAvailable, func(h *ReservationAt) *int64 { return &h.Fulfilled })

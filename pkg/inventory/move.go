@@ -19,7 +19,8 @@ const (
 //	INV-22  The quantity is 1 to MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
 //	        that it leaves has at least the quantity (insufficient_stock). What is promised to orders counts as available
 //	        where it becomes damaged or goes to quality_control: those orders then fall short (INV-70). What safety_stock
-//	        is to be changes with what is moved out of it, or into it.
+//	        is to be changes with what is moved out of it, or into it. After a move from it to available it is to be what
+//	        is left: more would be taken from what was just put up for sale (INV-73).
 type MoveStock struct {
 	Location  string
 	From, To  State
@@ -64,6 +65,8 @@ func (c StockMoved) evolve(item *Item, _ *Reservation) {
 	target := item.safetyStockTarget(c.Location)
 	switch {
 	case target == 0: // safety_stock is what it is to be
+	case c.From == StateSafetyStock && c.To == StateAvailable:
+		item.setSafetyStockTarget(c.Location, 0)
 	case c.From == StateSafetyStock:
 		item.setSafetyStockTarget(c.Location, target-c.Quantity)
 	case c.To == StateSafetyStock:

@@ -54,10 +54,13 @@ to their own order first, also where others wait. Other units are taken from wha
 backordered, whatever the backorder limit is.
 
 Safety stock takes what the location has available, up to what it is to be, in each decision: after orders that wait,
-and before anything is for sale. A move into it, or out of it, changes what it is to be by as much.
+and before anything is for sale. A move into it, or out of it, changes what it is to be by as much. After
+a move from it to available it is to be what is left.
 
 A shipment that was recorded by mistake is taken back (reverse_shipment): its goods are on hand again at the locations
 that it took them from, and committed to the order. Stock keeps fulfilled and restocked of it, so its ledger has both.
+The goods come back to the books in any case. Where the location was counted after the shipment, or the shipment had to
+add units that the books did not have, count it again.
 
 ## Shortfalls
 

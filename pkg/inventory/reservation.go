@@ -271,11 +271,18 @@ func (d *stepDecision) levels(changes ...levelChange) []LocationLevel {
 	return changed
 }
 
-// advance brings the reservation to a step, with a copy of Held that has room for more locations. A step of another
-// placement starts from nothing: the stock of the former one is released by the event itself.
-func (r *Reservation) advance(step Step, room int) {
-	if r.Version == 0 || r.PlacedEventID != step.PlacedEventID {
+// advance brings the reservation to a step, with a copy of Locations that has room for those that are added. A step of
+// another placement starts from nothing: the stock of the former one is released by the event itself.
+func (r *Reservation) advance(step Step, added ...[]Allocation) {
+	switch {
+	case r.Version == 0 || r.PlacedEventID != step.PlacedEventID:
 		*r = Reservation{}
+	case r.Version != step.Version:
+		r.noteDeparted(added)
+	}
+	room := 0
+	for _, allocations := range added {
+		room += len(allocations)
 	}
 	r.OrderID, r.PlacedEventID, r.Version, r.Allocation = step.OrderID, step.PlacedEventID, step.Version, step.Allocation
 	r.Rejected = nil

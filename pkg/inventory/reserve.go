@@ -104,7 +104,7 @@ func reserving(allocations []Allocation) levelChange {
 }
 
 func (c StockReserved) evolve(item *Item, res *Reservation) {
-	res.advance(c.Step, len(c.Allocations))
+	res.advance(c.Step, c.Allocations)
 	res.promised(item)
 	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Reserved })
 }
@@ -117,7 +117,7 @@ func (r *Reservation) promised(item *Item) {
 }
 
 func (c StockBackordered) evolve(item *Item, res *Reservation) {
-	res.advance(c.Step, len(c.Allocations))
+	res.advance(c.Step, c.Allocations)
 	res.promised(item)
 	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Reserved })
 	if len(c.Allocations) > 0 {
@@ -128,6 +128,6 @@ func (c StockBackordered) evolve(item *Item, res *Reservation) {
 }
 
 func (c ReservationRejected) evolve(_ *Item, res *Reservation) {
-	res.advance(c.Step, 0)
+	res.advance(c.Step)
 	res.Rejected = &Rejection{Requested: c.Quantity, Available: c.Available, Reason: c.Reason}
 }

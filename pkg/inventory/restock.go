@@ -101,8 +101,11 @@ func add(allocations []Allocation, location string, quantity int64) []Allocation
 }
 
 func (c StockRestocked) evolve(_ *Item, res *Reservation) {
-	res.advance(c.Step, len(c.Allocations)+len(c.Damaged))
+	res.advance(c.Step, c.Allocations, c.Damaged)
 	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Restocked })
 	res.add(c.Damaged, func(h *ReservationAt) *int64 { return &h.Damaged })
-	res.ReturnedAt, res.Reversed = c.ReturnedAt, c.Reversed
+	res.ReturnedAt = c.ReturnedAt
+	if c.Reversed != nil { // a former release knows none, and forgets none by that
+		res.Reversed = c.Reversed
+	}
 }

@@ -7,8 +7,9 @@ import "slices"
 //	INV-69  Growth of restocked that is of shipments that were taken back (Reversed) goes to available before all else
 //	        that comes back (StockRestocked, reason correction): to the locations that the shipment took it from, as far
 //	        as it has not come back there. What one step took for several shipments is theirs together. What is not
-//	        found like this goes as INV-18 says. The order has it committed again at once (INV-67). What a shipment found
-//	        beyond what was on hand (INV-17) stays found: the goods are there.
+//	        found like this goes as INV-18 says. The order has it committed again at once (INV-67). The goods come back
+//	        to the books in any case: where the location was counted after the shipment, or the shipment added units that
+//	        the books did not have (INV-17), it is to be counted again.
 
 // Reversed is a shipment of an order that was taken back: the step that it left with, and its quantity.
 type Reversed struct {
@@ -77,26 +78,49 @@ func (d *stepDecision) comeBackFrom(version uint64, quantity int64, back []Alloc
 	return back
 }
 
-// depart notes what a step takes away. before is the version of the newest step before it. A reservation of one
-// location needs no notes: where it gets another one, what left before left the first.
-func (r *Reservation) depart(before uint64, taken ...[]Allocation) {
+// depart notes what a step takes away. A reservation of one location needs no notes.
+func (r *Reservation) depart(taken ...[]Allocation) {
 	if len(r.Locations) < 2 {
 		return
 	}
 	departures := slices.Clone(r.Departures)
-	if len(departures) == 0 {
-		for _, h := range r.Locations {
-			if h.Fulfilled > 0 {
-				departures = append(departures, Departure{before, Allocation{h.Location, h.Fulfilled}})
-			}
-		}
-	}
 	for _, allocations := range taken {
 		for _, a := range allocations {
 			departures = append(departures, Departure{r.Version, a})
 		}
 	}
 	r.Departures = departures
+}
+
+// noteDeparted notes what has left a reservation that had one location so far, where it has several from now on. It is
+// called while the newest step before is still known: a step may write other events before the one that takes goods.
+//
+// Example: 4 ship from main with step 3. With step 6 the order gets 2 units at north. They ship with step 7, which also
+// releases 1 at main, and that comes first. What left with step 3 is noted by step 6.
+func (r *Reservation) noteDeparted(added [][]Allocation) {
+	if len(r.Departures) > 0 || !r.hasSeveral(added) {
+		return
+	}
+	for _, h := range r.Locations {
+		if h.Fulfilled > 0 {
+			r.Departures = append(r.Departures, Departure{r.Version, Allocation{h.Location, h.Fulfilled}})
+		}
+	}
+}
+
+// hasSeveral reports whether the reservation has several locations with those that are added.
+func (r *Reservation) hasSeveral(added [][]Allocation) bool {
+	if len(r.Locations) != 1 {
+		return len(r.Locations) > 1
+	}
+	for _, allocations := range added {
+		for _, a := range allocations {
+			if a.Location != r.Locations[0].Location {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // departed is what left with the step of a version, or with the next one, if that step did not come by itself.

@@ -77,3 +77,57 @@ func TestINV69WhatWasReversedIsNotForThoseThatWait(t *testing.T) {
 		ReservationCommitted{stepOf(3), 3, at("main", 3)}).levels(3, -5, 5, 3)
 	s.when(reversed(3, 0, 0, all...)).then() // the same step again
 }
+
+// What had left a reservation of one location is noted with the step that it left with, although the step that takes
+// goods from the second location releases something first.
+func TestINV69OneLocationAndThenTwo(t *testing.T) {
+	s := given(t, append(stock(5), ReceiveStock{"north", 5, "", UnitCost{}},
+		want(1, 5, 0, 0), want(2, 0, 5, 0), want(3, 0, 1, 4))...)
+	s.when(want(5, 2, 1, 4)).when(want(6, 0, 3, 4)).when(want(7, 0, 0, 6)).then(
+		ReservationReleased{Step: stepOf(7), Quantity: 1, FromCommitted: at("main", 1)},
+		StockFulfilled{Step: stepOf(7), Quantity: 2, FromCommitted: at("north", 2)})
+	second := Reversed{7, 2}
+	s.when(reversed(8, 0, 4, second)).then(
+		StockRestocked{stepOf(8), 2, at("north", 2), ReasonCorrection, nil, nil, []Reversed{second}},
+		StockReserved{stepOf(8), 2, at("north", 2), true},
+		ReservationCommitted{stepOf(8), 2, at("north", 2)})
+	first := Reversed{3, 4}
+	s.when(reversed(9, 0, 0, second, first)).then(
+		StockRestocked{stepOf(9), 4, at("main", 4), ReasonCorrection, nil, nil, []Reversed{second, first}},
+		StockReserved{stepOf(9), 4, at("main", 4), true},
+		ReservationCommitted{stepOf(9), 4, at("main", 4)})
+}
+
+// The second location comes with the step that takes goods. A shipment of between, which came with the same step, left
+// with it, and not with what had left before.
+func TestINV69TheSecondLocationComesWithTheShipment(t *testing.T) {
+	s := given(t, append(stock(5), ReceiveStock{"north", 5, "", UnitCost{}},
+		want(1, 5, 0, 0), want(2, 0, 5, 0), want(3, 0, 1, 4))...)
+	s.when(want(6, 0, 0, 8))
+	between := Reversed{5, 3}
+	s.when(reversed(7, 0, 5, between)).then(
+		StockRestocked{stepOf(7), 3, at("north", 3), ReasonCorrection, nil, nil, []Reversed{between}},
+		StockReserved{stepOf(7), 3, at("north", 3), true},
+		ReservationCommitted{stepOf(7), 3, at("north", 3)})
+}
+
+// An order that never has more than one location costs no notes, whatever comes back.
+func TestINV69OneLocationHasNoNotes(t *testing.T) {
+	back := want(4, 0, 0, 3)
+	back.Restocked = 1
+	s := given(t, append(stock(5), want(1, 3, 0, 0), want(2, 0, 1, 2), want(3, 0, 0, 3), back)...)
+	if res := s.reservations["o-1"]; len(res.Departures) != 0 {
+		t.Fatalf("%+v", res.Departures)
+	}
+}
+
+// An event of a former release says nothing of shipments that were taken back. They stay so.
+func TestINV69AFormerReleaseForgetsNone(t *testing.T) {
+	second := Reversed{4, 4}
+	s := given(t, append(split(), reversed(5, 2, 2, second))...)
+	restocked := StockRestocked{Step: stepOf(6), Quantity: 1, Allocations: at("main", 1)}
+	_, res := Evolve(s.item, s.reservations["o-1"], Event{Change: restocked})
+	if len(res.Reversed) != 1 || res.Reversed[0] != second {
+		t.Fatalf("%+v", res.Reversed)
+	}
+}

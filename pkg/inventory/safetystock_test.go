@@ -44,6 +44,15 @@ func TestINV73SafetyStockFillsUp(t *testing.T) {
 		SafetyStockSet{"main", 9, 3, 0}).levels(18, 6, 2, 0)
 }
 
+// What is moved out of safety stock to be sold is for sale: the same decision does not take it back.
+func TestINV22SafetyStockThatIsPutUpForSale(t *testing.T) {
+	s := given(t, append(stock(6), SetSafetyStock{"", 10})...)
+	s.when(MoveStock{"", StateSafetyStock, StateAvailable, 2, ""}).
+		then(StockMoved{"main", StateSafetyStock, StateAvailable, 2, ""}).levels(6, 2, 0, 0)
+	s.when(SetSafetyStock{"", 4}).then() // so much it is to be
+	s.when(ReceiveStock{"", 3, "", UnitCost{}}).then(StockReceived{Location: "main", Quantity: 3}).levels(9, 5, 0, 0)
+}
+
 // Goods of another location are for sale there, and orders that wait come first.
 func TestINV73OrdersThatWaitComeFirst(t *testing.T) {
 	waits := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 5}

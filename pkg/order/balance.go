@@ -34,7 +34,8 @@ func (o *Order) withCover(events []Event, deadlineMicros int64) []Event {
 	}
 	after := o.after(events)
 	missing := after.uncovered()
-	if after.offHold() != Confirmed || missing == 0 || after.CoverLost && missing <= o.uncovered() {
+	waited := after.CoverLost && o.Lifecycle != Completed // a completed order waits for nothing: its deadline is over
+	if after.offHold() != Confirmed || missing == 0 || waited && missing <= o.uncovered() {
 		return events
 	}
 	return append(events, CoverLost{

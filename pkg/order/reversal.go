@@ -14,7 +14,7 @@ import (
 //	ORD-80  Its goods are left to ship, and wait as backordered until stock has answered: they are on hand again where
 //	        the shipment took them from, and committed to the order (INV-69). A completed order is confirmed again. What
 //	        remains of one that is not paid has a deadline (ORD-65). Payments stay as they are: what was captured with
-//	        the shipment counts towards the next one (ORD-26).
+//	        the shipment counts towards the next ones (ORD-26).
 type ReverseShipment struct {
 	FulfilmentID string
 	Reason       string
@@ -105,10 +105,11 @@ func (e ShipmentReversed) evolve(o *Order, _ Facts) {
 
 // addReversed adds what a shipment had of a SKU: stock knows no lines.
 func addReversed(all []ReversedShipment, r ReversedShipment) []ReversedShipment {
-	same := func(a ReversedShipment) bool { return a.SKU == r.SKU && a.Version == r.Version }
-	if k := slices.IndexFunc(all, same); k >= 0 {
-		all[k].Quantity += r.Quantity
-		return all
+	for k := len(all) - 1; k >= 0 && all[k].Version == r.Version; k-- { // no other shipment has its version
+		if all[k].SKU == r.SKU {
+			all[k].Quantity += r.Quantity
+			return all
+		}
 	}
 	return append(all, r)
 }

@@ -76,9 +76,40 @@ func TestORD80WhatIsTakenBackIsLeftToShip(t *testing.T) {
 	unpaid := given(t, append(paid(), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "p", DeadlineMicros: 6_000},
 		Ship{FulfilmentID: "f", UncoveredReason: "friend"}, stockAnswers(granted),
 		ReverseShipment{FulfilmentID: "f", DeadlineMicros: 9_000})...)
-	if o := unpaid.order; !o.CoverLost || o.PaymentDeadlineMicros < 6_000 {
+	if o := unpaid.order; !o.CoverLost || o.PaymentDeadlineMicros != 9_000 {
 		t.Fatalf("%+v", o)
 	}
+	unpaid.when(Expire{8_999}).then()
+}
+
+// What was captured with a shipment that was taken back counts towards those that follow, also where they are not all
+// of the order.
+func TestORD80CapturedMoneyCountsTowardsTheNextShipments(t *testing.T) {
+	const price = 10_000_000
+	place := Place{
+		OrderID: "o-1", Currency: "EUR", Terms: Prepaid, PaymentDeadlineMicros: 5_000,
+		Lines: []PlaceLine{{"a", 1, price, nil}, {"b", 1, price, nil}},
+	}
+	ship := func(id, sku string) Ship { return Ship{FulfilmentID: id, Lines: line(sku, 1), Capture: true} }
+	reversed := []Command{place, stockAnswers(granted), authorize(2*price, "p", 0), ship("f", "a"),
+		ReverseShipment{FulfilmentID: "f"}, stockAnswers(granted)}
+	s := given(t, reversed...)
+	s.when(ship("g", "a")).then(LinesShipped{"g", numbered("a", 1), "", "", ""}) // it is paid
+	if s.order.CapturedMicros != price {
+		t.Fatalf("%d are captured", s.order.CapturedMicros)
+	}
+	s.when(ship("h", "b")).then(LinesShipped{"h", numbered("b", 1), "", "", ""},
+		PaymentCaptured{AmountMicros: price, Reference: "h"}).at(Completed, "captured", "fulfilled")
+
+	// The other line first: it is paid by what was captured, and the last one by what is left.
+	given(t, reversed...).when(ship("g", "b")).then(LinesShipped{"g", numbered("b", 1), "", "", ""}).
+		when(ship("h", "a")).then(LinesShipped{"h", numbered("a", 1), "", "", ""},
+		PaymentCaptured{AmountMicros: price, Reference: "h"})
+
+	// Money that went back out of goodwill is not taken again.
+	given(t, place, stockAnswers(granted), authorize(2*price, "p", 0), ship("f", "a"),
+		RefundPayment{AmountMicros: price / 2, Reference: "sorry"}, ReverseShipment{FulfilmentID: "f"},
+		stockAnswers(granted)).when(ship("g", "a")).then(LinesShipped{"g", numbered("a", 1), "", "", ""})
 }
 
 func TestORD81ADeliveryIsTakenBack(t *testing.T) {

@@ -2,6 +2,7 @@ package order
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -18,9 +19,10 @@ import (
 //	        (too_many_fulfilments).
 //	ORD-26  With Capture, what the units cost that ship is captured, with their shares of discounts and taxes, rounded
 //	        as ORD-4 does: at most what is authorized; with the last shipment all that is authorized, charges included;
-//	        never more than is kept and not paid (ORD-61). A PaymentReference that the order already has a capture of
-//	        captures nothing (ORD-21). With a ProviderEventID that is so for a capture with this ID, and for one
-//	        without an ID of the same reference and amount (ORD-67).
+//	        never more than is kept and not paid (ORD-61). After a shipment was taken back, all others than the last take
+//	        at most what of all that has shipped is not paid (ORD-80). A PaymentReference that the order already has a
+//	        capture of captures nothing (ORD-21). With a ProviderEventID that is so for a capture with this ID, and for
+//	        one without an ID of the same reference and amount (ORD-67).
 type Ship struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
@@ -150,7 +152,7 @@ func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	amount = min(amount, max(0, o.kept()-o.paid()))
+	amount = min(amount, max(0, o.kept()-o.paid()), o.unpaidAfter(ev))
 	had, known, err := o.capturedBefore(amount, c)
 	if err != nil {
 		return nil, err
@@ -208,6 +210,22 @@ func (o *Order) worth(lines []LineQuantity) (int64, error) {
 	}
 	rounded, err := roundTotal(worth, o.Currency)
 	return min(rounded, open), err
+}
+
+// unpaidAfter applies ORD-80: how much of all that has shipped is not paid after a shipment, where another one was
+// taken back. The last shipment takes charges, too, so it has no such limit.
+//
+// Example: two lines of 10 each. The first ships and 10 are captured. The shipment is taken back, and the line ships
+// again: nothing is captured, because the 10 that have shipped are paid.
+func (o *Order) unpaidAfter(ev LinesShipped) int64 {
+	if len(o.ReversedShipments) == 0 {
+		return math.MaxInt64
+	}
+	after := o.after([]Event{ev})
+	if after.leftUnits() == 0 {
+		return math.MaxInt64
+	}
+	return max(0, after.shippedWorth()-o.GoodwillMicros-o.paid())
 }
 
 func (e LinesShipped) evolve(o *Order, _ Facts) {

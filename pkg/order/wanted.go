@@ -76,12 +76,12 @@ func (o *Order) appendWanted(wanted []Wanted) []Wanted {
 		merged = append(merged, w)
 	}
 	for _, back := range o.ReturnedTo {
-		if k := slices.IndexFunc(merged, func(w Wanted) bool { return w.SKU == back.SKU }); k >= 0 {
+		if k, ok := slices.BinarySearchFunc(merged, back.SKU, compareSKU); ok {
 			merged[k].ReturnedAt = append(merged[k].ReturnedAt, back.ReturnedAt)
 		}
 	}
 	for _, r := range o.ReversedShipments {
-		if k := slices.IndexFunc(merged, func(w Wanted) bool { return w.SKU == r.SKU }); k >= 0 {
+		if k, ok := slices.BinarySearchFunc(merged, r.SKU, compareSKU); ok {
 			merged[k].Fulfilled += r.Quantity
 			merged[k].Restocked += r.Quantity
 			merged[k].Reversed = append(merged[k].Reversed, r.Reversed)
@@ -89,6 +89,8 @@ func (o *Order) appendWanted(wanted []Wanted) []Wanted {
 	}
 	return merged
 }
+
+func compareSKU(w Wanted, sku string) int { return strings.Compare(w.SKU, sku) }
 
 // WantedOf is what Wanted has of one SKU; false: nothing. It does not sort thousands of lines for it.
 func (o Order) WantedOf(sku string) (Wanted, bool) {

@@ -20,6 +20,12 @@ import (
 // folded is an order of two lines of A and one of B, after further events.
 func folded(t *testing.T, events ...*eventv1.OrderEvent) *Order {
 	t.Helper()
+	return foldedAt(t, 0, events...)
+}
+
+// foldedAt is folded, with so many microseconds from one event to the next.
+func foldedAt(t *testing.T, microsApart int64, events ...*eventv1.OrderEvent) *Order {
+	t.Helper()
 	placed := schematest.OrderEvent(&eventv1.OrderPlacedV2{
 		Currency: "GBP", SubtotalMicros: 10_000_000, TotalMicros: 10_000_000,
 		Lines: []*eventv1.OrderLine{
@@ -28,7 +34,7 @@ func folded(t *testing.T, events ...*eventv1.OrderEvent) *Order {
 		}})
 	all := append([]*eventv1.OrderEvent{placed}, events...)
 	for i, ev := range all {
-		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: uint64(i + 1)}
+		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: uint64(i + 1), OccurredAtMicros: int64(i) * microsApart}
 	}
 	body, _, err := render(12, all)
 	if err != nil {

@@ -18,6 +18,9 @@ const (
 	fulfilmentCancelled          = "cancelled"
 )
 
+// linesDelivered is the type of a delivery's entry in the timeline.
+const linesDelivered = "lines_delivered"
+
 // applyFulfilment folds what an event says of fulfilments. The quantities of the order's lines are folded elsewhere.
 func (o *Order) applyFulfilment(ev *eventv1.OrderEvent, at time.Time) {
 	switch c := ev.Change.(type) {
@@ -134,10 +137,18 @@ func (o *Order) reverseFulfilment(d *eventv1.DeliveryReversed) {
 		}
 	}
 	f.Reason, f.Status = d.Reason, fulfilmentShipped
-	if !slices.ContainsFunc(f.Lines, func(l FulfilmentLine) bool { return l.Delivered > 0 }) {
+	if !slices.ContainsFunc(f.Lines, func(l FulfilmentLine) bool { return l.Delivered > 0 }) || !o.deliveredAtOnce(f) {
 		f.DeliveredAt = nil
 	}
 	f.setArrived()
+}
+
+// deliveredAtOnce reports whether all deliveries of a shipment were at the same time. Of others it is not known when
+// what is left of them arrived.
+func (o *Order) deliveredAtOnce(f *Fulfilment) bool {
+	return f.DeliveredAt != nil && !slices.ContainsFunc(o.Timeline, func(e Entry) bool {
+		return e.Type == linesDelivered && e.FulfilmentID == f.ID && !e.OccurredAt.Equal(*f.DeliveredAt)
+	})
 }
 
 // underWay is what has neither arrived nor failed to.

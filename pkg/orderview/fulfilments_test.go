@@ -128,6 +128,13 @@ func TestReversals(t *testing.T) {
 	if f.Status != "partially_delivered" || f.Reason != "next door" || f.DeliveredAt == nil || f.Lines[1].Delivered != 0 {
 		t.Fatalf("%+v", f)
 	}
+	// Of two deliveries it is not known when what is left of them arrived.
+	first := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: two[:1]})
+	later := schematest.OrderEvent(&eventv1.LinesDeliveredV2{FulfilmentId: "f", Lines: two[1:]})
+	f = foldedAt(t, 60, shipped, first, later, notAll).Fulfilments[0]
+	if f.DeliveredAt != nil || f.Lines[0].Delivered != 2 {
+		t.Fatalf("%+v", f)
+	}
 	o := folded(t, shipped, arrived, notArrived)
 	f, e := o.Fulfilments[0], o.Timeline[3]
 	if f.Status != "shipped" || f.DeliveredAt != nil || o.Lines[0].Delivered != 0 || o.Lines[0].Shipped != 2 ||

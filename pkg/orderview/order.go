@@ -106,7 +106,7 @@ type Fulfilment struct {
 	// TrackingReference is the carrier's.
 	TrackingReference string           `json:"tracking_reference,omitempty"`
 	ShippedAt         *time.Time       `json:"shipped_at,omitempty"`
-	DeliveredAt       *time.Time       `json:"delivered_at,omitempty"` // of the last delivery
+	DeliveredAt       *time.Time       `json:"delivered_at,omitempty"` // of the last delivery, where that is known
 	Reason            string           `json:"reason,omitempty"`       // why it was cancelled, failed, or was taken back
 	Lines             []FulfilmentLine `json:"lines"`
 }

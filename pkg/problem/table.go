@@ -933,15 +933,17 @@ var rows = []Row{
 	},
 	{
 		Code: "already_delivered", Status: http.StatusConflict,
-		Title:  "The fulfilment is delivered already",
-		Cause:  "The shipment has been recorded as delivered.",
-		Remedy: "Nothing: what you want is so.",
+		Title: "The fulfilment is delivered already",
+		Cause: "The shipment, or part of it, has been recorded as delivered.",
+		Remedy: "Nothing, where you record a delivery. To take the shipment back, take its delivery back first " +
+			"(reverse_delivery).",
 	},
 	{
 		Code: "delivery_failed", Status: http.StatusConflict,
-		Title:  "The delivery of the fulfilment has failed",
-		Cause:  "All of the shipment that had not arrived came back, or is lost. Nothing of it is on its way.",
-		Remedy: "Ship the goods again: that is a fulfilment of its own.",
+		Title: "The delivery of the fulfilment has failed",
+		Cause: "Part or all of the shipment came back, or is lost: it had left.",
+		Remedy: "Ship what did not arrive again: that is a fulfilment of its own. Where part is still on its way and will " +
+			"not arrive either, tell that with fail_delivery.",
 	},
 	{
 		Code: "shipment_reversed", Status: http.StatusConflict,

@@ -147,8 +147,9 @@ func (d *decider) noteShippingAnswer(resp *peerv1.ReservationResponse) error {
 		return nil
 	}
 	d.sagas.endShipping(resp.OrderId)
+	current := e.Order.ReservationVersion == ask.version // else what changed asks once more
 	for i, w := range ask.commands {
-		w.cmd.stockAsked = true
+		w.cmd.stockAsked = current
 		if err := d.decideOrder(w.cmd, w.fut); err != nil {
 			d.sagas.behind = append(d.sagas.behind, ask.commands[i:]...) // whoever abandons the batch answers them
 			return err

@@ -7,8 +7,9 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// locationUnits is what an order with an allocation rule has at a location, and what was shipped to it from there.
-type locationUnits struct{ present, shipped int64 }
+// locationUnits is what an order with an allocation rule has at a location, what was shipped to it from there, and how
+// much of that was taken back.
+type locationUnits struct{ present, shipped, reversed int64 }
 
 // singleLocation reports whether all of the order has to be at one location.
 func (r *reservation) singleLocation() bool {
@@ -34,7 +35,10 @@ func (r *reservation) track(location string, present, shipped int64) {
 // forgetShipped forgets what was shipped to a former placement of the order.
 func (r *reservation) forgetShipped() {
 	for location, u := range r.byLocation {
-		r.track(location, 0, -u.shipped)
+		shipped := u.shipped
+		u.reversed = 0
+		r.byLocation[location] = u
+		r.track(location, 0, -shipped)
 	}
 }
 

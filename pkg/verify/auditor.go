@@ -28,7 +28,7 @@ const (
 const memTableBytes = 8 << 20
 
 // diskFormat is raised when the records on disk change: an auditor with another format begins with the log's start.
-const diskFormat = 10
+const diskFormat = 11
 
 // AuditorConfig is what an Auditor needs.
 type AuditorConfig struct {

@@ -250,7 +250,7 @@ func (c *coder) costs(l *costs) {
 }
 
 func (r *reservation) code(c *coder) {
-	c.int64s(&r.reserved, &r.committed, &r.fulfilled, &r.restocked, &r.damaged)
+	c.int64s(&r.reserved, &r.committed, &r.fulfilled, &r.restocked, &r.damaged, &r.reversed)
 	c.text(&r.sku)
 	c.id(&r.placed)
 	c.uint64(&r.version)
@@ -264,7 +264,7 @@ func (r *reservation) code(c *coder) {
 	message(c, &r.rule)
 	dict(c, &r.byLocation, func(location *string, u *locationUnits) {
 		c.text(location)
-		c.int64s(&u.present, &u.shipped)
+		c.int64s(&u.present, &u.shipped, &u.reversed)
 	})
 }
 

@@ -30,6 +30,8 @@ type reservation struct {
 	// rule is the allocation rule of the newest step. byLocation is kept for orders that have a rule.
 	rule       *eventv1.AllocationRule
 	byLocation map[string]locationUnits
+	// reversed is how much of restocked is of shipments that were taken back.
+	reversed int64
 }
 
 // quantities are a reservation's units by state. Restocked and damaged units have come back.
@@ -95,6 +97,7 @@ func (c *checker) foldRestocked(rec *eventlog.Record, it *item, ch *eventv1.Stoc
 	damaged := c.applyAllocations(rec, it, ch.Damaged, func(l *eventv1.Level, q int64) { l.OnHand += q; l.Damaged += q })
 	r.restocked += n
 	r.damaged += damaged
+	c.checkReversed(rec, r, ch)
 	c.checkMoved(rec, r, n+damaged, ch.Quantity)
 	c.check(Conserved, n+damaged > 0, "%s: restocks nothing", at(rec))
 }
@@ -187,7 +190,7 @@ func (c *checker) reservationOfStep(rec *eventlog.Record, it *item, s *eventv1.R
 	}
 	if r.placed != placed {
 		// Another placement under the same order ID. Its events give back what is set aside for the former one.
-		r.placed, r.version, r.fulfilled, r.restocked, r.damaged = placed, 0, 0, 0, 0
+		r.placed, r.version, r.fulfilled, r.restocked, r.damaged, r.reversed = placed, 0, 0, 0, 0, 0
 		it.dropBackordered(s.OrderId, r)
 		r.forgetShipped()
 	}

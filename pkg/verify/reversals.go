@@ -12,8 +12,8 @@ import (
 func (c *checker) foldShipmentReversed(rec *eventlog.Record, o *order, r *eventv1.ShipmentReversed) {
 	f, ok := o.fulfilments[r.FulfilmentId]
 	arrived := slices.ContainsFunc(f.undelivered, func(u undelivered) bool { return u.delivered > 0 })
-	c.check(Transitions, ok && !f.pending && !f.reversed && !f.failed && !arrived && units(r.Lines) == f.units,
-		"%s: %d units of shipment %q are taken back, which is %+v", at(rec), units(r.Lines), r.FulfilmentId, f)
+	c.check(Transitions, ok && !f.pending && !f.reversed && !f.failed && !arrived && f.isAll(r.Lines),
+		"%s: %v of shipment %q is taken back, which is %+v", at(rec), r.Lines, r.FulfilmentId, f)
 	if ok {
 		f.reversed, f.undelivered = true, nil
 		o.fulfilments[r.FulfilmentId] = f
@@ -36,6 +36,55 @@ func (c *checker) foldShipmentReversed(rec *eventlog.Record, o *order, r *eventv
 	}
 	if o.status == "completed" {
 		o.status = "confirmed"
+	}
+}
+
+// isAll reports whether lines are all that a shipment has, line by line. Lines of old shipments have no numbers.
+func (f fulfilment) isAll(lines []*eventv1.LineQuantity) bool {
+	left := slices.Clone(f.undelivered)
+	for _, q := range lines {
+		missing := q.Quantity
+		for i := range left {
+			if left[i].is(q) {
+				n := min(missing, left[i].units)
+				left[i].units -= n
+				missing -= n
+			}
+		}
+		if missing != 0 || q.Quantity <= 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(left, func(u undelivered) bool { return u.units != 0 })
+}
+
+// checkReversed checks what a step says of shipments that were taken back: their quantity grows by what came back for
+// the reason correction, and to a location comes back at most what left it (INV-69).
+func (c *checker) checkReversed(rec *eventlog.Record, r *reservation, ch *eventv1.StockRestocked) {
+	var reversed int64
+	for _, shipment := range ch.Reversed {
+		reversed += shipment.Quantity
+	}
+	if ch.Reason != eventv1.Reason_REASON_CORRECTION {
+		c.check(Conserved, reversed == r.reversed,
+			"%s: says that %d were taken back, which are %d", at(rec), reversed, r.reversed)
+		return
+	}
+	c.check(Conserved, reversed-r.reversed == ch.Quantity && len(ch.Damaged) == 0,
+		"%s: %d come back of shipments, of which %d were taken back before, and %d are now",
+		at(rec), ch.Quantity, r.reversed, reversed)
+	r.reversed = reversed
+	if r.rule == nil {
+		return // the units of such orders are not followed
+	}
+	for _, a := range ch.Allocations {
+		u, known := r.byLocation[a.Location]
+		c.check(Conserved, u.reversed+a.Quantity <= u.shipped,
+			"%s: %d come back to %s of shipments, to which %d came back before of the %d that left it",
+			at(rec), a.Quantity, a.Location, u.reversed, u.shipped)
+		if u.reversed += a.Quantity; known {
+			r.byLocation[a.Location] = u
+		}
 	}
 }
 

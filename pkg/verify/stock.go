@@ -177,7 +177,10 @@ func (c *checker) foldStockMoved(rec *eventlog.Record, it *item, m *eventv1.Stoc
 		safetyBefore := it.find(m.Location).level.SafetyStock
 		*from -= m.Quantity
 		*to += m.Quantity
-		if l := it.find(m.Location); from == &l.level.SafetyStock || to == &l.level.SafetyStock {
+		switch l := it.find(m.Location); {
+		case from == &l.level.SafetyStock && to == &l.level.Available:
+			l.safetyTarget = l.level.SafetyStock
+		case from == &l.level.SafetyStock || to == &l.level.SafetyStock:
 			l.safetyTarget = max(0, l.safetyTarget+l.level.SafetyStock-safetyBefore)
 		}
 		left := *from

@@ -75,6 +75,24 @@ var orderViolations = []violation{
 			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
 	}},
 	{"another quantity taken back than was shipped", verify.Transitions, "", func(s *story) { reverseShipment(s, 2) }},
+	{"another line taken back than was shipped", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "B", Quantity: 1}}}))
+	}},
+	{"stock takes another quantity back than was shipped", verify.Conserved, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+		s.appendStock(level(10, 9, 0, 1), schematest.StockEvent(&eventv1.StockRestocked{
+			Step: stepOf(s, "o-1", 6), Quantity: 1, Allocations: fromMain(1), Reason: eventv1.Reason_REASON_CORRECTION,
+			Reversed: []*eventv1.ReversedShipment{{Version: 5, Quantity: 2}}}))
+	}},
+	{"a return that says a shipment was taken back", verify.Conserved, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ShipmentReversed{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Line: 1, Sku: "A", Quantity: 1}}}))
+		s.appendStock(level(10, 9, 0, 1), schematest.StockEvent(&eventv1.StockRestocked{
+			Step: stepOf(s, "o-1", 6), Quantity: 1, Allocations: fromMain(1), Reason: eventv1.Reason_REASON_RETURN,
+			Reversed: []*eventv1.ReversedShipment{{Version: 5, Quantity: 1}}}))
+	}},
 	{"a shipment taken back twice", verify.Transitions, "", func(s *story) {
 		reverseShipment(s, 1)
 		s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.ShipmentReversed{

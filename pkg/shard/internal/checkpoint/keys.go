@@ -10,7 +10,7 @@ import (
 // Format is part of the name of a checkpoint's folder. Raise it with each new field of schemas/holdfast/state, and when
 // the keys change: a replica of the former version may have folded events without the field. The new checkpoint is then
 // built from the log. A test holds it to the schema (testdata/format.golden).
-const Format = 20
+const Format = 21
 
 // folder is the name of a checkpoint's folder, by generation of the layout, shard and format: "g1-s0-f4".
 const folder = "g%d-s%d-f%d"
