@@ -57,7 +57,7 @@ from is printed on stderr.`,
 // eventPage is how many events a request asks for.
 const eventPage = 1_000
 
-func listEvents(cmd *cobra.Command, api *apiFlags, f *eventsFlags) error {
+func listEvents(cmd *cobra.Command, api *apiFlags, f *eventsFlags) (err error) {
 	f.filter.Topic, f.filter.Limit = client.EventTopic(f.topic), eventPage
 	for _, t := range f.types {
 		f.filter.Types = append(f.filter.Types, client.EventType(t))
@@ -67,6 +67,14 @@ func listEvents(cmd *cobra.Command, api *apiFlags, f *eventsFlags) error {
 		pages = api.client().FollowEvents
 	}
 	position := ""
+	defer func() { // after an error too
+		if position == "" {
+			return
+		}
+		if _, failed := fmt.Fprintf(cmd.ErrOrStderr(), "position %s\n", position); err == nil {
+			err = failed
+		}
+	}()
 	for page, err := range pages(cmd.Context(), f.filter) {
 		if err != nil && f.follow && cmd.Context().Err() != nil {
 			break // interrupted
@@ -81,11 +89,7 @@ func listEvents(cmd *cobra.Command, api *apiFlags, f *eventsFlags) error {
 		}
 		position = page.Position
 	}
-	if position == "" {
-		return nil
-	}
-	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "position %s\n", position)
-	return err
+	return nil
 }
 
 func writeEvent(w io.Writer, api *apiFlags, ev *client.Event) error {

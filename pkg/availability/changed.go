@@ -116,6 +116,13 @@ func newUnfinished(listener Listener) *unfinished {
 	return &unfinished{listener: listener, rows: map[int32]map[string]unfinishedRow{}, told: map[int32]int64{}}
 }
 
+// begin says that all rows come again. It tells the listener how far they were told, which is known of a platform
+// without stock too: its topic has no row, and nobody says so in it.
+func (u *unfinished) begin() {
+	clear(u.rows)
+	u.listener(nil, u.reached())
+}
+
 // add notes a row. visible: clients see that it differs from the one before it.
 func (u *unfinished) add(row *eventv1.AvailabilityRow, visible bool) {
 	p := row.SourcePartition
@@ -151,10 +158,15 @@ func (u *unfinished) tell() {
 	slices.SortFunc(u.changed, func(a, b *eventv1.AvailabilityRow) int {
 		return cmp.Or(cmp.Compare(a.SourcePartition, b.SourcePartition), cmp.Compare(a.SourceOffset, b.SourceOffset))
 	})
+	u.listener(u.changed, u.reached())
+	u.changed = nil
+}
+
+// reached is how far rows were told.
+func (u *unfinished) reached() eventlog.Offsets {
 	reached := make(eventlog.Offsets, len(u.told))
 	for partition, next := range u.told {
 		reached[eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: partition}] = next
 	}
-	u.listener(u.changed, reached)
-	u.changed = nil
+	return reached
 }

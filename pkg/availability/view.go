@@ -26,7 +26,7 @@ func (v *storeView) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Off
 	v.progress = eventlog.Offsets{}
 	clear(v.changed)
 	if v.unfinished != nil {
-		v.unfinished.rows = map[int32]map[string]unfinishedRow{}
+		v.unfinished.begin()
 	}
 	return v.client.StartOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, v.layout))
 }

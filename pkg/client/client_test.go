@@ -121,6 +121,70 @@ func TestProgressThatComesResetsTheRetries(t *testing.T) {
 	}
 }
 
+// What follows the server goes on while proxies answer that it is away, once it has answered.
+func TestFollowersGoOn(t *testing.T) {
+	var n atomic.Int64
+	answer := ""
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		switch i := n.Add(1); i {
+		case 1, 5:
+			_, _ = io.WriteString(w, answer)
+		case 6:
+			w.WriteHeader(http.StatusGone)
+		default:
+			w.WriteHeader([]int{http.StatusBadGateway, http.StatusGatewayTimeout}[i%2])
+		}
+	}, WithAttempts(2))
+	follow := map[string]func() (int, error){
+		"[]": func() (pages int, last error) {
+			for _, err := range c.FollowEvents(t.Context(), EventFilter{}) {
+				if last = err; err == nil {
+					pages++
+				}
+			}
+			return pages, last
+		},
+		"id: o0.1\ndata: {}\n\n": func() (messages int, last error) {
+			for _, err := range c.StreamOrders(t.Context(), OrderStream{}) {
+				if last = err; err == nil {
+					messages++
+				}
+			}
+			return messages, last
+		},
+	}
+	for text, follow := range follow {
+		n.Store(0)
+		answer = text
+		got, err := follow()
+		if p, _ := errors.AsType[*Problem](err); got != 2 || n.Load() != 6 || p == nil || p.Status != http.StatusGone {
+			t.Errorf("%q: %d in %d tries, %v", text, got, n.Load(), err)
+		}
+		n.Store(1) // away from the start
+		if got, err := follow(); got != 0 || n.Load() != 3 || err == nil {
+			t.Errorf("%q: %d in %d tries, %v", text, got, n.Load(), err)
+		}
+	}
+}
+
+// No retry brings back events that are deleted, and none makes a message understood.
+func TestStreamsEndForGood(t *testing.T) {
+	for _, text := range []string{
+		"event: end\ndata: {\"code\":\"events_deleted\"}\n\n", "event: end\ndata: {\n\n", "id: o0.1\ndata: {\n\n",
+	} {
+		var n atomic.Int64
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			n.Add(1)
+			_, _ = io.WriteString(w, text)
+		})
+		for _, err := range c.StreamOrders(t.Context(), OrderStream{}) {
+			if err == nil || n.Load() != 1 {
+				t.Errorf("%q: %v after %d tries", text, err, n.Load())
+			}
+		}
+	}
+}
+
 func TestRequestsAreAsSpecified(t *testing.T) {
 	var got string
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {

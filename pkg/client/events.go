@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -52,12 +53,17 @@ func (c *Client) EventPages(ctx context.Context, filter EventFilter) iter.Seq2[*
 	return c.eventPages(ctx, filter, func(page *Answer[[]Event]) bool { return page.More })
 }
 
-// FollowEvents is EventPages that waits for the events to come. It ends with ctx.
+// FollowEvents is EventPages that waits for the events to come. It ends with ctx, with a refusal that no retry can
+// change, or where not even the first page comes (WithAttempts).
 func (c *Client) FollowEvents(ctx context.Context, filter EventFilter) iter.Seq2[*Answer[[]Event], error] {
 	if filter.Wait == 0 {
 		filter.Wait = followWait
 	}
-	return c.eventPages(ctx, filter, func(*Answer[[]Event]) bool { return true })
+	follower := *c
+	return follower.eventPages(ctx, filter, func(*Answer[[]Event]) bool {
+		follower.attempts = math.MaxInt // where the server has answered once, it will again
+		return true
+	})
 }
 
 func (c *Client) eventPages(

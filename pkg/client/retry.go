@@ -17,6 +17,12 @@ const (
 	MaxBackoff      = 3 * time.Second
 )
 
+// eventsDeleted is why a stream ends that no retry can bring back.
+const eventsDeleted = "events_deleted"
+
+// errNotUnderstood is an answer that the client cannot read, and that comes again.
+var errNotUnderstood = errors.New("the answer is not understood")
+
 // retried calls once until it succeeds, no retry could change its error, or c.attempts have failed in a row. once calls
 // works when it gets something: what failed before no longer counts.
 func (c *Client) retried(ctx context.Context, once func(works func()) error) error {
@@ -37,9 +43,16 @@ func retryable(ctx context.Context, err error) bool {
 		return false
 	}
 	if p, ok := errors.AsType[*Problem](err); ok {
-		return p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
+		switch p.Status {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
 	}
-	return true // the connection broke: the command may have been carried out or not
+	if end, ok := errors.AsType[*StreamEndedError](err); ok && end.Code == eventsDeleted {
+		return false
+	}
+	return !errors.Is(err, errNotUnderstood) // the connection broke: the command may have been carried out or not
 }
 
 // pause waits before the next attempt, longer each time and with jitter, and at least as long as the server's

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -25,8 +26,8 @@ type Message[T any] struct {
 }
 
 // StreamOrder streams an order: as it is, and then after each of its events. With after, a position, it goes on behind
-// that. A stream that breaks or that the server ends is opened again where it was. It ends with ctx, or with a refusal
-// that no retry can change.
+// that. A stream that breaks or that the server ends is opened again where it was, however long that takes. It ends
+// with ctx, with a refusal that no retry can change, or where not even the first message comes (WithAttempts).
 func (c *Client) StreamOrder(ctx context.Context, orderID, after string) iter.Seq2[*Message[Order], error] {
 	return stream[Order](ctx, c, path("orders", orderID, "stream"), url.Values{}, after)
 }
@@ -82,19 +83,20 @@ func stream[T any](
 	ctx context.Context, c *Client, path string, query url.Values, after string,
 ) iter.Seq2[*Message[T], error] {
 	return func(yield func(*Message[T], error) bool) {
-		wanted := true
+		wanted, c := true, new(*c)
 		err := c.retried(ctx, func(works func()) error {
 			if after != "" {
 				query.Set("after", after)
 			}
 			err := streamOnce(ctx, c, path, query, func(m *Message[T], data []byte) error {
 				works()
+				c.attempts = math.MaxInt
 				if len(data) == 0 {
 					after = m.ID // a position alone
 					return nil
 				}
 				if err := json.Unmarshal(data, &m.Value); err != nil {
-					return fmt.Errorf("decode a message: %w", err)
+					return fmt.Errorf("decode a message: %w: %w", errNotUnderstood, err)
 				}
 				after = m.ID
 				if wanted = yield(m, nil); !wanted {
@@ -169,7 +171,7 @@ func streamOnce[T any](
 func endOf(data []byte) error {
 	end := &StreamEndedError{}
 	if err := json.Unmarshal(data, end); err != nil {
-		return fmt.Errorf("decode the end of a stream: %w", err)
+		return fmt.Errorf("decode the end of a stream: %w: %w", errNotUnderstood, err)
 	}
 	return end
 }

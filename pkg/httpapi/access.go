@@ -104,6 +104,20 @@ func Unauthenticated() *problem.Problem {
 	return problem.New(problem.Unauthenticated, "Send a valid API key: Authorization: Bearer hf_…")
 }
 
+// StillAllowed is nil while the key is valid of a request that was let through: its answer may go on for hours. Without
+// keys, access is off.
+func StillAllowed(keys *access.Keys, c echo.Context) error {
+	if keys == nil {
+		return nil
+	}
+	need, _ := access.NeedOf(c.Request().Method, c.Path())
+	_, err := Authenticate(keys, c.Request().Header, need)
+	if err != nil {
+		challenge(c, err)
+	}
+	return err
+}
+
 // InsufficientScope is the refusal of what a key may not do.
 func InsufficientScope(need access.Need) *problem.Problem {
 	return &problem.Problem{

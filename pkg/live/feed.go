@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,8 +27,10 @@ type FeedConfig struct {
 	Tail *Tail
 	// Client reads what the tail has no more.
 	Client *eventlog.Client
-	// Age is that of the oldest of the views that fill the tail.
+	// Age is that of the oldest of the views that fill the tail, and Started is nil once all of them have been at the end
+	// of the log.
 	Age        func() time.Duration
+	Started    func() error
 	Registerer prometheus.Registerer // nil: no metrics
 }
 
@@ -35,17 +38,20 @@ type FeedConfig struct {
 type Feed struct {
 	*Tail
 	age     func() time.Duration
+	started func() error
 	readers *readers
-	events  *prometheus.CounterVec
+	// pageTime is MaxPageTime, but for tests.
+	pageTime time.Duration
+	events   *prometheus.CounterVec
 }
 
 // NewFeed returns a feed.
 func NewFeed(cfg FeedConfig) (*Feed, error) {
-	f := &Feed{Tail: cfg.Tail, age: cfg.Age, readers: newReaders(cfg.Client), events: prometheus.NewCounterVec(
-		prometheus.CounterOpts{
-			Name: "holdfast_feed_events_total",
-			Help: "Events that the change feed answered with, by where they were read: memory, or log for older ones.",
-		}, []string{"source"})}
+	f := &Feed{Tail: cfg.Tail, age: cfg.Age, started: cfg.Started, readers: newReaders(cfg.Client), pageTime: MaxPageTime}
+	f.events = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "holdfast_feed_events_total",
+		Help: "Events that the change feed answered with, by where they were read: memory, or log for older ones.",
+	}, []string{"source"})
 	if cfg.Registerer == nil {
 		return f, nil
 	}
@@ -54,6 +60,14 @@ func NewFeed(cfg FeedConfig) (*Feed, error) {
 
 // Age is how long ago the feed was last known to be at the end of the log.
 func (f *Feed) Age() time.Duration { return f.age() }
+
+// Started is nil once the feed has been at the end of the log. Until then it takes old events for new ones.
+func (f *Feed) Started() error { return f.started() }
+
+// Passed reports whether behind a position there is nothing before another one that a filter may select.
+func (f *Feed) Passed(at, to eventlog.Position, filter *Filter) bool {
+	return f.vector(at).reaches(f.vector(to), filter.chosen(f.space))
+}
 
 // Close ends the readers.
 func (f *Feed) Close() { f.readers.close() }
@@ -181,10 +195,14 @@ func (f *Feed) fillFromLog(ctx context.Context, p *page, v *view, chosen []int) 
 	if err != nil {
 		return false, err
 	}
-	until := time.Now().Add(MaxPageTime)
-	done, err = l.read(ctx, v.reached, func(rec *eventlog.Record) bool {
-		return p.take(rec) && time.Now().Before(until)
+	reading, cancel := context.WithTimeout(ctx, f.pageTime)
+	defer cancel()
+	done, err = l.read(reading, v.reached, func(rec *eventlog.Record) bool {
+		return p.take(rec) && reading.Err() == nil
 	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = nil // the brokers are slow: the reader goes on there, for the next page
+	}
 	if err != nil {
 		f.readers.end(l)
 		return false, err

@@ -208,6 +208,26 @@ func TestReadersGoOnWhereTheyStand(t *testing.T) {
 	}
 }
 
+// Brokers that are slow end a page: its reader goes on with the next one.
+func TestAPageEndsInTime(t *testing.T) {
+	h := newHistory(t, 1)
+	h.write(10)
+	feed, stop := h.serve(0)
+	defer stop()
+	if err := feed.WaitFor(h.Ctx, h.end()); err != nil {
+		t.Fatal(err)
+	}
+	feed.pageTime = 0
+	page, err := feed.Page(h.Ctx, ended(t), eventlog.Position{}, &Filter{}, 10)
+	if err != nil || len(page.Events) != 0 || !page.More || len(feed.readers.parked) != 1 {
+		t.Fatalf("%v, %v", page, err)
+	}
+	feed.pageTime = MaxPageTime
+	if page, err = feed.Page(h.Ctx, ended(t), page.Next, &Filter{}, 10); err != nil || len(page.Events) != 10 {
+		t.Errorf("%v, %v", page, err)
+	}
+}
+
 // A log whose start was deleted is no log without events.
 func TestAPageOfDeletedEvents(t *testing.T) {
 	h := newHistory(t, 1)

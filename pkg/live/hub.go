@@ -35,6 +35,7 @@ const (
 	EndStopping  End = "server_stopping"   // the process stops
 	EndBusy      End = "too_many_requests" // no reader of older events was free
 	EndDeleted   End = "events_deleted"    // the log begins behind the position
+	EndKey       End = "unauthenticated"   // the API key was revoked, or has expired
 )
 
 // Change is an event that a view has folded: the order, or the row, that it changed.
@@ -425,15 +426,15 @@ func (s *Subscription) Take() (queued []*Message, end End) {
 	return queued, s.end
 }
 
-// Told is a position up to which Take has returned everything that the subscription has; "": it is not known. A client
-// that gets few messages need not go back far when it comes again.
+// Told is a position up to which Take has returned everything that the subscription has; "": it is not known, or the
+// subscription has ended and lacks something. A client that gets few messages need not go back far when it comes again.
 func (s *Subscription) Told() string {
 	s.hub.mu.Lock()
 	told, sequence := s.hub.told, s.hub.toldSequence
 	s.hub.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sequence <= s.since || len(s.queue) > 0 {
+	if s.end != "" || sequence <= s.since || len(s.queue) > 0 {
 		return ""
 	}
 	return told

@@ -201,6 +201,26 @@ func TestStreamsEndForAReason(t *testing.T) {
 	}
 }
 
+// A subscription that lacks a change does not say that it has it.
+func TestAStreamThatEndedIsToldNothingMore(t *testing.T) {
+	f := newHubFixture(t)
+	s, _ := f.Subscribe([]string{"a"}, nil)
+	defer s.Close()
+	other, _ := f.Subscribe([]string{"b"}, nil)
+	defer other.Close()
+	f.run()
+	f.publish("b", "1")
+	take(t, other, 1)
+	f.publish("a", "bad")
+	f.publish("b", "2", "3")
+	take(t, other, 2)
+	f.publish("b", "4")
+	take(t, other, 1) // the batch before is dispatched
+	if told := s.Told(); told != "" {
+		t.Errorf("it was told up to %s", told)
+	}
+}
+
 func TestAHubThatHasNotBegunHasNothing(t *testing.T) {
 	metrics, err := NewStreamMetrics(nil)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/input"
@@ -24,6 +25,7 @@ import (
 // EventStore is the change feed.
 type EventStore interface {
 	place
+	starter
 	// Page returns up to limit events of a filter behind a position. Where there are none it waits until waiting ends.
 	Page(ctx, waiting context.Context, after eventlog.Position, f *live.Filter, limit int) (*live.Page, error)
 }
@@ -35,6 +37,8 @@ const (
 	// MaxEventAnswers is how many answers with events a replica renders and sends at a time. Each takes up to about 4 MiB
 	// until its client has it; who waits for events takes none.
 	MaxEventAnswers = 32
+	// eventsAnswerWait is how long an answer waits until it is one of these.
+	eventsAnswerWait = 5 * time.Second
 	// eventsWriteTimeout is how long a client may leave a page unread.
 	eventsWriteTimeout = 30 * time.Second
 )
@@ -55,6 +59,8 @@ type eventAPI struct {
 	store   EventStore
 	of      eventlog.Incarnation
 	answers chan struct{}
+	wait    time.Duration // eventsAnswerWait, but for tests
+	keys    *access.Keys  // nil: access is off
 }
 
 // eventQuery is what a client asks the feed for.
@@ -86,6 +92,13 @@ func (a *eventAPI) get(c echo.Context) error {
 	if err != nil {
 		return a.explain(err)
 	}
+	if err := a.takeTurn(c); err != nil {
+		return err
+	}
+	defer func() { <-a.answers }()
+	if err := httpapi.StillAllowed(a.keys, c); err != nil { // it may have waited for a minute
+		return err
+	}
 	return a.answer(c, page, format == 1)
 }
 
@@ -95,10 +108,13 @@ func (a *eventAPI) begin(c echo.Context) (eventlog.Position, error) {
 	if err == nil {
 		err = waitForPlace(c.Request().Context(), a.store, after, a.of)
 	}
-	if err == nil && now {
-		after = a.store.Reached()
+	if err != nil || !now {
+		return after, err
 	}
-	return after, err
+	if err := whole(a.store); err != nil { // what it reads now is old
+		return after, err
+	}
+	return a.store.Reached(), nil
 }
 
 // waitingFor is a context that ends after a time, or when the server stops.
@@ -131,17 +147,23 @@ func (a *eventAPI) explain(err error) error {
 	return fmt.Errorf("read the change feed: %w", err)
 }
 
-// answer sends a page. It is rendered as a whole, so that the headers can say where it ends.
-func (a *eventAPI) answer(c echo.Context, page *live.Page, lines bool) error {
+// takeTurn waits until the answer is one of those that are sent at a time.
+func (a *eventAPI) takeTurn(c echo.Context) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), a.wait)
+	defer cancel()
 	select {
 	case a.answers <- struct{}{}:
-		defer func() { <-a.answers }()
-	default:
+		return nil
+	case <-ctx.Done():
 		return &problem.Problem{
 			Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("There are %d answers with events on their way already.", MaxEventAnswers),
 		}
 	}
+}
+
+// answer sends a page. It is rendered as a whole, so that the headers can say where it ends.
+func (a *eventAPI) answer(c echo.Context, page *live.Page, lines bool) error {
 	buf := httpapi.TakeBuffer()
 	defer buf.Release()
 	var err error

@@ -2,11 +2,14 @@ package queries
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -14,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 	"github.com/holdfast/holdfast/pkg/live"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -23,6 +27,7 @@ type feedSite struct {
 	*apitest.Site
 	orders, stock projector.Listener
 	next          eventlog.Offsets
+	starting      error // why its views may lack something
 }
 
 var (
@@ -42,14 +47,14 @@ func (f patientless) WaitFor(_ context.Context, p eventlog.Position) error {
 func newFeedSite(t *testing.T, of eventlog.Incarnation) *feedSite {
 	t.Helper()
 	tail := live.NewTail(1)
-	feed, err := live.NewFeed(live.FeedConfig{Tail: tail, Age: func() time.Duration { return 7 * time.Millisecond }})
+	s := &feedSite{next: eventlog.Offsets{ordersTP: 0, inventoryTP: 0}}
+	feed, err := live.NewFeed(live.FeedConfig{
+		Tail: tail, Age: func() time.Duration { return 7 * time.Millisecond }, Started: func() error { return s.starting },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &feedSite{
-		orders: tail.Listener(eventlog.TopicOrders), stock: tail.Listener(eventlog.TopicInventory),
-		next: eventlog.Offsets{ordersTP: 0, inventoryTP: 0},
-	}
+	s.orders, s.stock = tail.Listener(eventlog.TopicOrders), tail.Listener(eventlog.TopicInventory)
 	s.orders.Began(eventlog.Offsets{ordersTP: 0})
 	s.stock.Began(eventlog.Offsets{inventoryTP: 0})
 	s.Site = apitest.NewSite(t, nil, func(r httpapi.Router) {
@@ -136,6 +141,39 @@ func TestEventsAsCloudEvents(t *testing.T) {
 		if got := s.Do(t, http.MethodGet, "/v1/events?topic="+topic, ""); got.Problem(t).Code != "internal" {
 			t.Errorf("an event that is none, which no view folds: %v", got)
 		}
+	}
+}
+
+// What a replica reads that has just started is old.
+func TestNowIsNotKnownWhileAViewStarts(t *testing.T) {
+	s := newFeedSite(t, "")
+	s.fold(t, &eventv1.OrderConfirmed{})
+	s.starting = errors.New("the view orders is starting")
+	if got := s.Do(t, http.MethodGet, "/v1/events?after=now", ""); got.Problem(t).Code != "view_starting" {
+		t.Errorf("after=now: %v", got)
+	}
+	if got := s.Do(t, http.MethodGet, "/v1/events?after=o0.1", ""); got.Status != http.StatusOK {
+		t.Errorf("after a position: %v", got)
+	}
+}
+
+// An answer waits for its turn, and is refused only then.
+func TestAnswersWithEventsWaitForTheirTurn(t *testing.T) {
+	a := &eventAPI{answers: make(chan struct{}, 1), wait: time.Millisecond}
+	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/events", nil), nil)
+	if err := a.takeTurn(c); err != nil {
+		t.Fatal(err)
+	}
+	busy, _ := errors.AsType[*problem.Problem](a.takeTurn(c))
+	if busy == nil || busy.Code != problem.TooManyRequests {
+		t.Errorf("got %v", busy)
+	}
+	a.wait = time.Minute
+	turn := make(chan error)
+	go func() { turn <- a.takeTurn(c) }()
+	<-a.answers
+	if err := <-turn; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -28,10 +28,15 @@ import (
 // View is what every read model says about its freshness.
 type View interface {
 	place
-	// Started is nil once the view has been at the end of the log. Until then it may lack anything.
-	Started() error
+	starter
 	// WaitForTime returns nil once the view holds everything that was in the log at a time, or ctx's error.
 	WaitForTime(ctx context.Context, at time.Time) error
+}
+
+// starter says whether a read model, or the change feed, has begun.
+type starter interface {
+	// Started is nil once it has been at the end of the log. Until then it may lack anything.
+	Started() error
 }
 
 // place is up to where a read model, or the change feed, has the log.
@@ -117,7 +122,7 @@ type Deps struct {
 	// Zone is the time zone of days and months in reports that are asked for without one; nil: UTC. Insights have their
 	// own.
 	Zone *time.Location
-	// Keys are those that requests need; nil: access is off. Streams ask whether a key is valid still.
+	// Keys are those that requests need; nil: access is off. What goes on for long asks whether a key is valid still.
 	Keys *access.Keys
 	// Incarnation is that of the log: positions and cursors of another one are answered 409.
 	Incarnation eventlog.Incarnation
@@ -143,11 +148,11 @@ func Register(router httpapi.Router, deps Deps) {
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
 	if deps.Events != nil {
-		e := &eventAPI{deps.Events, of, make(chan struct{}, MaxEventAnswers)}
+		e := &eventAPI{deps.Events, of, make(chan struct{}, MaxEventAnswers), eventsAnswerWait, deps.Keys}
 		router.Add(http.MethodGet, "/v1/events", e.get)
 	}
 	if deps.Streams != nil {
-		deps.Streams.register(router, of)
+		deps.Streams.register(router, of, deps.Keys)
 	}
 	if deps.Reports != nil {
 		registerReports(router, &deps, streams)
@@ -180,7 +185,7 @@ func fresh(c echo.Context, view place, of eventlog.Incarnation) error {
 }
 
 // whole is nil where a view may be asked for what it lacks: a list, or something that it does not find.
-func whole(view View) error {
+func whole(view starter) error {
 	if err := view.Started(); err != nil {
 		return &problem.Problem{Code: problem.ViewStarting, RetryAfterSeconds: 1, Detail: err.Error() + "."}
 	}

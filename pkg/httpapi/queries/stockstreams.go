@@ -17,11 +17,7 @@ import (
 // StockEvent is the name of the messages of a stream of stock.
 const StockEvent = "availability"
 
-type stockStreams struct {
-	*Streams
-	of     eventlog.Incarnation
-	places streamPlaces
-}
+type stockStreams struct{ *streamRoutes }
 
 // rows streams the rows of items as they change.
 func (a *stockStreams) rows(c echo.Context) error {
@@ -47,7 +43,7 @@ func (a *stockStreams) rows(c echo.Context) error {
 		filter.Below = below
 	}
 	s := &stream{
-		c: c, hub: a.StockHub, places: a.places, age: a.Stock.Age, of: a.of, topic: eventlog.TopicInventory, keys: skus,
+		streamRoutes: a.streamRoutes, c: c, hub: a.StockHub, view: a.Stock, topic: eventlog.TopicInventory, keys: skus,
 		between: func(_ context.Context, from, to eventlog.Position, send sender) error {
 			return a.between(from, to, skus, send)
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
@@ -25,8 +26,10 @@ import (
 const (
 	// DefaultMaxStreams is how many streams of orders and of stock a replica has at a time.
 	DefaultMaxStreams = 10_000
-	// streamHeartbeat is the longest time without a byte, so that proxies do not take the stream for dead.
-	streamHeartbeat = 15 * time.Second
+	// StreamHeartbeat is the longest time without a byte, so that proxies do not take the stream for dead.
+	StreamHeartbeat = 15 * time.Second
+	// streamKeyInterval is how often a stream looks whether its API key is valid still.
+	streamKeyInterval = time.Second
 	// streamWriteTimeout is how long a client may leave what was sent unread.
 	streamWriteTimeout = 30 * time.Second
 	// streamRetryMs is after how long a browser opens a stream again that has ended.
@@ -50,28 +53,34 @@ type Streams struct {
 	StockHub *live.Hub
 	// Max is how many streams there are at a time.
 	Max int
+	// Heartbeat is the longest time without a byte: StreamHeartbeat, but for tests.
+	Heartbeat time.Duration
 }
 
 // register adds the routes of streams.
-func (s *Streams) register(router httpapi.Router, of eventlog.Incarnation) {
-	places := make(streamPlaces, s.Max)
-	orders, stock := &orderStreams{s, of, places}, &stockStreams{s, of, places}
+func (s *Streams) register(router httpapi.Router, of eventlog.Incarnation, keys *access.Keys) {
+	all := &streamRoutes{s, of, keys, make(chan struct{}, s.Max)}
+	orders, stock := &orderStreams{all}, &stockStreams{all}
 	router.Add(http.MethodGet, "/v1/orders/stream", orders.all)
 	router.Add(http.MethodGet, "/v1/orders/:order_id/stream", orders.one)
 	router.Add(http.MethodGet, "/v1/availability/stream", stock.rows)
 }
 
-// streamPlaces are places for streams.
-type streamPlaces chan struct{}
+// streamRoutes are what the routes of streams share.
+type streamRoutes struct {
+	*Streams
+	of     eventlog.Incarnation
+	access *access.Keys  // nil: access is off
+	places chan struct{} // one for each stream
+}
 
 // stream is a stream that is about to be answered.
 type stream struct {
-	c      echo.Context
-	hub    *live.Hub
-	places streamPlaces
-	// age is that of the view.
-	age func() time.Duration
-	of  eventlog.Incarnation
+	*streamRoutes
+	c   echo.Context
+	hub *live.Hub
+	// view is what the hub tells of.
+	view View
 	// topic is the one of which ids are positions.
 	topic string
 	// keys are the orders or items that it names; none: all.
@@ -85,20 +94,32 @@ type stream struct {
 
 	control *http.ResponseController
 	buffer  []byte
+	written time.Time // when something was written last
+	checked time.Time // when the key was looked at last
 }
 
 // sender sends a message whose id is a position; what a filter looks at decides whether it is sent at all.
 type sender func(at eventlog.Position, event string, data []byte, of any) error
 
-// errStreamEnded ends a stream whose client has gone, or whose server stops.
-var errStreamEnded = errors.New("the stream has ended")
+// Why streams end.
+var (
+	errStreamEnded   = errors.New("the stream has ended") // its client has gone, or knows why
+	errStreamStops   = errors.New("the server stops")
+	errKeyEnded      = errors.New("the API key was revoked, or has expired")
+	errViewRestarted = errors.New("the view has begun again further back")
+)
 
-// serve answers with the stream until its client has gone, is slow, or the server stops.
+// serve answers with the stream from where the client wants it to begin.
 func (s *stream) serve() error {
 	from, begins, err := s.begin()
 	if err != nil {
 		return err
 	}
+	return s.serveFrom(from, begins)
+}
+
+// serveFrom answers with the stream until its client has gone, is slow, or the server stops.
+func (s *stream) serveFrom(from eventlog.Position, begins string) error {
 	select {
 	case s.places <- struct{}{}:
 		defer func() { <-s.places }()
@@ -127,6 +148,15 @@ func (s *stream) explain(err error) {
 	switch {
 	case errors.Is(err, errStreamEnded), s.c.Request().Context().Err() != nil:
 		return
+	case errors.Is(err, errStreamStops):
+		s.finish(live.EndStopping)
+		return
+	case errors.Is(err, errKeyEnded):
+		s.hub.Ended(live.EndKey)
+		s.finish(live.EndKey)
+		return
+	case errors.Is(err, errViewRestarted):
+		why = live.EndRestarted
 	case deleted:
 		why = live.EndDeleted
 	case errors.Is(err, live.ErrBusy):
@@ -162,6 +192,9 @@ func (s *stream) begin() (from eventlog.Position, begins string, err error) {
 		}
 		from = from.Of(s.topic)
 	}
+	if begins != "" { // it is about now, and a view that reads the log still takes old events for new ones
+		return from, begins, whole(s.view)
+	}
 	return from, begins, waitForPlace(s.c.Request().Context(), s, from, s.of)
 }
 
@@ -174,7 +207,7 @@ func (s *stream) WaitFor(ctx context.Context, p eventlog.Position) error {
 func (s *stream) Reached() eventlog.Position { return s.hub.Reached() }
 
 // Age implements place.
-func (s *stream) Age() time.Duration { return s.age() }
+func (s *stream) Age() time.Duration { return s.view.Age() }
 
 // follow sends what is behind the position, and then whatever comes.
 func (s *stream) follow(from eventlog.Position, begins string) error {
@@ -192,17 +225,23 @@ func (s *stream) follow(from eventlog.Position, begins string) error {
 	subscription, at := s.hub.Subscribe(s.keys, s.match)
 	defer subscription.Close()
 	var err error
-	switch begins {
-	case afterHere:
+	switch {
+	case !at.Reaches(from):
+		err = errViewRestarted
+	case begins == afterHere:
 		err = s.here(at, s.send)
-	case afterNow:
+	case begins == afterNow:
 	default:
 		err = s.between(ctx, from, at, s.send)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.sendID(s.of.Text(at)); err != nil {
+	id := s.of.Text(at)
+	if id == "" {
+		id = afterStart // of a topic without events
+	}
+	if err := s.write([]byte("id: " + id + "\n\n")); err != nil {
 		return err
 	}
 	return s.deliver(subscription)
@@ -211,8 +250,10 @@ func (s *stream) follow(from eventlog.Position, begins string) error {
 // deliver sends the messages of a subscription until it ends.
 func (s *stream) deliver(subscription *live.Subscription) error {
 	ctx := s.c.Request().Context()
-	heartbeat := time.NewTimer(streamHeartbeat)
+	heartbeat := time.NewTimer(s.Heartbeat)
 	defer heartbeat.Stop()
+	keyTick, stopTicks := s.keyTicks()
+	defer stopTicks()
 	for {
 		messages, end := subscription.Take()
 		for len(messages) > 0 {
@@ -231,13 +272,16 @@ func (s *stream) deliver(subscription *live.Subscription) error {
 			s.finish(end)
 			return errStreamEnded
 		}
-		heartbeat.Reset(streamHeartbeat)
+		heartbeat.Reset(s.Heartbeat - time.Since(s.written))
 		select {
 		case <-ctx.Done():
 			return errStreamEnded
 		case <-httpapi.Stopping(ctx):
-			s.finish(live.EndStopping)
-			return errStreamEnded
+			return errStreamStops
+		case <-keyTick:
+			if err := s.checkKey(); err != nil {
+				return err
+			}
 		case <-subscription.Ready():
 		case <-heartbeat.C:
 			if err := s.beat(subscription.Told()); err != nil {
@@ -255,12 +299,47 @@ func (s *stream) beat(told string) error {
 	return s.write([]byte(": heartbeat\nid: " + told + "\n\n"))
 }
 
-// sendID sends a position alone, which dispatches no event in a browser.
-func (s *stream) sendID(id string) error {
-	if id == "" {
-		return nil
+// keyTicks ticks when the key is to be looked at.
+func (s *stream) keyTicks() (tick <-chan time.Time, stop func()) {
+	if s.access == nil {
+		return nil, func() {}
 	}
-	return s.write([]byte("id: " + id + "\n\n"))
+	ticker := time.NewTicker(streamKeyInterval)
+	return ticker.C, ticker.Stop
+}
+
+// checkKey is an error once the key of the stream is no longer valid.
+func (s *stream) checkKey() error {
+	s.checked = time.Now()
+	if httpapi.StillAllowed(s.access, s.c) != nil {
+		return errKeyEnded
+	}
+	return nil
+}
+
+// mayGoOn is an error where a stream has to end that has something to send, or that looks for it.
+func (s *stream) mayGoOn() error {
+	ctx := s.c.Request().Context()
+	select {
+	case <-ctx.Done():
+		return errStreamEnded
+	case <-httpapi.Stopping(ctx):
+		return errStreamStops
+	default:
+	}
+	if s.access != nil && time.Since(s.checked) >= streamKeyInterval {
+		return s.checkKey()
+	}
+	return nil
+}
+
+// catchesUp says now and then how far a stream has come that looks for what its client has missed. Without it a proxy
+// takes one for dead whose filter finds little, and the client begins again where it began.
+func (s *stream) catchesUp(at eventlog.Position) error {
+	if err := s.mayGoOn(); err != nil || time.Since(s.written) < s.Heartbeat {
+		return err
+	}
+	return s.beat(s.of.Text(at))
 }
 
 // send sends a message, if the stream selects it.
@@ -275,7 +354,7 @@ func (s *stream) send(at eventlog.Position, event string, data []byte, of any) e
 // finish says why the stream ends, as far as the client still reads.
 func (s *stream) finish(why live.End) {
 	data, _ := json.Marshal(map[string]string{"code": string(why), "detail": endDetails[why]}, json.Deterministic(true))
-	_ = s.write(fmt.Appendf(nil, "event: end\ndata: %s\n\n", data)) // it ends anyway
+	_ = s.put(fmt.Appendf(nil, "event: end\ndata: %s\n\n", data)) // it ends anyway
 }
 
 // endDetails say what became of a stream, and what to do.
@@ -286,13 +365,23 @@ var endDetails = map[live.End]string{
 	live.EndFailed:    "The server has failed, and logged why. Open the stream again: it goes on behind the last id.",
 	live.EndBusy:      "Others read older events. Open the stream again: it goes on behind the last id.",
 	live.EndDeleted:   "The log has the events behind the position no more. Tell the operators (docs/runbook.md).",
+	live.EndKey:       "The API key was revoked, or has expired. Open the stream with another one, behind the last id.",
 	live.EndStopping:  "The server stops. Open the stream again, at another replica: it goes on behind the last id.",
 }
 
-// write sends bytes at once. Each has a time limit of its own, so that the server's for a whole answer does not count.
+// write sends bytes at once, unless the stream has to end.
 func (s *stream) write(b []byte) error {
+	if err := s.mayGoOn(); err != nil {
+		return err
+	}
+	return s.put(b)
+}
+
+// put sends bytes at once. Each has a time limit of its own, so that the server's for a whole answer does not count.
+func (s *stream) put(b []byte) error {
+	s.written = time.Now()
 	// An error means a connection without deadlines, as in tests without a socket.
-	_ = s.control.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	_ = s.control.SetWriteDeadline(s.written.Add(streamWriteTimeout))
 	if _, err := s.c.Response().Write(b); err != nil {
 		return s.broken(err)
 	}

@@ -272,6 +272,63 @@ func TestEachLineOfAStreamNeedsItsScope(t *testing.T) {
 	}
 }
 
+// Streams of a platform without stock and orders begin, and end with their key.
+func TestStreamsEndWithTheirKey(t *testing.T) {
+	g := startGuarded(t, NoClickHouse)
+	key, id := g.key("shop", access.StockRead|access.OrdersRead)
+	waits := make(chan int, 1)
+	lines := map[string]*bufio.Scanner{}
+	open := func(path string) *http.Response {
+		request, err := http.NewRequestWithContext(g.ctx, http.MethodGet, g.URL()+path, nil)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		request.Header.Set("Authorization", "Bearer "+key)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response
+	}
+	await := func(path, line string) {
+		t.Helper()
+		for lines[path].Scan() {
+			if strings.HasPrefix(lines[path].Text(), line) {
+				return
+			}
+		}
+		t.Errorf("%s ended without %s", path, line)
+	}
+	paths := []string{"/v1/availability/stream", "/v1/availability/stream?after=o0.1", "/v1/orders/stream"}
+	for _, path := range paths {
+		response := open(path)
+		if response == nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v", path, response)
+		}
+		lines[path] = bufio.NewScanner(response.Body)
+		await(path, "id: start")
+	}
+	go func() {
+		if response := open("/v1/events?wait=5"); response != nil {
+			waits <- response.StatusCode
+			return
+		}
+		waits <- 0
+	}()
+	if _, err := g.keys.Revoke(g.ctx, id, access.Principal{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		await(path, `data: {"code":"unauthenticated"`)
+	}
+	if status := <-waits; status != http.StatusUnauthorized {
+		t.Errorf("what waited for an event: %d", status)
+	}
+}
+
 // positionOf is that of all that stands in the log.
 func positionOf(t *testing.T, g *guarded) string {
 	t.Helper()

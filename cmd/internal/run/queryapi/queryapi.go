@@ -145,7 +145,8 @@ func openViews(
 	}
 	v.events, err = live.NewFeed(live.FeedConfig{
 		Tail: tail, Client: client, Registerer: cfg.Registry,
-		Age: func() time.Duration { return max(v.orders.Age(), v.ledger.Age()) },
+		Age:     func() time.Duration { return max(v.orders.Age(), v.ledger.Age()) },
+		Started: func() error { return cmp.Or(v.orders.Started(), v.ledger.Started()) },
 	})
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func (v *views) openStreams(partitions int32, of eventlog.Incarnation, cfg *Conf
 	stock.Name, stock.Topic, stock.Render = "availability", eventlog.TopicInventory, renderRow
 	v.streams = &queries.Streams{
 		OrderHub: live.NewHub(orders), StockHub: live.NewHub(stock),
-		Max: cmp.Or(cfg.MaxStreams, queries.DefaultMaxStreams),
+		Max: cmp.Or(cfg.MaxStreams, queries.DefaultMaxStreams), Heartbeat: queries.StreamHeartbeat,
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -118,6 +119,32 @@ func TestStreams(t *testing.T) {
 		again.expect(second, "order_held", `{"order_id":"`+id+`"`)
 		all := s.open(t, "/v1/orders/stream?after=start&customer_id=c-1&status=on_hold")
 		all.expect(second, "order_held", `{"order_id":"`+id+`"`)
+	})
+	t.Run("an order that comes yet", func(t *testing.T) {
+		coming, last := s.orderID(100), s.append(s.orderEvent(other))
+		for n := 101; s.PartitionOf(coming) != s.PartitionOf(id); n++ {
+			coming = s.orderID(n)
+		}
+		partition, offset, _ := strings.Cut(last, ".")
+		next, err := strconv.Atoi(offset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := make(chan int)
+		go func() {
+			response, err := http.Get(fmt.Sprintf("http://%s/v1/orders/%s/stream?after=%s.%d",
+				s.address, coming, partition, next+1))
+			if err != nil {
+				status <- 0
+				return
+			}
+			status <- response.StatusCode
+			_ = response.Body.Close()
+		}()
+		s.append(s.orderEvent(coming))
+		if got := <-status; got != http.StatusOK {
+			t.Errorf("it is answered %d", got)
+		}
 	})
 	t.Run("stock", func(t *testing.T) {
 		here := s.open(t, "/v1/availability/stream?skus=A,B")
