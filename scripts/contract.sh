@@ -42,11 +42,12 @@ install
 start
 HOLDFAST_CONTRACT_SEEDED=$("$python" scripts/contract/seed.py "$HOLDFAST_CONTRACT_URL")
 
+# Streams are left out, because they have no end; tests of pkg/httpapi/queries hold them to the document.
 status=0
 "$python" scripts/contract/commands.py >"$log" 2>&1 || status=1
 "$home/venv/bin/schemathesis" --config-file scripts/contract/schemathesis.toml run schemas/openapi.yaml \
-  --url "$HOLDFAST_CONTRACT_URL" --header "Authorization: Bearer $HOLDFAST_CONTRACT_KEY" --checks all --exclude-checks positive_data_acceptance \
-  --exclude-path /v1/commands --seed "$seed" --max-examples "$examples" >>"$log" 2>&1 || status=1
+  --url "$HOLDFAST_CONTRACT_URL" --checks all --exclude-checks positive_data_acceptance \
+  --exclude-path /v1/commands --exclude-path-regex '/stream$' --seed "$seed" --max-examples "$examples" >>"$log" 2>&1 || status=1
 [ $status = 0 ] || cat "$log"
 grep -E '^POST /v1/commands|generated, ' "$log" || true
 exit $status
