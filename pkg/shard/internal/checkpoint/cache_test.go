@@ -37,7 +37,8 @@ func place(t *testing.T, st *Store, id string, lines int) {
 // TestTheCacheIsBoundedInBytes: what stays in memory is bounded by its size, whether entries are large or small, are
 // written or only read.
 func TestTheCacheIsBoundedInBytes(t *testing.T) {
-	const memory = 32 << 20
+	// The estimate is rough: what is there beside it when the test begins differs by a quarter of it between runs.
+	const memory, allowed = 32 << 20, 40 << 20
 	for _, c := range []struct{ orders, lines int }{{100, 2_000}, {80_000, 1}} {
 		t.Run(fmt.Sprint(c.lines, " lines"), func(t *testing.T) {
 			st, err := Open(t.TempDir(), Config{Foreign: func(string) bool { return false }, MemoryBytes: memory})
@@ -61,7 +62,7 @@ func TestTheCacheIsBoundedInBytes(t *testing.T) {
 			measure := func() {
 				own := func() int64 { return heapBytes() - before - st.db.Metrics().BlockCache.Size }
 				heap := own()
-				for until := time.Now().Add(10 * time.Second); heap > memory && time.Now().Before(until); {
+				for until := time.Now().Add(10 * time.Second); heap > allowed && time.Now().Before(until); {
 					heap = own()
 				}
 				most = max(most, heap)
@@ -92,8 +93,8 @@ func TestTheCacheIsBoundedInBytes(t *testing.T) {
 			}
 			t.Logf("%d orders of %d lines: %d MiB written, %d MiB in all, %d cached", c.orders, c.lines, written>>20, most>>20,
 				st.Cached())
-			if most > memory {
-				t.Errorf("%d MiB are in memory, and %d are allowed\n%s", most>>20, memory>>20, st.db.Metrics())
+			if most > allowed {
+				t.Errorf("%d MiB are in memory, and %d are allowed\n%s", most>>20, allowed>>20, st.db.Metrics())
 			}
 			if st.Cached() < 10 {
 				t.Errorf("only %d orders are in memory", st.Cached())
