@@ -9,7 +9,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
-	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -97,7 +96,7 @@ func (a *replayAPI) wait(
 				return nil
 			}
 		case <-tick:
-			if err := a.stillAllowed(s.c); err != nil {
+			if err := httpapi.StillAllowed(a.keys, s.c); err != nil {
 				return err
 			}
 			if r.Phase == catalog.Filling || r.Verifying {
@@ -110,15 +109,6 @@ func (a *replayAPI) wait(
 			}
 		}
 	}
-}
-
-// stillAllowed is nil while the key of a stream is valid: a stream may go on for hours.
-func (a *replayAPI) stillAllowed(c echo.Context) error {
-	if a.keys == nil {
-		return nil
-	}
-	_, err := httpapi.Authenticate(a.keys, c.Request().Header, access.Need{access.InsightsRead})
-	return err
 }
 
 func (s *progressStream) event(idle bool, r replayJSON) error {
