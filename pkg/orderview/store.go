@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,6 +38,10 @@ type Store struct {
 	maxExamined int // MaxExamined, but for tests
 }
 
+// gather is how long events gather before they are written, unless a reader waits for them. An order that was placed
+// and reserved meanwhile is written once.
+const gather = 50 * time.Millisecond
+
 // Open opens the store; Run brings it up to date.
 func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
@@ -59,7 +64,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	runtime, err := projector.New(projector.Config{
 		Name: "orders", Partitions: partitions,
-		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		View: v, Pause: gather, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 		Tracer: cfg.Tracer, Listener: cfg.Listener,
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +48,7 @@ type Config struct {
 	// Follow is how Client follows the partitions; nil: Client.Follow.
 	Follow func(from eventlog.Offsets) (*eventlog.Follower, error)
 	// Pause is how long the view lets records gather at least, once it is at the log's end; 0: shortestPause. A longer one
-	// costs less: readers of the newest see it that much later.
+	// costs less. Readers who wait for a position or a time end it; others see the newest that much later.
 	Pause time.Duration
 	// Background runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
 	// It may be nil.
@@ -64,6 +65,8 @@ type Runtime struct {
 	metrics   metrics
 	created   time.Time
 	watermark *eventlog.Watermark
+	waiting   atomic.Int64  // readers who wait for a position or a time
+	hurry     chan struct{} // ends a pause; of size 1
 
 	mu      sync.Mutex
 	reached eventlog.Offsets // what the view has; nil until it has begun
@@ -88,7 +91,10 @@ func New(cfg Config) (*Runtime, error) {
 		cfg.Follow = cfg.Client.Follow
 	}
 	cfg.Pause = cmp.Or(cfg.Pause, shortestPause)
-	r := &Runtime{cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark(), moved: make(chan struct{})}
+	r := &Runtime{
+		cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark(),
+		moved: make(chan struct{}), hurry: make(chan struct{}, 1),
+	}
 	return r, r.newMetrics(cfg.Registerer)
 }
 
@@ -172,11 +178,25 @@ func (r *Runtime) Lag() int64 {
 
 // WaitFor waits until the view has everything up to a position of its source topic, or returns the context's error.
 func (r *Runtime) WaitFor(ctx context.Context, p eventlog.Position) error {
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
+	r.wake()
 	return r.watermark.Wait(ctx, p.Of(r.cfg.Source))
+}
+
+// wake ends a pause, for a reader who waits.
+func (r *Runtime) wake() {
+	select {
+	case r.hurry <- struct{}{}:
+	default: // it is told already
+	}
 }
 
 // WaitForTime waits until the view has everything that was in the log at a time, or returns the context's error.
 func (r *Runtime) WaitForTime(ctx context.Context, at time.Time) error {
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
+	r.wake()
 	for {
 		r.mu.Lock()
 		has, moved := !r.atEnd.IsZero() && !r.atEnd.Before(at), r.moved
@@ -276,13 +296,27 @@ func (r *Runtime) follow(ctx context.Context, follower *eventlog.Follower) error
 	}
 }
 
-// pause lets records gather after a flush that took that long, unless there are more to read already.
+// pause lets records gather after a flush that took that long, unless there are more to read already. While a reader
+// waits it is short.
 func (r *Runtime) pause(ctx context.Context, took time.Duration) {
 	r.mu.Lock()
 	lag := r.lag
 	r.mu.Unlock()
-	if lag == 0 {
-		_ = backoff.Sleep(ctx, min(max(flushFactor*took, r.cfg.Pause), longestPause)) // the next poll looks at ctx
+	if lag > 0 {
+		return
+	}
+	pause := min(max(flushFactor*took, shortestPause), longestPause)
+	_ = backoff.Sleep(ctx, pause) // the next poll looks at ctx
+	gather := time.NewTimer(r.cfg.Pause - pause)
+	defer gather.Stop()
+	for r.waiting.Load() == 0 {
+		select {
+		case <-r.hurry: // perhaps of a reader who waits no more
+		case <-gather.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

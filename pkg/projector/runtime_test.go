@@ -265,6 +265,25 @@ func TestReadersWaitForTheView(t *testing.T) {
 	}
 }
 
+// A view that lets records gather for an hour folds them at once for a reader who waits.
+func TestAWaitingReaderEndsThePause(t *testing.T) {
+	f := newFixture(t)
+	r := f.runWith(projector.Config{Pause: time.Hour})
+	for _, value := range []string{"a", "b"} {
+		position := f.Write(eventlog.TopicOrders, 0, "", []byte(value))
+		if err := r.WaitFor(f.Ctx, position); err != nil {
+			t.Fatal(err)
+		}
+		f.write(0, value+" again")
+		if err := r.WaitForTime(f.Ctx, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(f.view.values(), ", "); got != "a, a again, b, b again" {
+		t.Errorf("the view has %q", got)
+	}
+}
+
 func TestAViewOfRowsSaysHowFarTheirSourceIs(t *testing.T) {
 	f := newFixture(t)
 	r := f.runWith(projector.Config{Source: eventlog.TopicInventory})
