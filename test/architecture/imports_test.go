@@ -236,12 +236,11 @@ func TestProgramsAreSmall(t *testing.T) {
 	if inImages := found(t, "Dockerfile", `TAGS=(\S+)`)[0]; inImages != tags {
 		t.Errorf("Dockerfile builds with -tags %s, Makefile with %s", inImages, tags)
 	}
-	flags := found(t, "scripts/build.sh", `flags\+="([^"]+)"`)[0] // of images
 	for _, s := range sizes {
-		file := filepath.Join(dir, s.program+s.tag)
-		build := exec.Command("go", "build", "-trimpath", "-tags", tags+","+s.tag, "-ldflags="+flags, "-o", file,
-			module+"cmd/"+s.program)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		folder := filepath.Join(dir, s.tag)
+		file := filepath.Join(folder, s.program)
+		build := exec.Command("../../scripts/build.sh", folder, strings.Trim(tags+","+s.tag, ","), s.program)
+		build.Env = append(os.Environ(), "STRIP=1", "VERSION=v1.2.3", "COMMIT=0123456789ab")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", s.program, err, out)
 		}
