@@ -30,15 +30,20 @@ line. The file is plain, .gz or .xz; - is the standard input. Commands on the
 same order or item run in the order of their lines:
 
   {"id":"r-1","type":"receive_stock","sku":"A1","body":{"quantity":5}}
-  {"id":"c-1","type":"confirm_order",
-   "order_id":"6ded7494-c5dd-5049-b21a-015da9f30b72"}     (on one line)
+  {"id":"o-1","type":"place_order","body":{…}}
+  {"id":"s-1","type":"ship_order","order_key":"o-1"}
+  {"id":"d-1","type":"deliver_order","order_key":"o-1",
+   "body":{"fulfilment_key":"s-1"}}                        (on one line)
 
+A line names an order by order_id, or by order_key: the id of the line that
+places it. fulfilment_key and return_key likewise name what a line made.
 The types and their bodies are those of CommandLine in schemas/openapi.yaml.
 
 The id of a line is its idempotency key. If the command is ended early, run it
 again: it goes on where it stopped, and adds nothing twice. A line without an
 id gets one from the content of the whole file and its own number. So lines
-without an id are done again after the file was edited.
+without an id are done again after the file was edited: a warning says how
+many there are.
 
 A line that is refused, is not JSON, or is longer than 1 MiB goes to the
 rejects file with its number, id, text and problem; each run writes a new
@@ -96,6 +101,7 @@ func importNDJSON(cmd *cobra.Command, path string, address *apiAddress, actor, r
 	if err != nil {
 		return fmt.Errorf("write rejects, --rejects names another file: %w", err)
 	}
+	warnUnnamed(cmd.ErrOrStderr(), file)
 	start := time.Now()
 	bar := newImportProgress(cmd.ErrOrStderr(), file.Lines, "lines")
 	importer := &ndjson.Importer{Client: api, Rejects: rejected, Progress: bar.show}
@@ -112,6 +118,15 @@ func importNDJSON(cmd *cobra.Command, path string, address *apiAddress, actor, r
 		return exitStatus(1)
 	}
 	return nil
+}
+
+// warnUnnamed says that lines without ids are known by this very file alone.
+func warnUnnamed(out io.Writer, file *ndjson.File) {
+	if file.Unnamed > 0 {
+		fmt.Fprintf(out, "warning: %s of %s lines have no id. In a file that differs in any byte they would be booked\n"+
+			"a second time. Give each line an id before you edit, split or extend the file.\n",
+			count(int64(file.Unnamed)), count(int64(file.Lines)))
+	}
 }
 
 // pingAPI makes sure that an API answers. It sends a stream without commands, which has no results.

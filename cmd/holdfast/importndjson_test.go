@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/ndjson"
 	"github.com/holdfast/holdfast/test/freeport"
 )
 
@@ -69,5 +70,18 @@ func TestRejectsLieBesideTheirFile(t *testing.T) {
 		if got := rejectsFile(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
+	}
+}
+
+// Lines without ids are known by their file alone, which is said before they are sent.
+func TestImportNDJSONWarnsOfLinesWithoutIDs(t *testing.T) {
+	var out strings.Builder
+	warnUnnamed(&out, &ndjson.File{Lines: 2_000, Unnamed: 1_000})
+	if !strings.HasPrefix(out.String(), "warning: 1,000 of 2,000 lines have no id. ") {
+		t.Error(out.String())
+	}
+	out.Reset()
+	if warnUnnamed(&out, &ndjson.File{Lines: 2_000}); out.Len() > 0 {
+		t.Error(out.String())
 	}
 }

@@ -603,13 +603,18 @@ type CancelLines struct {
 	Charges Credits `json:"charges,omitempty,omitzero"`
 
 	// Lines Required without charges.
-	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
-	Reason Explanation    `json:"reason,omitempty,omitzero"`
+	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt  `json:"occurred_at,omitempty,omitzero"`
+	Reason     Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // CancelOrder defines model for CancelOrder.
 type CancelOrder struct {
-	Reason Explanation `json:"reason,omitempty,omitzero"`
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt  `json:"occurred_at,omitempty,omitzero"`
+	Reason     Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // CancelReturn defines model for CancelReturn.
@@ -677,7 +682,7 @@ type ChargeViewKind string
 
 // CommandLine defines model for CommandLine.
 type CommandLine struct {
-	// Body As in the command's own route; what acts on a fulfilment or a return takes its fulfilment_id or return_id
+	// Body As in the command's own route; what acts on a fulfilment or a return takes its fulfilment_id or return_id, or as fulfilment_key or return_key the id of the line that made it
 	Body any `json:"body,omitempty,omitzero"`
 
 	// ID The idempotency key; required but for expect_, set_ and register_ commands
@@ -686,6 +691,9 @@ type CommandLine struct {
 
 	// OrderID Absent where the key makes the order
 	OrderID string `json:"order_id,omitempty,omitzero"`
+
+	// OrderKey Instead of order_id: the id of the line that places the order
+	OrderKey string `json:"order_key,omitempty,omitzero"`
 
 	// SKU Without control characters, and without spaces at its ends.
 	SKU  SKU         `json:"sku,omitempty,omitzero"`
@@ -777,6 +785,9 @@ type DefinitionDifference struct {
 // DeliverOrder defines model for DeliverOrder.
 type DeliverOrder struct {
 	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 }
 
 // Discount Money off a line or an order.
@@ -872,8 +883,11 @@ type FailDelivery struct {
 	Lines     []UndeliveredLine    `json:"lines,omitempty,omitzero"`
 
 	// Location Where the goods came back to; without it, where they had left from. Not with lost goods alone
-	Location Location    `json:"location,omitempty,omitzero"`
-	Reason   Explanation `json:"reason,omitempty,omitzero"`
+	Location Location `json:"location,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt  `json:"occurred_at,omitempty,omitzero"`
+	Reason     Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // FulfilmentStatus Absent for a credit note
@@ -1461,6 +1475,9 @@ type Payment struct {
 	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
 	Amount PositiveAmount `json:"amount,omitempty,omitzero"`
 
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
+
 	// Provider The payment provider's name, in Unicode's Form C, without spaces at its ends and characters that nobody sees. Case counts: Stripe and stripe are two.
 	Provider Provider `json:"provider,omitempty,omitzero"`
 
@@ -1521,7 +1538,10 @@ type PlaceOrder struct {
 
 	// Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
 	// at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
-	Metadata     Metadata               `json:"metadata,omitempty,omitzero"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt   OccurredAt             `json:"occurred_at,omitempty,omitzero"`
 	PaymentTerms PlaceOrderPaymentTerms `json:"payment_terms,omitempty,omitzero"`
 
 	// Reference In commands on orders, documents and stock it is in Unicode's Form C (NFC), and has no spaces at its ends, no
@@ -1664,6 +1684,9 @@ type ReceiveReturn struct {
 
 	// Location Where they came back to; without it
 	Location Location `json:"location,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 }
 
 // ReceiveStock defines model for ReceiveStock.
@@ -1923,8 +1946,11 @@ type ReplayVerified struct {
 
 // RequestReturn defines model for RequestReturn.
 type RequestReturn struct {
-	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
-	Reason Explanation    `json:"reason,omitempty,omitzero"`
+	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt  `json:"occurred_at,omitempty,omitzero"`
+	Reason     Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // ResultLine defines model for ResultLine.
@@ -2112,6 +2138,9 @@ type ShipFulfilment struct {
 	BackorderedReason Explanation `json:"backordered_reason,omitempty,omitzero"`
 	Capture           bool        `json:"capture,omitempty,omitzero"`
 
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
+
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`
 
@@ -2137,6 +2166,9 @@ type ShipOrder struct {
 	BackorderedReason Explanation    `json:"backordered_reason,omitempty,omitzero"`
 	Capture           bool           `json:"capture,omitempty,omitzero"`
 	Lines             []LineQuantity `json:"lines,omitempty,omitzero"`
+
+	// OccurredAt Where it did not happen now, as in orders of another system
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference PaymentReference `json:"payment_reference,omitempty,omitzero"`

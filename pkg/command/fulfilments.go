@@ -30,6 +30,7 @@ type shipBody struct {
 	Action            *string         `json:"action"`
 	Lines             *[]quantityBody `json:"lines"` // nil: all that is left to ship
 	TrackingReference string          `json:"tracking_reference"`
+	OccurredAt        *string         `json:"occurred_at"`
 	captureBody
 }
 
@@ -47,51 +48,64 @@ type createFulfilmentBody struct {
 	Action  *string         `json:"action"`
 	Lines   *[]quantityBody `json:"lines"` // nil: all that is left to ship
 	Capture bool            `json:"capture"`
+
+	OccurredAt *string `json:"occurred_at"`
+}
+
+// fulfilmentBody names a fulfilment: by its ID, or by the key of the command that made it. Who writes a file of
+// commands knows the key before the server has made the ID.
+type fulfilmentBody struct {
+	FulfilmentID  string  `json:"fulfilment_id"`
+	FulfilmentKey *string `json:"fulfilment_key"`
 }
 
 type shipFulfilmentBody struct {
-	FulfilmentID      string `json:"fulfilment_id"`
-	TrackingReference string `json:"tracking_reference"`
+	TrackingReference string  `json:"tracking_reference"`
+	OccurredAt        *string `json:"occurred_at"`
+	fulfilmentBody
 	captureBody
 }
 
 type cancelFulfilmentBody struct {
-	FulfilmentID string `json:"fulfilment_id"`
-	Reason       string `json:"reason"`
+	Reason string `json:"reason"`
+	fulfilmentBody
 }
 
 type deliverBody struct {
-	FulfilmentID string          `json:"fulfilment_id"`
-	Lines        *[]quantityBody `json:"lines"` // nil: all that has not arrived
+	Lines      *[]quantityBody `json:"lines"` // nil: all that has not arrived
+	OccurredAt *string         `json:"occurred_at"`
+	fulfilmentBody
 }
 
 type failDeliveryBody struct {
-	FulfilmentID string             `json:"fulfilment_id"`
-	Lines        *[]undeliveredBody `json:"lines"` // nil: all that has not arrived, in Condition
-	Condition    *string            `json:"condition"`
-	Location     string             `json:"location"` // empty: where the goods left from
-	Reason       string             `json:"reason"`
-	Cancel       bool               `json:"cancel"`
-	Charges      []creditBody       `json:"charges"`
+	Lines      *[]undeliveredBody `json:"lines"` // nil: all that has not arrived, in Condition
+	Condition  *string            `json:"condition"`
+	Location   string             `json:"location"` // empty: where the goods left from
+	Reason     string             `json:"reason"`
+	Cancel     bool               `json:"cancel"`
+	Charges    []creditBody       `json:"charges"`
+	OccurredAt *string            `json:"occurred_at"`
+	fulfilmentBody
 }
 
 type undeliveredBody returnedBody
 
 type reverseShipmentBody struct {
-	FulfilmentID string `json:"fulfilment_id"`
-	Reason       string `json:"reason"`
+	Reason string `json:"reason"`
+	fulfilmentBody
 }
 
 type reverseDeliveryBody struct {
-	FulfilmentID string          `json:"fulfilment_id"`
-	Lines        *[]quantityBody `json:"lines"` // nil: all that has been delivered
-	Reason       string          `json:"reason"`
+	Lines  *[]quantityBody `json:"lines"` // nil: all that has been delivered
+	Reason string          `json:"reason"`
+	fulfilmentBody
 }
 
 var fulfilments = []*Command{
 	onOrder(created(CreateFulfilment, fulfilmentsPath).withAction("create"),
 		func(d *decoding, b *createFulfilmentBody) order.CreateFulfilment {
 			d.action(b.Action, "create")
+			d.occurredAt(b.OccurredAt)
 			if b.Capture {
 				d.Fault(problem.InvalidAction, "/capture", "goes with a shipment, not with goods that are being packed")
 			}
@@ -100,6 +114,7 @@ var fulfilments = []*Command{
 		func(f *fingerprint, cmd order.CreateFulfilment) { f.quantities(cmd.Lines) }),
 	onOrder(created(ShipOrder, fulfilmentsPath).withAction("ship"),
 		func(d *decoding, b *shipBody) order.Ship {
+			d.occurredAt(b.OccurredAt)
 			cmd := order.Ship{
 				FulfilmentID:      FulfilmentID(d.id, d.key),
 				TrackingReference: d.trackingReference(b.TrackingReference),
@@ -127,8 +142,9 @@ var fulfilments = []*Command{
 		}),
 	onOrder(changed(ShipFulfilment, fulfilmentPath+"/shipment"),
 		func(d *decoding, b *shipFulfilmentBody) order.ShipFulfilment {
+			d.occurredAt(b.OccurredAt)
 			return order.ShipFulfilment{
-				FulfilmentID:      d.fulfilmentID(b.FulfilmentID),
+				FulfilmentID:      d.fulfilmentID(&b.fulfilmentBody),
 				TrackingReference: d.trackingReference(b.TrackingReference),
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
@@ -151,7 +167,7 @@ var fulfilments = []*Command{
 		}),
 	onOrder(changed(CancelFulfilment, fulfilmentPath+"/cancel"),
 		func(d *decoding, b *cancelFulfilmentBody) order.CancelFulfilment {
-			return order.CancelFulfilment{FulfilmentID: d.fulfilmentID(b.FulfilmentID), Reason: d.reason(b.Reason)}
+			return order.CancelFulfilment{FulfilmentID: d.fulfilmentID(&b.fulfilmentBody), Reason: d.reason(b.Reason)}
 		},
 		func(f *fingerprint, cmd order.CancelFulfilment) {
 			f.text(tagReason, cmd.Reason)
@@ -159,7 +175,8 @@ var fulfilments = []*Command{
 		}),
 	onOrder(changed(DeliverOrder, fulfilmentPath+"/delivery"),
 		func(d *decoding, b *deliverBody) order.Deliver {
-			return order.Deliver{FulfilmentID: d.fulfilmentID(b.FulfilmentID), Lines: d.optionalQuantities(b.Lines)}
+			d.occurredAt(b.OccurredAt)
+			return order.Deliver{FulfilmentID: d.fulfilmentID(&b.fulfilmentBody), Lines: d.optionalQuantities(b.Lines)}
 		},
 		func(f *fingerprint, cmd order.Deliver) {
 			f.text(tagFulfilmentID, cmd.FulfilmentID)
@@ -167,8 +184,9 @@ var fulfilments = []*Command{
 		}),
 	onOrder(changed(FailDelivery, fulfilmentPath+"/failure"),
 		func(d *decoding, b *failDeliveryBody) order.FailDelivery {
+			d.occurredAt(b.OccurredAt)
 			cmd := order.FailDelivery{
-				FulfilmentID: d.fulfilmentID(b.FulfilmentID), Reason: d.reason(b.Reason), Cancel: b.Cancel,
+				FulfilmentID: d.fulfilmentID(&b.fulfilmentBody), Reason: d.reason(b.Reason), Cancel: b.Cancel,
 				Charges: d.credits(b.Charges), DeadlineMicros: d.paymentDeadline(),
 			}
 			cmd.Condition, cmd.Lines = d.undelivered(b)
@@ -193,7 +211,7 @@ var fulfilments = []*Command{
 	onOrder(changed(ReverseShipment, fulfilmentPath+"/shipment/reversal"),
 		func(d *decoding, b *reverseShipmentBody) order.ReverseShipment {
 			return order.ReverseShipment{
-				FulfilmentID: d.fulfilmentID(b.FulfilmentID), Reason: d.reason(b.Reason),
+				FulfilmentID: d.fulfilmentID(&b.fulfilmentBody), Reason: d.reason(b.Reason),
 				DeadlineMicros: d.paymentDeadline(),
 			}
 		},
@@ -204,7 +222,7 @@ var fulfilments = []*Command{
 	onOrder(changed(ReverseDelivery, fulfilmentPath+"/delivery/reversal"),
 		func(d *decoding, b *reverseDeliveryBody) order.ReverseDelivery {
 			return order.ReverseDelivery{
-				FulfilmentID: d.fulfilmentID(b.FulfilmentID), Lines: d.optionalQuantities(b.Lines), Reason: d.reason(b.Reason),
+				FulfilmentID: d.fulfilmentID(&b.fulfilmentBody), Lines: d.optionalQuantities(b.Lines), Reason: d.reason(b.Reason),
 			}
 		},
 		func(f *fingerprint, cmd order.ReverseDelivery) {
@@ -242,8 +260,28 @@ func (d *decoding) undeliveredCondition(pointer, word string) order.Condition {
 		schema.UndeliveredConditions.All, schema.UndeliveredConditions.Parse))
 }
 
-func (d *decoding) fulfilmentID(s string) string {
-	return d.ID("/fulfilment_id", s, limits.MaxFulfilmentBytes)
+// fulfilmentID is the ID of the fulfilment that a body names. That of a key is derived from the order's own ID, so a
+// command that names its order by another one is decoded again (shard.Node.renamed).
+func (d *decoding) fulfilmentID(b *fulfilmentBody) string {
+	if b.FulfilmentKey == nil {
+		return d.ID("/fulfilment_id", b.FulfilmentID, limits.MaxFulfilmentBytes)
+	}
+	if fault := faultOfKey(*b.FulfilmentKey, b.FulfilmentID); fault != "" {
+		d.Fault(order.CodeInvalidFulfilmentID, "/fulfilment_key", fault)
+	}
+	return FulfilmentID(d.id, *b.FulfilmentKey)
+}
+
+// faultOfKey says what is wrong with the key of a command that names what the command made, or "". id is that of the
+// same, which must be absent then.
+func faultOfKey(key, id string) string {
+	switch {
+	case id != "":
+		return "stands instead of the ID, not beside it"
+	case input.KeyFault(key) != "":
+		return "must be the id of the line that made it"
+	}
+	return ""
 }
 
 func (d *decoding) uncoveredReason(s string) string {

@@ -14,11 +14,19 @@ type reasonBody struct {
 	Reason string `json:"reason"`
 }
 
+type cancelBody struct {
+	Reason     string  `json:"reason"`
+	OccurredAt *string `json:"occurred_at"`
+}
+
 type emptyBody struct{}
 
 var lifecycle = []*Command{
 	onOrder(changed(CancelOrder, "/v1/orders/:order_id/cancel"),
-		func(d *decoding, b *reasonBody) order.Cancel { return order.Cancel{Reason: d.reason(b.Reason)} },
+		func(d *decoding, b *cancelBody) order.Cancel {
+			d.occurredAt(b.OccurredAt)
+			return order.Cancel{Reason: d.reason(b.Reason)}
+		},
 		func(f *fingerprint, cmd order.Cancel) { f.text(tagReason, cmd.Reason) }),
 	onOrder(changed(ConfirmOrder, "/v1/orders/:order_id/confirm"),
 		func(*decoding, *emptyBody) order.Confirm { return order.Confirm{} },

@@ -4,18 +4,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // lineEnvelope is one line of POST /v1/commands.
 type lineEnvelope struct {
-	ID      *string        `json:"id"`
-	Type    string         `json:"type"`
-	OrderID *string        `json:"order_id"`
-	SKU     *string        `json:"sku"`
-	IfMatch *int64         `json:"if_match"`
-	Body    jsontext.Value `json:"body"`
+	ID       *string        `json:"id"`
+	Type     string         `json:"type"`
+	OrderID  *string        `json:"order_id"`
+	OrderKey *string        `json:"order_key"` // instead of OrderID: the id of the line that places the order
+	SKU      *string        `json:"sku"`
+	IfMatch  *int64         `json:"if_match"`
+	Body     jsontext.Value `json:"body"`
 }
 
 // ParseLine builds the command of one line of bulk, through the same Parse as a single request. id is
@@ -66,6 +68,9 @@ func (e *lineEnvelope) expectedVersion() *uint64 {
 
 // target picks the member that names the aggregate and refuses the other, and an if_match that no version has.
 func (e *lineEnvelope) target(c *Command) (string, *problem.Problem) {
+	if fault := e.resolveOrderKey(c); fault != nil {
+		return "", fault
+	}
 	named, other, pointer := e.OrderID, e.SKU, "/sku"
 	if c.Aggregate == Stock {
 		named, other, pointer = e.SKU, e.OrderID, "/order_id"
@@ -82,6 +87,23 @@ func (e *lineEnvelope) target(c *Command) (string, *problem.Problem) {
 		return "", nil
 	}
 	return *named, nil
+}
+
+// resolveOrderKey has order_id name the order that the line with the id order_key places, by the ID of that key alone.
+func (e *lineEnvelope) resolveOrderKey(c *Command) *problem.Problem {
+	switch {
+	case e.OrderKey == nil:
+		return nil
+	case c.Aggregate == Stock || c.Creates:
+		return problem.At(problem.InvalidLine, "/order_key", "must be absent in this command")
+	case e.OrderID != nil:
+		return problem.At(problem.InvalidLine, "/order_key", "stands instead of order_id, not beside it")
+	case input.KeyFault(*e.OrderKey) != "":
+		return problem.At(problem.InvalidLine, "/order_key", "must be the id of the line that places the order")
+	}
+	id := orderid.ByKey(orderid.DefaultTenant, *e.OrderKey)
+	e.OrderID = &id
+	return nil
 }
 
 // inLine moves a problem's pointers from the body to the line around it.

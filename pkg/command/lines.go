@@ -10,9 +10,10 @@ const (
 
 // Bodies that change lines may name charges instead, or as well.
 type cancelLinesBody struct {
-	Lines   []quantityBody `json:"lines"`
-	Charges []creditBody   `json:"charges"`
-	Reason  string         `json:"reason"`
+	Lines      []quantityBody `json:"lines"`
+	Charges    []creditBody   `json:"charges"`
+	Reason     string         `json:"reason"`
+	OccurredAt *string        `json:"occurred_at"`
 }
 
 type amendBody struct {
@@ -33,6 +34,7 @@ type amendLineBody struct {
 var lines = []*Command{
 	onOrder(changed(CancelLines, "/v1/orders/:order_id/cancel-lines"),
 		func(d *decoding, b *cancelLinesBody) order.CancelLines {
+			d.occurredAt(b.OccurredAt)
 			cmd := order.CancelLines{Reason: d.reason(b.Reason), Charges: d.credits(b.Charges)}
 			if len(b.Lines) > 0 || len(b.Charges) == 0 {
 				cmd.Lines = d.quantities(b.Lines)

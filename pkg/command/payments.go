@@ -27,12 +27,14 @@ type anyPaymentBody struct {
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
 	Purpose         *string `json:"purpose"`
+	OccurredAt      *string `json:"occurred_at"`
 }
 
 type startPaymentBody struct {
-	Action    *string `json:"action"`
-	Reference string  `json:"reference"`
-	Provider  string  `json:"provider"`
+	Action     *string `json:"action"`
+	Reference  string  `json:"reference"`
+	Provider   string  `json:"provider"`
+	OccurredAt *string `json:"occurred_at"`
 }
 
 type amountBody struct {
@@ -41,6 +43,7 @@ type amountBody struct {
 	Reference       string  `json:"reference"`
 	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
+	OccurredAt      *string `json:"occurred_at"`
 }
 
 // voidBody is without an amount when all is released that is left.
@@ -51,6 +54,7 @@ type voidBody struct {
 	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
+	OccurredAt      *string `json:"occurred_at"`
 }
 
 // refundBody is without an amount when all goes back that is left, and without a purpose when that does not matter.
@@ -62,6 +66,7 @@ type refundBody struct {
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
 	Purpose         *string `json:"purpose"`
+	OccurredAt      *string `json:"occurred_at"`
 }
 
 // goodwill is the only purpose of a refund that changes what it is of.
@@ -73,12 +78,14 @@ type failPaymentBody struct {
 	Provider        string  `json:"provider"`
 	ProviderEventID *string `json:"provider_event_id"`
 	Reason          string  `json:"reason"`
+	OccurredAt      *string `json:"occurred_at"`
 }
 
 var payments = []*Command{
 	onOrder(created(StartPayment, paymentsPath).withAction("start"),
 		func(d *decoding, b *startPaymentBody) order.StartPayment {
 			d.action(b.Action, "start")
+			d.occurredAt(b.OccurredAt)
 			return order.StartPayment{
 				Reference: d.reference(b.Reference), Provider: d.provider(b.Provider), DeadlineMicros: d.paymentDeadline(),
 			}
@@ -90,6 +97,7 @@ var payments = []*Command{
 	onOrder(created(AuthorizePayment, paymentsPath).withAction("authorize"),
 		func(d *decoding, b *amountBody) order.AuthorizePayment {
 			d.action(b.Action, "authorize")
+			d.occurredAt(b.OccurredAt)
 			return order.AuthorizePayment{
 				AmountMicros: d.payment(b.Amount), Reference: d.reference(b.Reference),
 				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
@@ -105,6 +113,7 @@ var payments = []*Command{
 	onOrder(created(CapturePayment, paymentsPath).withAction("capture"),
 		func(d *decoding, b *amountBody) order.CapturePayment {
 			d.action(b.Action, "capture")
+			d.occurredAt(b.OccurredAt)
 			return order.CapturePayment{
 				AmountMicros: d.payment(b.Amount), Reference: d.reference(b.Reference),
 				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
@@ -120,6 +129,7 @@ var payments = []*Command{
 	onOrder(created(VoidPayment, paymentsPath).withAction("void"),
 		func(d *decoding, b *voidBody) order.VoidPayment {
 			d.action(b.Action, "void")
+			d.occurredAt(b.OccurredAt)
 			return order.VoidPayment{
 				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference),
 				ProviderEventID: d.providerEventID(b.ProviderEventID), Provider: d.provider(b.Provider),
@@ -136,6 +146,7 @@ var payments = []*Command{
 	onOrder(created(RefundPayment, paymentsPath).withAction("refund"),
 		func(d *decoding, b *refundBody) order.RefundPayment {
 			d.action(b.Action, "refund")
+			d.occurredAt(b.OccurredAt)
 			if b.Purpose != nil && *b.Purpose != goodwill {
 				d.Fault(problem.InvalidPurpose, "/purpose", "must be "+goodwill+", or left out")
 			}
@@ -156,6 +167,7 @@ var payments = []*Command{
 	onOrder(created(FailPayment, paymentsPath).withAction("fail"),
 		func(d *decoding, b *failPaymentBody) order.FailPayment {
 			d.action(b.Action, "fail")
+			d.occurredAt(b.OccurredAt)
 			return order.FailPayment{
 				Reference: d.reference(b.Reference), ProviderEventID: d.providerEventID(b.ProviderEventID),
 				Provider: d.provider(b.Provider), Reason: d.reason(b.Reason),

@@ -23,6 +23,7 @@ type placeBody struct {
 	Reference    string            `json:"reference"`
 	Allocation   *allocationBody   `json:"allocation"`
 	Metadata     map[string]string `json:"metadata"`
+	OccurredAt   *string           `json:"occurred_at"`
 	pricingBody
 }
 
@@ -54,6 +55,7 @@ var placing = []*Command{
 }
 
 func (d *decoding) place(b *placeBody) order.Place {
+	d.occurredAt(b.OccurredAt)
 	cmd := order.Place{
 		OrderID:    d.id,
 		CustomerID: d.Name("/customer_id", b.CustomerID, limits.MaxCustomerIDLength),

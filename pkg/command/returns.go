@@ -17,8 +17,9 @@ const (
 const returnsPath = "/v1/orders/:order_id/returns"
 
 type requestReturnBody struct {
-	Lines  *[]quantityBody `json:"lines"` // nil: all that was delivered
-	Reason string          `json:"reason"`
+	Lines      *[]quantityBody `json:"lines"` // nil: all that was delivered
+	Reason     string          `json:"reason"`
+	OccurredAt *string         `json:"occurred_at"`
 }
 
 type returnedBody struct {
@@ -28,21 +29,29 @@ type returnedBody struct {
 	Condition string `json:"condition"`
 }
 
+// returnBody names a return: by its ID, or by the key of the command that asked for it.
+type returnBody struct {
+	ReturnID  string  `json:"return_id"`
+	ReturnKey *string `json:"return_key"`
+}
+
 type receiveReturnBody struct {
-	ReturnID string         `json:"return_id"`
-	Lines    []returnedBody `json:"lines"`
-	Location string         `json:"location"` // empty: where the goods left from
-	Charges  []creditBody   `json:"charges"`
+	Lines      []returnedBody `json:"lines"`
+	Location   string         `json:"location"` // empty: where the goods left from
+	Charges    []creditBody   `json:"charges"`
+	OccurredAt *string        `json:"occurred_at"`
+	returnBody
 }
 
 type cancelReturnBody struct {
-	ReturnID string `json:"return_id"`
-	Reason   string `json:"reason"`
+	Reason string `json:"reason"`
+	returnBody
 }
 
 var returns = []*Command{
 	onOrder(created(RequestReturn, returnsPath),
 		func(d *decoding, b *requestReturnBody) order.RequestReturn {
+			d.occurredAt(b.OccurredAt)
 			return order.RequestReturn{
 				ReturnID: ReturnID(d.id, d.key), Reason: d.reason(b.Reason), Lines: d.optionalQuantities(b.Lines),
 			}
@@ -53,8 +62,9 @@ var returns = []*Command{
 		}),
 	onOrder(changed(ReceiveReturn, returnsPath+"/:return_id/receipt"),
 		func(d *decoding, b *receiveReturnBody) order.ReceiveReturn {
+			d.occurredAt(b.OccurredAt)
 			cmd := order.ReceiveReturn{
-				ReturnID: d.returnID(b.ReturnID), Lines: d.returnedLines(b.Lines), Charges: d.credits(b.Charges),
+				ReturnID: d.returnID(&b.returnBody), Lines: d.returnedLines(b.Lines), Charges: d.credits(b.Charges),
 			}
 			if b.Location != "" {
 				cmd.Location = d.location(b.Location)
@@ -73,7 +83,7 @@ var returns = []*Command{
 		}),
 	onOrder(changed(CancelReturn, returnsPath+"/:return_id/cancel"),
 		func(d *decoding, b *cancelReturnBody) order.CancelReturn {
-			return order.CancelReturn{ReturnID: d.returnID(b.ReturnID), Reason: d.reason(b.Reason)}
+			return order.CancelReturn{ReturnID: d.returnID(&b.returnBody), Reason: d.reason(b.Reason)}
 		},
 		func(f *fingerprint, cmd order.CancelReturn) {
 			f.text(tagReason, cmd.Reason)
@@ -81,7 +91,15 @@ var returns = []*Command{
 		}),
 }
 
-func (d *decoding) returnID(s string) string { return d.ID("/return_id", s, limits.MaxReturnBytes) }
+func (d *decoding) returnID(b *returnBody) string {
+	if b.ReturnKey == nil {
+		return d.ID("/return_id", b.ReturnID, limits.MaxReturnBytes)
+	}
+	if fault := faultOfKey(*b.ReturnKey, b.ReturnID); fault != "" {
+		d.Fault(order.CodeInvalidReturnID, "/return_key", fault)
+	}
+	return ReturnID(d.id, *b.ReturnKey)
+}
 
 func (d *decoding) returnedLines(lines []returnedBody) []order.ReturnedLine {
 	if !d.countLines(len(lines)) {

@@ -115,7 +115,7 @@ func (cmd *Command) origin() origin {
 		request:    request{cmd.Key, cmd.Fingerprint, cmd.Principal},
 		occurredAt: cmd.OccurredAtMicros, cause: eventv1.Cause_CAUSE_COMMAND, traceParent: cmd.TraceParent,
 	}
-	if from.occurredAt == 0 {
+	if from.dated = from.occurredAt != 0; !from.dated {
 		from.occurredAt = cmd.ReceivedAtMicros
 	}
 	return from

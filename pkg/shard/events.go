@@ -16,7 +16,9 @@ import (
 type origin struct {
 	request
 	occurredAt int64
-	cause      eventv1.Cause
+	// dated: the client said when it happened, and what follows in other shards happened then too.
+	dated bool
+	cause eventv1.Cause
 	// causation is the ID of the event that caused the next one.
 	causation [16]byte
 	// eventID is that of the first event; zero: any.

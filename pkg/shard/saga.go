@@ -31,6 +31,9 @@ type saga struct {
 	neverSent bool
 	// reconciles: the step repairs a difference, and so does what stock and order write for it.
 	reconciles bool
+	// datedMicros is when the step happened, where its command said so; 0: it happens now. An owner that takes over does
+	// not know it, and has what stock answers happen then.
+	datedMicros int64
 	// traceParent is the span of the request that the step comes from; empty: nobody traces it.
 	traceParent string
 	// attempts is how often the step was sent, the last time at sentAt.
@@ -217,6 +220,9 @@ func (d *decider) openSaga(
 	for _, req := range requests {
 		req.Reconciliation, req.Traceparent = s.reconciles, s.traceParent
 	}
+	if from.dated {
+		s.date(from.occurredAt)
+	}
 	s.openedMicros = d.batch.now
 	if old != nil {
 		s.position = old.position
@@ -229,6 +235,14 @@ func (d *decider) openSaga(
 	}
 	d.sagas.byOrder[e.Order.ID] = s
 	d.sendStep(s)
+}
+
+// date has a step, and all that stock writes for it, happen at a time that its command named.
+func (s *saga) date(micros int64) {
+	s.datedMicros = micros
+	for _, req := range s.waiting {
+		req.OccurredAtMicros = micros
+	}
 }
 
 // decideAnswer decides the events that stock's answer to the newest step makes for an order, and sets from to their
@@ -440,6 +454,9 @@ func (d *decider) concludeSaga(e *checkpoint.Entry, s *saga) error {
 	d.batch.trace(s.traceParent)
 	from := d.sagaOrigin(e)
 	from.traceParent = s.traceParent
+	if s.datedMicros != 0 {
+		from.occurredAt, from.dated = s.datedMicros, true
+	}
 	if s.reconciles {
 		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
 	}

@@ -84,6 +84,9 @@ func (d *decider) askFirst(e *checkpoint.Entry, evs []order.Event, cmd *Command,
 	for _, req := range requests {
 		req.Traceparent, req.Tentative = s.traceParent, true
 	}
+	if cmd.OccurredAtMicros != 0 {
+		s.date(cmd.OccurredAtMicros)
+	}
 	d.sagas.byOrder[s.orderID], d.sagas.unwritten[orderid.KeyOf(s.orderID)] = s, s
 	d.store.Expect(s.orderID) // the key with another first SKU, which is another shard's, is asked about here
 	d.sagas.addWaiter(s.orderID, waiter{fut: fut, cmd: cmd, version: e.Order.Version + 1})

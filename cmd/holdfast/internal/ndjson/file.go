@@ -2,6 +2,7 @@ package ndjson
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
@@ -21,6 +23,9 @@ const Stdin = "-"
 type File struct {
 	// Lines is the number of lines, without empty ones.
 	Lines int
+	// Unnamed is how many of them have no id and would be done twice if they came again in another file. Lines that set
+	// something, such as register_item, do nothing then.
+	Unnamed int
 
 	path string
 	// spooled means that path is a copy of the standard input, which cannot be read twice.
@@ -72,15 +77,28 @@ func (f *File) scan() error {
 	defer r.close()
 	r.sum = sha256.New()
 	for {
-		if _, err := r.next(); errors.Is(err, io.EOF) {
+		l, err := r.next()
+		if errors.Is(err, io.EOF) {
 			f.sum = hex.EncodeToString(r.sum.Sum(nil)[:16])
 			return nil
 		} else if err != nil {
 			return err
 		}
 		f.Lines++
+		if unnamed(l.text) {
+			f.Unnamed++
+		}
 	}
 }
+
+// unnamed reports whether a line has no id and needs one. It does not read the JSON: no other member of a line has the
+// name "id", and what sets something is known by its type.
+func unnamed(text []byte) bool {
+	return !bytes.Contains(text, []byte(`"id"`)) && !sets.Match(text)
+}
+
+// sets matches the types of commands that need no id: what they set twice is set once.
+var sets = regexp.MustCompile(`"type"\s*:\s*"(register|expect|set)_`)
 
 // id is the id of a line that has none. It is the same in every import of the same content. In another file it differs,
 // because there the same line is another command.

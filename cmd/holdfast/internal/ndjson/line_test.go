@@ -112,3 +112,19 @@ func TestDerivedIDsStandForTheContent(t *testing.T) {
 		t.Errorf("%s, was %s: files that were imported before are not recognised any more", plain, want)
 	}
 }
+
+// A file says how many of its lines would be done twice if they came again in another file.
+func TestLinesWithoutIDsAreCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.ndjson")
+	text := `{"type":"receive_stock","sku":"A","body":{"quantity":1}}` + "\n" +
+		`{"type":"receive_stock","id":"r","sku":"A","body":{"quantity":1}}` + "\n" +
+		`{"type":"ship_order","order_id":"x"}` + "\n" +
+		`{"type": "register_item","sku":"A"}` + "\n" + `{"sku":"A","type":"set_safety_stock"}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path, nil)
+	if err != nil || f.Lines != 5 || f.Unnamed != 2 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
