@@ -15,7 +15,8 @@ func newOrderCommand() *cobra.Command {
 	api := &apiFlags{}
 	c := &cobra.Command{Use: "order", Short: "Place, change and look up orders"}
 	api.add(c)
-	c.AddCommand(newGetOrderCommand(api), newListOrdersCommand(api), newWatchOrdersCommand(api))
+	c.AddCommand(newGetOrderCommand(api), newListOrdersCommand(api), newWatchOrdersCommand(api),
+		newAllocationsCommand(api))
 	c.AddCommand(orderChanges(api)...)
 	return c
 }

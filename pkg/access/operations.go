@@ -64,8 +64,9 @@ var operations = map[string]Need{
 	"POST /v1/orders/{order_id}/returns/{return_id}/cancel":                    {OrdersWrite},
 	"POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment/reversal": {OrdersWrite},
 	"POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery/reversal": {OrdersWrite},
-	"GET /v1/orders":            {OrdersRead},
-	"GET /v1/orders/{order_id}": {OrdersRead},
+	"GET /v1/orders":                        {OrdersRead},
+	"GET /v1/orders/{order_id}":             {OrdersRead},
+	"GET /v1/orders/{order_id}/allocations": {OrdersRead},
 
 	"PUT /v1/stock/{sku}":                                  {StockWrite},
 	"POST /v1/stock/{sku}/receipts":                        {StockWrite},

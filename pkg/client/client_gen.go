@@ -1062,6 +1062,13 @@ type InsightProvenanceState string
 // InsightRow Keys, money and texts are strings, other measures numbers; null where there is no value
 type InsightRow map[string]*json.RawMessage
 
+// ItemAllocation defines model for ItemAllocation.
+type ItemAllocation struct {
+	// Locations Those where the order has, or had shipped or come back, anything
+	Locations []LocationAllocation `json:"locations"`
+	SKU       string               `json:"sku"`
+}
+
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Items []APIKey `json:"items"`
@@ -1162,6 +1169,28 @@ type LineQuantity struct {
 // Location Without control characters, and without spaces at its ends. Empty is main. One that the item does not have yet is in
 // Unicode's Form C (NFC), has no characters that nobody sees, such as U+200B, and no spaces but U+0020.
 type Location = string
+
+// LocationAllocation What an order has of a SKU at a location, in units
+type LocationAllocation struct {
+	// Backordered What of reserved and committed is not there
+	Backordered int64 `json:"backordered"`
+
+	// Committed Promised to the confirmed order, and not shipped yet
+	Committed int64 `json:"committed"`
+
+	// Damaged Came back to here, and cannot be sold again
+	Damaged  int64  `json:"damaged"`
+	Location string `json:"location"`
+
+	// Reserved Promised to the order while it is not confirmed
+	Reserved int64 `json:"reserved"`
+
+	// Restocked Came back to here, and can be sold again
+	Restocked int64 `json:"restocked"`
+
+	// Shipped Has left from here, with what came back since
+	Shipped int64 `json:"shipped"`
+}
 
 // LocationChange defines model for LocationChange.
 type LocationChange struct {
@@ -1352,6 +1381,13 @@ type Order struct {
 
 // OrderRounding Each line and charge is rounded; absent: all of them together
 type OrderRounding string
+
+// OrderAllocations defines model for OrderAllocations.
+type OrderAllocations struct {
+	// Items By SKU
+	Items   []ItemAllocation `json:"items"`
+	OrderID string           `json:"order_id"`
+}
 
 // OrderKind defines model for OrderKind.
 type OrderKind string

@@ -116,6 +116,7 @@ func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 		"listAvailability":  func(x ctx) error { return errorOf(c.Items(x, client.ItemFilter{})) },
 		"getStockChanges":   func(x ctx) error { return errorOf(c.StockChanges(x, client.ChangesFilter{})) },
 		"getLedger":         func(x ctx) error { return errorOf(c.Ledger(x, sku, client.LedgerFilter{})) },
+		"getAllocations":    func(x ctx) error { return errorOf(c.OrderAllocations(x, order)) },
 		"getOrder":          func(x ctx) error { return errorOf(c.Order(x, order)) },
 		"listOrders":        func(x ctx) error { return errorOf(c.Orders(x, client.OrderFilter{})) },
 		"streamOrder":       func(x ctx) error { return firstOf(once.StreamOrder(x, order, "")) },

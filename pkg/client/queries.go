@@ -106,6 +106,14 @@ func (c *Client) Order(ctx context.Context, orderID string, options ...CallOptio
 	return query[Order](ctx, c, request{method: http.MethodGet, path: path("orders", orderID)}, options)
 }
 
+// OrderAllocations reads where an order's goods are, and where they came from.
+func (c *Client) OrderAllocations(
+	ctx context.Context, orderID string, options ...CallOption,
+) (*Answer[OrderAllocations], error) {
+	r := request{method: http.MethodGet, path: path("orders", orderID, "allocations")}
+	return query[OrderAllocations](ctx, c, r, options)
+}
+
 // OrderFilter selects a page of orders. Zero values select all.
 type OrderFilter struct {
 	CustomerID       string

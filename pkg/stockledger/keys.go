@@ -7,7 +7,7 @@ import (
 
 // storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
 // the log.
-const storeFormat = 2
+const storeFormat = 3
 
 // Keys begin with a letter for their kind, then the SKU and a zero byte: no SKU has control characters. Numbers in them
 // are big-endian, so that keys are sorted by them.
@@ -18,6 +18,7 @@ const (
 	keyTime     = 't' // SKU, when the event of a snapshot was recorded, its offset → nothing
 	keyLate     = 'l' // SKU, when an event occurred, its offset → a shift: the event was recorded long after
 	keyEarly    = 'f' // SKU, when an event occurred, its offset → a shift: the event was recorded before
+	keyOrder    = 'o' // order ID in the place of the SKU; SKU, 0, offset of an event that changes what it has → nothing
 	// localstore.KeyOffset is that of the offsets.
 )
 
@@ -41,6 +42,17 @@ func offsetKey(dst []byte, kind byte, sku string, offset int64) []byte {
 func timeKey(dst []byte, kind byte, sku string, micros, offset int64) []byte {
 	dst = binary.BigEndian.AppendUint64(itemPrefix(dst, kind, sku), uint64(micros)^1<<63)
 	return binary.BigEndian.AppendUint64(dst, uint64(offset))
+}
+
+// orderKey finds an event by the order whose reservation it changes.
+func orderKey(dst []byte, orderID, sku string, offset int64) []byte {
+	dst = append(append(itemPrefix(dst, keyOrder, orderID), sku...), 0)
+	return binary.BigEndian.AppendUint64(dst, uint64(offset))
+}
+
+// skuAndOffset are those at the end of the key of an order.
+func skuAndOffset(rest []byte) (sku string, offset int64) {
+	return string(rest[:len(rest)-9]), offsetOf(rest)
 }
 
 // offsetOf is the offset at the end of a key.

@@ -125,6 +125,12 @@ func (v *storeView) write(rec *eventlog.Record, ev *eventv1.InventoryEvent, i *i
 	if err := op.Finish(); err != nil {
 		return err
 	}
+	if of := reservationOf(ev); of != nil {
+		v.buf = orderKey(v.buf[:0], of.OrderId, ev.Sku, rec.Offset)
+		if err := set(v.buf, nil); err != nil {
+			return err
+		}
+	}
 	if kind := shiftKind(i.recorded, ev.Meta.OccurredAtMicros); kind != 0 {
 		shift, err := shiftOf(i, ev).MarshalVT()
 		if err != nil {

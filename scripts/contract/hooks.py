@@ -57,6 +57,7 @@ NOT_IN_SCHEMA = [
     ("/availability/{sku}", "invalid_parameter", MOMENTS),
     ("/stock/{sku}", "invalid_parameter", MOMENTS),
     ("/ledger", "invalid_parameter", MOMENTS),
+    ("/allocations", "invalid_parameter", MOMENTS),
     ("/stock-changes", "invalid_parameter", MOMENTS),
     ("/orders/{order_id}", "invalid_parameter", MOMENTS),
     ("/events", "invalid_parameter", "which topic has a sku, or an order_id, is no JSON schema"),

@@ -85,7 +85,8 @@ func (p *platform) snapshots(t *testing.T, position, sku string, orders []string
 	t.Helper()
 	paths := []string{"/v1/stock/" + sku, "/v1/availability/" + sku}
 	if len(orders) > 0 {
-		paths = append(paths, "/v1/orders/"+orders[len(orders)-1])
+		order := "/v1/orders/" + orders[len(orders)-1]
+		paths = append(paths, order, order+"/allocations")
 	}
 	for _, path := range paths {
 		header := "Holdfast-Min-Position: " + position
@@ -160,6 +161,56 @@ func TestTheStoryOfAnItem(t *testing.T) {
 		out, err := p.cli(t, binary, test[:len(test)-1]...)
 		if want := test[len(test)-1]; err == nil || !strings.Contains(out, want) {
 			t.Errorf("holdfast %s: %v, and no %q in\n%s", strings.Join(test, " "), err, want, out)
+		}
+	}
+	if _, err := p.end(t, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where an order's goods are, and from where they left, follows what becomes of them, and is answered for the past.
+func TestAnOrderSaysWhereItsGoodsAre(t *testing.T) {
+	binary := build(t)
+	p := dev(t, binary, t.TempDir(), "--shards", "1")
+	do := func(method, path, body, key string) (position string) {
+		t.Helper()
+		response, answer := p.send(t, method, path, body, "Idempotency-Key: "+key)
+		if response.StatusCode >= 300 {
+			t.Fatalf("%s %s: %s %s", method, path, response.Status, answer)
+		}
+		return response.Header.Get("Holdfast-Position")
+	}
+	do(http.MethodPut, "/v1/stock/A1", `{}`, "r-0")
+	do(http.MethodPost, "/v1/stock/A1/receipts", `{"quantity":10,"location":"north"}`, "r-1")
+	do(http.MethodPost, "/v1/stock/A1/receipts", `{"quantity":5,"location":"south"}`, "r-2")
+	_, placed := p.send(t, http.MethodPost, "/v1/orders", `{"customer_id":"c-1","currency":"GBP",
+		"payment_terms":"on_account","lines":[{"sku":"A1","quantity":12,"unit_price":"2.50"}]}`, "Idempotency-Key: o-1")
+	var order struct {
+		ID string `json:"order_id"`
+	}
+	if err := json.Unmarshal([]byte(placed), &order); err != nil || order.ID == "" {
+		t.Fatalf("%v in %s", err, placed)
+	}
+	shipped := do(http.MethodPost, "/v1/orders/"+order.ID+"/fulfilments", `{"lines":[{"sku":"A1","quantity":4}]}`, "s-1")
+	read, _ := p.send(t, http.MethodGet, "/v1/orders/"+order.ID+"/allocations", "", "Holdfast-Min-Position: "+shipped)
+	// Six are promised at north, and only three are there: the others come from south.
+	counted := do(http.MethodPost, "/v1/stock/A1/counts", `{"counted":3,"location":"north"}`, "n-1")
+	const head = "SKU  LOCATION  RESERVED  COMMITTED  BACKORDERED  SHIPPED  RESTOCKED  DAMAGED\n"
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--after", counted}, head +
+			"A1   north            0          3            0        4          0        0\n" +
+			"A1   south            0          5            0        0          0        0\n"},
+		{[]string{"--as-of", read.Header.Get("Holdfast-Position")}, head +
+			"A1   north            0          6            0        4          0        0\n" +
+			"A1   south            0          2            0        0          0        0\n"},
+		{[]string{"--as-of", "2026-01-05T12:00:00Z"}, "order_not_found"},
+	} {
+		out, _ := p.cli(t, binary, append([]string{"order", "allocations", order.ID}, test.args...)...)
+		if !strings.Contains(out, test.want) {
+			t.Errorf("%v: got\n%swant\n%s", test.args, out, test.want)
 		}
 	}
 	if _, err := p.end(t, syscall.SIGTERM); err != nil {

@@ -83,6 +83,15 @@ func (p pastShelf) Ledger(
 	}, true, p.broken
 }
 
+func (p pastShelf) Allocations(_ context.Context, id string, m *asof.Moment) ([]stockledger.ItemAllocation, error) {
+	if _, ok := p.rows[id+momentName(m)+" has nothing"]; ok {
+		return nil, nil
+	}
+	return []stockledger.ItemAllocation{{SKU: "A1" + momentName(m), Locations: []stockledger.Allocation{
+		{Location: "north", Committed: 2, Backordered: 1},
+	}}}, p.broken
+}
+
 // Moments reach the views as they are asked for, and what is no moment is refused with what to write instead.
 func TestMomentsOfThePast(t *testing.T) {
 	reached, err := eventlog.ParsePosition("o3.10~i7.88")
@@ -101,6 +110,7 @@ func TestMomentsOfThePast(t *testing.T) {
 		"o-1":         `"order"`,
 		"o-1 at 2026-03-01T09:00:00.25Z, occurred true": `"past order"`,
 		"o-1 at o3.4": `"order at"`,
+		"o-2":         `"an order"`, "o-2 has nothing": "",
 	}})
 	for _, test := range []struct {
 		path   string
@@ -134,6 +144,14 @@ func TestMomentsOfThePast(t *testing.T) {
 		{"/v1/orders/o-1?as_of=2026-03-01T09:00:00.25Z&clock=occurred", 200, `"past order"`},
 		{"/v1/orders/o-1?as_of=o3.4", 200, `"order at"`},
 		{"/v1/orders/o-1?as_of=o3.5", 404, "at that moment"},
+		{"/v1/orders/O-1/allocations", 200, `{"order_id":"o-1","items":[{"sku":"A1","locations":[{"location":"north",` +
+			`"reserved":0,"committed":2,"backordered":1,"shipped":0,"restocked":0,"damaged":0}]}]}`},
+		{"/v1/orders/o-1/allocations?as_of=o3.4", 200, `"sku":"A1 at o3.4"`},
+		{"/v1/orders/o-1/allocations?as_of=o3.5", 404, "at that moment"},
+		{"/v1/orders/o-1/allocations?as_of=i7.89", 409, "position_ahead"},
+		{"/v1/orders/o-1/allocations?limit=1", 400, "there is no such parameter"},
+		{"/v1/orders/o-2/allocations", 200, `{"order_id":"o-2","items":[]}`},
+		{"/v1/orders/o-3/allocations", 404, "order_not_found"},
 		{"/v1/availability", 200, `{"items":["||any||",50],"next_cursor":"`},
 		{"/v1/availability?prefix=A&location=north&below=5&as_of=i7.80&limit=7", 200, `{"items":["A|north|5| at i7.80|",7]`},
 		{"/v1/availability?text=white+heart", 200, `{"items":["white heart||any||",50]`},

@@ -42,12 +42,18 @@ func (o *orderAPI) get(c echo.Context) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("read order: %w", err)
-	case !ok && !m.IsNow():
-		return problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
 	case !ok:
-		return missing(starting, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
+		return noOrder(starting, &m)
 	}
 	return writeVersioned(c, body, version)
+}
+
+// noOrder is the problem for an order that is not found. starting is what whole has said before it was looked up.
+func noOrder(starting error, m *asof.Moment) error {
+	if m.IsNow() {
+		return missing(starting, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
+	}
+	return problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
 }
 
 // listQuery is the filter and the place of a list.

@@ -79,6 +79,8 @@ type LedgerStore interface {
 	// Ledger returns a page of an item's ledger; text writes a position.
 	Ledger(ctx context.Context, sku string, q *stockledger.Question, text func(eventlog.Position) string) (
 		page stockledger.Page, ok bool, err error)
+	// Allocations returns what an order had of each SKU at a moment, by location.
+	Allocations(ctx context.Context, orderID string, m *asof.Moment) ([]stockledger.ItemAllocation, error)
 }
 
 // OrderStore is the view of orders.
@@ -146,6 +148,10 @@ func Register(router httpapi.Router, deps Deps) {
 		o := &orderAPI{deps.Orders, of, streams, deps.Zone}
 		router.Add(http.MethodGet, "/v1/orders/:order_id", o.get)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
+		if deps.Ledger != nil {
+			a := &allocationAPI{deps.Orders, deps.Ledger, of}
+			router.Add(http.MethodGet, "/v1/orders/:order_id/allocations", a.get)
+		}
 	}
 	if deps.Events != nil {
 		e := &eventAPI{deps.Events, of, make(chan struct{}, MaxEventAnswers), eventsAnswerWait, deps.Keys}

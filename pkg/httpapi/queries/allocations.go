@@ -1,0 +1,66 @@
+package queries
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/stockledger"
+)
+
+// allocationAPI says where the goods of orders are. The view of orders knows which orders there are, the stock ledger
+// what they have.
+type allocationAPI struct {
+	orders OrderStore
+	ledger LedgerStore
+	of     eventlog.Incarnation
+}
+
+// orderAllocations is the answer's body.
+type orderAllocations struct {
+	OrderID string                       `json:"order_id"`
+	Items   []stockledger.ItemAllocation `json:"items"`
+}
+
+func (a *allocationAPI) get(c echo.Context) error {
+	m, err := momentOf(c)
+	if err != nil {
+		return err
+	}
+	if err := freshAt(c, a.orders, a.of, &m); err != nil {
+		return err
+	}
+	starting := whole(a.orders)
+	id := strings.ToLower(httpapi.PathParameter(c, "order_id"))
+	_, _, ok, err := a.orders.OrderAt(id, &m)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read order: %w", err)
+	case !ok:
+		return noOrder(starting, &m)
+	}
+	reached := a.orders.Reached()
+	if err := freshList(c, a.ledger, a.of, &m); err != nil {
+		return err
+	}
+	if reached = reached.Merge(a.ledger.Reached()); !reached.IsZero() {
+		c.Response().Header()["Holdfast-Position"] = []string{a.of.Text(reached)}
+	}
+	items, err := a.ledger.Allocations(c.Request().Context(), id, &m)
+	if err != nil {
+		return err
+	}
+	if items == nil {
+		items = []stockledger.ItemAllocation{}
+	}
+	body, err := json.Marshal(orderAllocations{id, items})
+	if err != nil {
+		return fmt.Errorf("write allocations: %w", err)
+	}
+	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, body)
+}
