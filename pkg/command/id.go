@@ -14,17 +14,31 @@ func ReturnID(orderID, key string) string { return orderid.Within("return", orde
 // TransferID is the transfer that a client's key stands for within one stock item.
 func TransferID(sku, key string) string { return orderid.Within("transfer", sku, key) }
 
-// withGoods gives a new order the ID that puts it into the partition of its goods, where the platform places orders so.
-// A past document keeps the ID of its key: it may be imported again years later.
-func withGoods(cmd order.Command, tenant, key string, opts *Options) (_ order.Command, id string) {
-	place, ok := cmd.(order.Place)
-	if !ok || opts.PartitionsBySKU == nil || len(place.Lines) == 0 {
+// withOwnID gives a new order the ID that it has where the platform places orders with their goods: one that puts it
+// into the partition of its goods, or for a past document that of its kind and reference. id is empty where the order
+// keeps the ID of its key.
+func withOwnID(cmd order.Command, tenant, key string, opts *Options) (_ order.Command, id string) {
+	if opts.PartitionsBySKU == nil {
 		return cmd, ""
 	}
 	partitions := opts.PartitionsBySKU()
 	if partitions == 0 {
 		return cmd, ""
 	}
-	place.OrderID = orderid.BySKU(tenant, key, place.Lines[0].SKU, partitions)
-	return place, place.OrderID
+	switch c := cmd.(type) {
+	case order.Place:
+		if len(c.Lines) == 0 {
+			return cmd, ""
+		}
+		c.OrderID = orderid.BySKU(tenant, key, c.Lines[0].SKU, partitions)
+		return c, c.OrderID
+	case order.ImportDocument:
+		kind := orderid.ImportedOrder
+		if c.Kind == order.KindCreditNote {
+			kind = orderid.CreditNote
+		}
+		c.OrderID = orderid.ByReference(tenant, kind, c.Reference)
+		return c, c.OrderID
+	}
+	return cmd, ""
 }

@@ -53,8 +53,8 @@ func Parse(r Request, opts Options) (*shard.Command, error) {
 		return nil, err
 	}
 	if c.Creates {
-		if placed, withSKU := withGoods(orderCmd, r.tenant(), key, &opts); withSKU != "" {
-			orderCmd, id = placed, withSKU
+		if created, own := withOwnID(orderCmd, r.tenant(), key, &opts); own != "" {
+			orderCmd, id = created, own
 		}
 	}
 	return &shard.Command{

@@ -49,8 +49,8 @@ func TestNewOrdersArePlacedWithTheirGoods(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// Past documents, and orders of a platform that places orders by their keys, have the ID of the key, and the
-// fingerprint that such orders always had.
+// Orders and past documents of a platform that places orders by their keys have the ID of the key, and the fingerprint
+// that such orders always had.
 func TestOthersHaveTheIDOfTheirKey(t *testing.T) {
 	want := orderid.ByKey(orderid.DefaultTenant, "k")
 	place := []byte(`{"customer_id":"c","currency":"GBP","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`)
@@ -66,8 +66,8 @@ func TestOthersHaveTheIDOfTheirKey(t *testing.T) {
 		"an order, by default":      {PlaceOrder, place, Options{}},
 		"an order, by its key":      {PlaceOrder, place, byKey},
 		"a document, by default":    {ImportOrder, document, Options{}},
-		"a document, with goods":    {ImportOrder, document, withGoods},
-		"a credit note, with goods": {ImportCreditNote, document, withGoods},
+		"a document, by its key":    {ImportOrder, document, byKey},
+		"a credit note, by its key": {ImportCreditNote, document, byKey},
 	} {
 		cmd, err := Parse(Request{Type: c.typ, Key: ptr("k"), Body: c.body, ReceivedAtMicros: 2e15}, c.opts)
 		if err != nil || cmd.ID != want {
@@ -82,5 +82,34 @@ func TestOthersHaveTheIDOfTheirKey(t *testing.T) {
 		Body: []byte(`{"customer_id":"c","currency":"GBP","lines":[]}`)}, withGoods)
 	if err == nil && cmd.ID != want {
 		t.Errorf("an order without lines is %s", cmd.ID)
+	}
+}
+
+// A past document has the ID of its kind and reference, whatever its key is: once more under another key it is the same
+// request.
+func TestADocumentHasTheIDOfItsReference(t *testing.T) {
+	withGoods := Options{PartitionsBySKU: func() int32 { return 12 }}
+	parse := func(typ, key, reference string) (id string, fingerprint [16]byte) {
+		t.Helper()
+		cmd, err := Parse(Request{Type: typ, Key: &key, ReceivedAtMicros: 2e15, Body: []byte(
+			`{"reference":"` + reference + `","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z",` +
+				`"lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`)}, withGoods)
+		if err != nil || cmd.Order.(order.ImportDocument).OrderID != cmd.ID {
+			t.Fatalf("%+v, %v", cmd, err)
+		}
+		return cmd.ID, cmd.Fingerprint
+	}
+	id, fingerprint := parse(ImportOrder, "k", "536365")
+	if want := "9815b427-b3d1-500f-8ff3-d8f863556e0b"; id != want {
+		t.Errorf("%s, was %s: documents that were imported before are not recognised any more", id, want)
+	}
+	if again, same := parse(ImportOrder, "l", "536365"); again != id || same != fingerprint {
+		t.Error("another key makes it another document")
+	}
+	if other, _ := parse(ImportOrder, "k", "536366"); other == id {
+		t.Error("another reference is the same document")
+	}
+	if note, _ := parse(ImportCreditNote, "k", "536365"); note == id {
+		t.Error("a credit note is the same document as an order")
 	}
 }

@@ -10,6 +10,8 @@ import (
 //
 //	ORD-18  The kind is an order or a credit note (invalid_kind). ORD-2 to ORD-4, ORD-68 and ORD-70 to ORD-72 apply. An
 //	        imported order has shipped in full; a credit note gives its lines back to stock.
+//	ORD-90  One kind and reference is one document: its ID derives from them. The same one under another key is the one
+//	        that there is. One that says something else is refused: already_placed.
 //	ORD-63  Where stock of other shards is asked for a past document, ImportRequested goes first: goods of an order are
 //	        reserved, and a credit note wants nothing yet. Answers that cover it import it as ORD-18 says; one rejected
 //	        SKU rejects it. A rejected document keeps no key and no place: ImportDocument may bring it, or another one in
@@ -46,7 +48,7 @@ type ImportRequested struct{ Document DocumentImported }
 
 func (c ImportDocument) decide(o *Order) ([]Event, error) {
 	if o.Lifecycle != None && !o.RefusedDocument() {
-		return nil, o.refuseHere(CodeAlreadyPlaced, "the document exists")
+		return nil, o.refuseHere(CodeAlreadyPlaced, "a document of this kind and reference exists, and says something else")
 	}
 	if c.Kind != KindImportedOrder && c.Kind != KindCreditNote {
 		return nil, refuse(CodeInvalidKind, "/kind", "a past document is an order or a credit note")

@@ -153,6 +153,17 @@ func TestORD18Documents(t *testing.T) {
 	given(t).when(document).refused("invalid_country")
 }
 
+// A document that exists under its kind and reference is not imported again as another one.
+func TestORD90OneReferenceIsOneDocument(t *testing.T) {
+	document := ImportDocument{
+		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Reference: "536365",
+		Lines: []PlaceLine{{"a", 1, 125_000, nil}},
+	}
+	s := given(t, document)
+	document.Lines = []PlaceLine{{"a", 2, 125_000, nil}}
+	s.when(document).refused(CodeAlreadyPlaced)
+}
+
 // Six screws at 0.115 with a voucher, their VAT and a parcel: what was asked for is what is imported.
 func TestORD18DocumentsCostWhatOrdersDo(t *testing.T) {
 	total, parts := int64(5_390_000), int64(4_900_000)

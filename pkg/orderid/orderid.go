@@ -1,12 +1,13 @@
 // Package orderid derives the IDs of orders from the idempotency keys that they are placed under: every replica derives
 // the same ID from the same request, so that a retry reaches the order that the first attempt made.
 //
-// There are two derivations. A past document's ID is that of its key alone (ByKey), and so are those of all orders of a
-// platform before it places orders with their goods. The ID of any other order (BySKU) is chosen so that Kafka's
-// default partitioner puts it into the partition number that the SKU of its first line has: the order's events and
-// those of its stock are then written by one shard, in one transaction, however many shards there are. The version of
-// the UUID tells them apart: 5 and 8. All else but the last four digits is the same, so that whoever knows a key can
-// name its order without knowing its SKU: the ID of the key alone names it too.
+// There are three derivations. A past document's ID is that of its kind and reference (ByReference), so that one
+// which comes under two keys is one. That of its key alone (ByKey) is the ID of a document from before that, and of
+// all orders and documents of a platform before it places orders with their goods. The ID of any other order (BySKU)
+// is chosen so that Kafka's default partitioner puts it into the partition number that the SKU of its first line has:
+// the order's events and those of its stock are then written by one shard, in one transaction, however many shards
+// there are. The version of the UUID tells them apart: 5 and 8. All else but the last four digits is the same, so
+// that whoever knows a key can name its order without knowing its SKU: the ID of the key alone names it too.
 package orderid
 
 import (
@@ -21,8 +22,18 @@ const DefaultTenant = "default"
 // namespace is fixed for ever: order IDs derive from it, and a retry must find the same order.
 var namespace = uuid.MustParse("6f1d3a52-7c0e-5b9e-9a64-3d2f4c8b7e10")
 
-// ByKey is the ID of the past document that a client's key stands for: UUIDv5 of tenant, a zero byte and key. Of an
-// order that was placed with its goods it is another name.
+// The kinds of past documents, as their IDs have them: for ever, as the namespace.
+const (
+	ImportedOrder = "imported_order"
+	CreditNote    = "credit_note"
+)
+
+// ByReference is the ID of the past document of a kind that has the reference: UUIDv5 of kind, a zero byte, tenant, a
+// zero byte and reference.
+func ByReference(tenant, kind, reference string) string { return Within(kind, tenant, reference) }
+
+// ByKey is the ID of what a client's key stands for: UUIDv5 of tenant, a zero byte and key. Of an order that was placed
+// with its goods it is another name.
 func ByKey(tenant, key string) string { return derive(namespace, tenant, key).String() }
 
 // Within is the ID of what a client's key stands for within something else, such as a fulfilment of an order.
@@ -97,7 +108,7 @@ func setNumber(text *[length]byte, n int) {
 // IsBySKU reports whether an ID is one that BySKU derives.
 func IsBySKU(id string) bool { return len(id) == length && id[versionAt] == '8' }
 
-// IsByKey reports whether an ID is one that ByKey derives.
+// IsByKey reports whether an ID is one that ByKey derives, or ByReference.
 func IsByKey(id string) bool { return len(id) == length && id[versionAt] == '5' }
 
 // KeyOf is what an ID has of the key that it derives from: of each ID that BySKU or ByKey derives from a key it is the

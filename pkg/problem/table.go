@@ -574,8 +574,8 @@ var rows = []Row{
 	{
 		Code: "already_placed", Status: http.StatusConflict,
 		Title:  "The order is there already",
-		Cause:  "The order is there.",
-		Remedy: "Use a new key for a new order.",
+		Cause:  "The order is there, or a past document of the same kind and reference that says something else.",
+		Remedy: "Use a new key for a new order, and a reference of its own for each document.",
 	},
 	{
 		Code: "illegal_transition", Status: http.StatusConflict,

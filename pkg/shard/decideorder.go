@@ -28,6 +28,10 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 			d.answerRepeated(e, seen, cmd, fut)
 			return nil
 		}
+		if seen := importedAlike(e, cmd); seen != nil {
+			d.answerRepeated(e, seen, cmd, fut)
+			return nil
+		}
 	}
 	if e.Order.Version == 0 {
 		if decided, err := d.decideElsewhere(cmd, fut); decided || err != nil {
@@ -166,6 +170,21 @@ func opensOrder(cmd order.Command) bool {
 	return false
 }
 
+// isDocument reports whether a command imports a past document.
+func isDocument(cmd order.Command) bool {
+	_, imports := cmd.(order.ImportDocument)
+	return imports
+}
+
+// importedAlike is the command that has imported a past document, where the one that comes now under another key says
+// the same of it; nil: there is none.
+func importedAlike(e *checkpoint.Entry, cmd *Command) *checkpoint.CommandRecord {
+	if e.Order.Version == 0 || !isDocument(cmd.Order) {
+		return nil
+	}
+	return e.CommandAlike(cmd.Fingerprint)
+}
+
 // withAskStock has a past document wait for stock, unless all of its stock is this shard's.
 func (d *decider) withAskStock(cmd order.Command) order.Command {
 	if doc, ok := cmd.(order.ImportDocument); ok {
@@ -178,8 +197,7 @@ func (d *decider) withAskStock(cmd order.Command) order.Command {
 // importsAgain reports whether a command imports a past document that was refused before. Such a document may come
 // again under its key, as it may where all of its stock is this shard's and the refusal wrote nothing.
 func importsAgain(o *order.Order, cmd order.Command) bool {
-	_, imports := cmd.(order.ImportDocument)
-	return imports && o.RefusedDocument()
+	return isDocument(cmd) && o.RefusedDocument()
 }
 
 // shortForImport returns the SKUs of a past document that stock cannot cover. All of them are this shard's, so there is

@@ -14,7 +14,8 @@ import (
 // This file finds an order whose ID is not the one that a command names. There are two cases.
 //
 // A key that comes again with another body may name another order, because the ID of an order depends on its first SKU;
-// and an order of a former generation of the layout, or a past document, has the ID of its key alone. The command's
+// and an order of a former generation of the layout has the ID of its key alone, as has a past document from before
+// documents had the ID of their reference. The command's
 // shard looks among its own orders, which is exact (orderOfKey). Before it gets the command, the replica that took it
 // looks whether the key may have placed an order in any other shard (shardsThatPlaced), in the filters that it has of
 // all shards, and asks the owners of those first. So a key that no other shard knows costs no message. The filter of a
@@ -24,6 +25,10 @@ import (
 //
 // An order of a former generation is always found. Nobody places orders by their keys any more, so a filter that has
 // all of that generation knows (knowsFormer), and where there is none, the owner is asked.
+//
+// So is a past document from before, in the shard that the ID of its key has: whatever filter there is of that shard
+// knows it, and without a filter its owner is asked. Two documents that differ in their references are not one because
+// they came under one key: holdfast verify finds such keys, too.
 //
 // A client that knows an order's key and not its ID names it by the ID of the key alone, as lines of a file do. Then
 // each shard that may have the order is handed the command, until one has it (shardsThatMayHave).
@@ -83,17 +88,28 @@ func (n *Node) shardsToAsk(cmd *Command) []string {
 // shardsThatPlaced are orders, one in each shard other than the command's own in which its key may have placed an
 // order.
 func (n *Node) shardsThatPlaced(cmd *Command) (ids []string) {
-	own, prefix := n.ShardOf(cmd.ID), orderid.KeyOf(cmd.ID)
+	own, prefix, imports := n.ShardOf(cmd.ID), keyPrefix(cmd), isDocument(cmd.Order)
 	former := n.ShardOf(orderid.ByKey(orderid.DefaultTenant, cmd.Key))
 	for shard := range n.layout.ShardCount {
 		filter := n.filterOf(shard)
-		// Of a shard without a filter only an order of a former generation matters: any other would be another request.
-		unknown := shard == former && n.layout.OrdersByKeyBefore() && !n.knowsFormer(shard, filter)
+		// Of a shard without a filter only an order of a former generation matters, or a document from before: any other
+		// would be another request.
+		unknown := shard == former && (imports && filter == nil ||
+			n.layout.OrdersByKeyBefore() && !n.knowsFormer(shard, filter))
 		if shard != own && (unknown || filter != nil && filter.MayHave(prefix)) {
 			ids = append(ids, orderid.In(prefix, shard, n.layout.PartitionCount)) // a partition of that shard
 		}
 	}
 	return ids
+}
+
+// keyPrefix is what all IDs have in common that derive from the key of a command which makes an order. The ID of a past
+// document does not derive from its key, and that of one from before does.
+func keyPrefix(cmd *Command) string {
+	if isDocument(cmd.Order) && cmd.Key != "" {
+		return orderid.Prefix(orderid.DefaultTenant, cmd.Key)
+	}
+	return orderid.KeyOf(cmd.ID)
 }
 
 // shardsThatMayHave are orders, one in each shard that may have the order which an ID of a key alone names: first those
@@ -179,7 +195,7 @@ func (d *decider) notPlaced(cmd *Command, fut *Future) {
 // orderOfKey returns the order in this shard that was placed under the key from which the command's ID derives, other
 // than the one that it names; nil: there is none.
 func (d *decider) orderOfKey(cmd *Command) (found *checkpoint.Entry, err error) {
-	prefix, stands := orderid.KeyOf(cmd.ID), opensOrder(cmd.Order) || cmd.lookUp || orderid.IsByKey(cmd.ID)
+	prefix, stands := keyPrefix(cmd), opensOrder(cmd.Order) || cmd.lookUp || orderid.IsByKey(cmd.ID)
 	if !d.layout.OrdersWithGoods() || !stands || prefix == cmd.ID || !d.store.Filter().MayHave(prefix) {
 		return nil, nil // or the ID names no other order than itself
 	}

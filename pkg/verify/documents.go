@@ -43,6 +43,7 @@ func (c *checker) foldDocument(
 ) {
 	c.checkDocumentPrices(rec, d)
 	if o.kind == "" {
+		c.checkReference(rec, ev, kind, d.GetReference())
 		c.beginOrder(rec, o, ev, kind, status, d.GetLines(), d.GetTotalMicros())
 		o.requested = hashOfDocument(d)
 		return

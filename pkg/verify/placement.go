@@ -52,22 +52,44 @@ const namespace = "\x6f\x1d\x3a\x52\x7c\x0e\x5b\x9e\x9a\x64\x3d\x2f\x4c\x8b\x7e\
 
 // prefixOf is how the IDs of a key's orders begin: SHA-1 of the namespace, the tenant, a zero byte and the key, as a
 // UUID of version 8 without its last four digits.
-func prefixOf(key string) string {
-	sum := sha1.Sum([]byte(namespace + "default\x00" + key)) //nolint:gosec // see above
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+func prefixOf(key string) string { return uuidOf("default\x00"+key, 8)[:32] }
+
+// uuidOf is the UUID of a name in the namespace: SHA-1 of both, with a version.
+func uuidOf(name string, version byte) string {
+	sum := sha1.Sum([]byte(namespace + name)) //nolint:gosec // see above
+	sum[6], sum[8] = sum[6]&0x0f|version<<4, sum[8]&0x3f|0x80
 	h := hex.EncodeToString(sum[:16])
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:28]}, "-")
+	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
+// checkReference checks that a past document has the ID of its kind and reference, or as those of former releases that
+// of its key (I4), where its ID is derived at all: a UUID of version 5.
+func (c *checker) checkReference(rec *eventlog.Record, ev *eventv1.OrderEvent, kind, reference string) {
+	id, key := ev.OrderId, ev.Meta.IdempotencyKey
+	if len(id) != 36 || id[14] != '5' {
+		return
+	}
+	derived := id == uuidOf(documentKinds[kind]+"\x00default\x00"+reference, 5) || id == uuidOf("default\x00"+key, 5)
+	c.check(OneKey, derived, "%s: %s is neither the %s of reference %q nor that of key %q",
+		at(rec), id, kind, reference, key)
+}
+
+// documentKinds are the kinds of past documents as their IDs have them.
+var documentKinds = map[string]string{kindImported: "imported_order", kindCreditNote: "credit_note"}
+
 // placedByReuse reports whether a client has used a key for two requests, so that each placed an order: orders with
-// their goods whose first SKUs differ, or an order and a past document. Writers refuse that where they notice it, and
-// cannot always (ADR 28). A key that placed two orders in any other way is a violation.
+// their goods whose first SKUs differ, an order and a past document, or two documents of different kinds or references.
+// Writers refuse that where they notice it, and cannot always (ADR 28). A key that placed two orders in any other way
+// is a violation.
 func (c *checker) placedByReuse(id, kind, other string) bool {
 	before := c.orderOf(other)
 	if before == nil || id == other {
 		return false
 	}
 	if withGoods(id) && withGoods(other) {
+		return true
+	}
+	if kind != kindOrder && before.pastDocument() {
 		return true
 	}
 	return withGoods(id) && before.pastDocument() || withGoods(other) && kind != kindOrder

@@ -29,6 +29,9 @@ func TestOrdersArePlacedWithTheirGoods(t *testing.T) {
 	}
 	bySKU := func(key, sku string) string { return orderid.BySKU(orderid.DefaultTenant, key, sku, partitions) }
 	byKey := orderid.ByKey(orderid.DefaultTenant, "k")
+	byReference := func(reference string) string {
+		return orderid.ByReference(orderid.DefaultTenant, orderid.ImportedOrder, reference)
+	}
 	second := func(id string) string { // the second ID of a prefix in the same partition
 		prefix, found := orderid.KeyOf(id), 0
 		for n := 0; ; n++ {
@@ -58,6 +61,9 @@ func TestOrdersArePlacedWithTheirGoods(t *testing.T) {
 		"three bodies":         {[]placement{order("k", 0), order("k", 1), order("k", 2)}, "", 2},
 		"order and document":   {[]placement{order("k", 0), {byKey, "k", skus[1], true}}, "", 1},
 		"both derivations":     {[]placement{order("k", 0), {byKey, "k", skus[1], false}}, verify.OneKey, 0},
+		"by its reference":     {[]placement{{byReference("r"), "k", skus[1], true}}, "", 0},
+		"another's reference":  {[]placement{{byReference("s"), "k", skus[1], true}}, verify.OneKey, 0},
+		"two documents":        {[]placement{{byKey, "k", skus[1], true}, {byReference("r"), "k", skus[1], true}}, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &story{}

@@ -3,6 +3,7 @@ package retail
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,19 +213,18 @@ func (f *fold) order(e *eventv1.OrderEvent) error {
 		delete(f.requested, e.GetOrderId())
 	case *eventv1.OrderEvent_OrderImportedV2:
 		o := c.OrderImportedV2
-		return f.document(e, 1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
+		return f.document(e, 1, o)
 	case *eventv1.OrderEvent_CreditNoteImportedV2:
 		o := c.CreditNoteImportedV2
-		return f.document(e, -1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
+		return f.document(e, -1, o)
 	}
 	return nil
 }
 
 // document counts an imported order or credit note. sign is -1 for a credit note, whose quantities are negative in the
 // file.
-func (f *fold) document(
-	e *eventv1.OrderEvent, sign int64, lines []*eventv1.OrderLine, subtotal int64, country string,
-) error {
+func (f *fold) document(e *eventv1.OrderEvent, sign int64, d schema.Document) error {
+	lines, subtotal, country := d.GetLines(), d.GetSubtotalMicros(), d.GetCountry()
 	key := e.GetMeta().GetIdempotencyKey()
 	if key == "" {
 		key = f.requested[e.GetOrderId()]
@@ -233,8 +233,12 @@ func (f *fold) document(
 	if !f.inBook(key) {
 		return nil
 	}
-	if want := orderid.ByKey(orderid.DefaultTenant, key); want != e.GetOrderId() {
-		return fmt.Errorf("key %s stands for order %s, not %s", key, want, e.GetOrderId())
+	kind := orderid.ImportedOrder
+	if sign < 0 {
+		kind = orderid.CreditNote
+	}
+	if ids := documentIDs(kind, d.GetReference(), key); !slices.Contains(ids, e.GetOrderId()) {
+		return fmt.Errorf("key %s stands for one of the orders %s, not for %s", key, ids, e.GetOrderId())
 	}
 	figures := Figures{Documents: 1, Rows: int64(len(lines))}
 	for _, l := range lines {
@@ -250,6 +254,23 @@ func (f *fold) document(
 	f.out.Documents.Add(at.month, at.country, figures)
 	f.addUnmoved(e.GetOrderId(), figures.Quantity)
 	return nil
+}
+
+// documentIDs are the IDs that a document can have: that of its reference, or as those of former releases that of its
+// key.
+func documentIDs(kind, reference, key string) []string {
+	return []string{
+		orderid.ByReference(orderid.DefaultTenant, kind, reference), orderid.ByKey(orderid.DefaultTenant, key),
+	}
+}
+
+// ids are the IDs that the document can have.
+func (d *Document) ids() []string {
+	kind := orderid.ImportedOrder
+	if d.Kind == KindCreditNote {
+		kind = orderid.CreditNote
+	}
+	return documentIDs(kind, d.InvoiceNo, d.Key())
 }
 
 func (f *fold) addUnmoved(order string, quantity int64) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 // mirrorPatience is how long FoldMirror waits for a mirror that makes no progress.
@@ -31,7 +30,9 @@ func FoldMirror(
 	orders := make(map[string]bool, len(b.Documents))
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
-			orders[orderid.ByKey(orderid.DefaultTenant, d.Key())] = true
+			for _, id := range d.ids() {
+				orders[id] = true
+			}
 		}
 	}
 	countries := map[string]string{}

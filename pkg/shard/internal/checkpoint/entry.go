@@ -88,6 +88,16 @@ func (e *Entry) Command(key string) *CommandRecord {
 	return nil
 }
 
+// CommandAlike returns what is remembered of a command with the fingerprint, whatever its key was; nil: nothing.
+func (e *Entry) CommandAlike(fingerprint [16]byte) *CommandRecord {
+	for i := range e.commands {
+		if e.commands[i].Fingerprint == fingerprint {
+			return &e.commands[i]
+		}
+	}
+	return nil
+}
+
 // remember keeps the key of the command that wrote an event.
 func (e *Entry) remember(m *codec.Meta) {
 	if c := e.Command(m.IdempotencyKey); c != nil {
