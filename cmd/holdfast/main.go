@@ -72,6 +72,7 @@ func newRootCommand() *cobra.Command {
 		newDeadLettersCommand(),
 		newTopicsCommand(),
 		newKeysCommand(),
+		newLocationsCommand(),
 		newLayoutCommand(),
 		newLogCommand(),
 	)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/input"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -73,7 +72,7 @@ func (k *Keys) Create(ctx context.Context, n NewKey) (text string, key *Key, err
 	if k.state.Load().active(now) >= MaxActiveKeys {
 		return "", nil, &TooManyKeysError{}
 	}
-	text, id := newText(k.client.Config().Env)
+	text, id := newText(k.Env())
 	sum := hashOf(text)
 	created := &eventv1.KeyCreated{
 		Name: n.Name, Sha256: sum[:], Scopes: n.Scopes.Names(), IdempotencyKey: n.Request,
@@ -113,11 +112,7 @@ func (k *Keys) write(ctx context.Context, change *eventv1.KeyChange) error {
 	if err != nil {
 		return fmt.Errorf("a change of an API key: %w", err)
 	}
-	rec := &eventlog.Record{TopicPartition: changes, Key: []byte(change.GetKeyId()), Value: value}
-	if err := k.client.Produce(ctx, []*eventlog.Record{rec}); err != nil {
-		return err
-	}
-	return k.await(ctx, rec.Offset)
+	return k.Append(ctx, change.GetKeyId(), value)
 }
 
 func principalOf(p Principal) *eventv1.Principal {

@@ -86,6 +86,11 @@ var operations = map[string]Need{
 	"GET /v1/availability/{sku}":                           {StockRead},
 	"POST /v1/availability":                                {StockRead}, // it reads: the body has the SKUs
 
+	"GET /v1/locations":                                 {StockRead},
+	"PUT /v1/locations/{location}":                      {StockWrite},
+	"POST /v1/locations/{location}/retirement":          {StockWrite},
+	"POST /v1/locations/{location}/retirement/reversal": {StockWrite},
+
 	"GET /v1/orders/stream":            {OrdersRead},
 	"GET /v1/orders/{order_id}/stream": {OrdersRead},
 	"GET /v1/availability/stream":      {StockRead},

@@ -63,6 +63,7 @@ func source(t *testing.T) *logtest.Log {
 		`"created":{"definition":"d","pinned":%q}}`,
 		eventlog.PositionOf(ends).String())
 	log.Write(eventlog.TopicInsights, 0, "", []byte(decision))
+	log.Write(eventlog.TopicCatalog, 0, "berlin", []byte("a change"))
 	commit(t, log, 1, 200, 25)
 	return log
 }
@@ -149,6 +150,7 @@ func sameLog(t *testing.T, log *logtest.Log, c *eventlog.Client) {
 	if had, herr := log.Client.LayoutHistory(t.Context()); err != nil || herr != nil || !slices.Equal(had, history) {
 		t.Errorf("the layouts are %+v, and were %+v: %v, %v", history, had, err, herr)
 	}
+	catalogued(t, c)
 	quarantined(t, c, 2)
 	decisions, err := c.ReadDecisions(t.Context())
 	if err != nil || len(decisions) != 1 {
@@ -188,6 +190,15 @@ func countBelow(t *testing.T, c *eventlog.Client, text string) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// catalogued expects the catalogue of the source.
+func catalogued(t *testing.T, c *eventlog.Client) {
+	t.Helper()
+	changes, err := c.ReadCatalog(t.Context())
+	if err != nil || len(changes) != 1 || changes[0].Key != "berlin" || string(changes[0].Value) != "a change" {
+		t.Errorf("the catalogue: %+v, %v", changes, err)
+	}
 }
 
 // quarantined expects one decision, about the foreign record wherever it is.

@@ -312,5 +312,7 @@ func (e *export) readHeader(ctx context.Context) (*Header, error) {
 		h.Offsets += end
 	}
 	h.Position = eventlog.PositionOf(ends).String()
-	return h, nil
+	// Behind the ends: it has every location that stock before them has come to.
+	h.Catalog, err = c.ReadCatalog(ctx)
+	return h, err
 }

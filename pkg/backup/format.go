@@ -1,8 +1,8 @@
 // Package backup writes a log into an archive, and an archive into an empty platform. It owns the format of archives.
 //
 // An archive has all committed records of the topics that are the data: the events of orders and stock, up to ends at
-// which every transaction is whole, the layouts, and the decisions about insights and quarantined records. Everything
-// else is built from these.
+// which every transaction is whole, the layouts, the catalogue, and the decisions about insights and quarantined
+// records. Everything else is built from these.
 //
 // A format 1 archive is a sequence of sections, so that it can be written as a stream:
 //
@@ -79,6 +79,8 @@ type Header struct {
 	// Quarantines and Insights are the records of the topics of decisions.
 	Quarantines []eventlog.Quarantine `json:"quarantines,omitempty"`
 	Insights    []json.RawMessage     `json:"insights,omitempty"`
+	// Catalog are the records of catalog.events. Archives of releases without a catalogue have none.
+	Catalog []eventlog.CatalogRecord `json:"catalog,omitempty"`
 }
 
 // Layout is the layout that counts.

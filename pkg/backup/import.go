@@ -129,7 +129,7 @@ func (im *importing) run(ctx context.Context, in io.Reader) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := im.restorer.Finish(ctx, quarantines, decisions); err != nil {
+	if err := im.restorer.Finish(ctx, quarantines, decisions, im.header.Catalog); err != nil {
 		return nil, err
 	}
 	return &Imported{

@@ -1214,6 +1214,11 @@ type LocationLevel struct {
 	SafetyStock    int64  `json:"safety_stock"`
 }
 
+// LocationList defines model for LocationList.
+type LocationList struct {
+	Items []StockLocation `json:"items"`
+}
+
 // Metadata What a client keeps with something for itself: values by their names, given back as they came. Keys and values are
 // at most 8 KiB together. It is for references to other systems, not for personal data: the log keeps it for ever.
 type Metadata map[string]string
@@ -1251,6 +1256,10 @@ type NewKey struct {
 	Name   ActorName `json:"name"`
 	Scopes []Scope   `json:"scopes"`
 }
+
+// NewLocation Without control characters, and without spaces at its ends. It is in Unicode's Form C (NFC), has no characters that
+// nobody sees, such as U+200B, and no spaces but U+0020. HTTP clients take `.` and `..` out of a path.
+type NewLocation = string
 
 // NewSKU As SKU, and without the control characters U+0080 to U+009F. It is in Unicode's Form C (NFC), has no
 // characters that nobody sees, such as U+200B, and no spaces but U+0020. HTTP clients take `.` and `..` out of a path.
@@ -1705,6 +1714,12 @@ type Provider = string
 
 // ProviderEventID defines model for ProviderEventID.
 type ProviderEventID = string
+
+// PutLocation defines model for PutLocation.
+type PutLocation struct {
+	// Description For people; without it the location has none
+	Description string `json:"description,omitempty,omitzero"`
+}
 
 // Quantity defines model for Quantity.
 type Quantity = int64
@@ -2338,6 +2353,18 @@ type StockLevel struct {
 	SafetyStock    int64 `json:"safety_stock"`
 }
 
+// StockLocation A location of stock, as the catalogue has it.
+type StockLocation struct {
+	// DeclaredAt Absent for `main` until somebody declares it
+	DeclaredAt  time.Time `json:"declared_at,omitempty,omitzero"`
+	Description string    `json:"description,omitempty,omitzero"`
+	Location    string    `json:"location"`
+
+	// Retired It takes no new goods
+	Retired   bool      `json:"retired"`
+	RetiredAt time.Time `json:"retired_at,omitempty,omitzero"`
+}
+
 // StockMovement defines model for StockMovement.
 type StockMovement struct {
 	// Delta By how much each quantity changed; those that stayed are left out
@@ -2714,6 +2741,9 @@ type KeyConflict = ProblemDocument
 
 // KeyReused RFC 9457; code is stable, detail is for people.
 type KeyReused = ProblemDocument
+
+// LocationConflict RFC 9457; code is stable, detail is for people.
+type LocationConflict = ProblemDocument
 
 // LogRestored RFC 9457; code is stable, detail is for people.
 type LogRestored = ProblemDocument

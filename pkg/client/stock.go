@@ -84,3 +84,26 @@ func (c *Client) SetBackorderLimit(
 	body := SetBackorderLimit{Limit: limit}
 	return c.changeStock(ctx, http.MethodPut, path("stock", sku, "backorder-limit"), body, options)
 }
+
+// Locations lists the locations that were declared, and main.
+func (c *Client) Locations(ctx context.Context) (*Answer[LocationList], error) {
+	return query[LocationList](ctx, c, request{method: http.MethodGet, path: path("locations")}, nil)
+}
+
+// PutLocation declares a location, or changes its description.
+func (c *Client) PutLocation(ctx context.Context, location string, is PutLocation) (*Answer[StockLocation], error) {
+	r := request{method: http.MethodPut, path: path("locations", location), body: is}
+	return command[StockLocation](ctx, c, r, nil)
+}
+
+// RetireLocation has a location take no new goods.
+func (c *Client) RetireLocation(ctx context.Context, location string) (*Answer[StockLocation], error) {
+	at := path("locations", location, "retirement")
+	return command[StockLocation](ctx, c, request{method: http.MethodPost, path: at}, nil)
+}
+
+// ReopenLocation takes a retired location into use again.
+func (c *Client) ReopenLocation(ctx context.Context, location string) (*Answer[StockLocation], error) {
+	at := path("locations", location, "retirement", "reversal")
+	return command[StockLocation](ctx, c, request{method: http.MethodPost, path: at}, nil)
+}

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -242,7 +243,8 @@ func otherLayout(has string, layouts []Layout) error {
 
 // checkNoData is a *NotEmptyError when a topic that an archive restores has something.
 func (c *Client) checkNoData(ctx context.Context, layout Layout) error {
-	tps := append(layout.AllPartitions(), TopicPartition{Topic: TopicQuarantine}, TopicPartition{Topic: TopicInsights})
+	tps := append(layout.AllPartitions(), TopicPartition{Topic: TopicQuarantine}, TopicPartition{Topic: TopicInsights},
+		catalogTP)
 	var there []TopicPartition
 	for _, tp := range tps {
 		if tp.Partition > 0 && len(there) > 0 && there[len(there)-1].Topic == tp.Topic {
@@ -280,9 +282,14 @@ func (r *Restorer) Write(ctx context.Context, recs []*Record, note func(*Restore
 	return r.end()
 }
 
-// Finish writes the decisions and the layouts: from then on the platform can be used.
-func (r *Restorer) Finish(ctx context.Context, quarantines []Quarantine, decisions [][]byte) error {
+// Finish writes the decisions, the catalogue and the layouts: from then on the platform can be used.
+func (r *Restorer) Finish(
+	ctx context.Context, quarantines []Quarantine, decisions [][]byte, catalog []CatalogRecord,
+) error {
 	var last []*Record
+	for _, change := range catalog {
+		last = append(last, &Record{TopicPartition: catalogTP, Key: []byte(change.Key), Value: change.Value})
+	}
 	for _, q := range quarantines {
 		value, err := json.Marshal(q)
 		if err != nil {
@@ -396,6 +403,32 @@ func (c *Client) ReadDecisions(ctx context.Context) ([]json.RawMessage, error) {
 		if json.Valid(r.Value) { // readers pass over what is no decision
 			all = append(all, r.Value)
 		}
+		return nil
+	})
+	return all, err
+}
+
+// CatalogRecord is a record of catalog.events.
+type CatalogRecord struct {
+	Key   string `json:"key"`
+	Value []byte `json:"value"`
+}
+
+var catalogTP = TopicPartition{Topic: TopicCatalog}
+
+// ReadCatalog reads the catalogue, as it is in the log.
+func (c *Client) ReadCatalog(ctx context.Context) ([]CatalogRecord, error) {
+	count, err := c.partitionCount(ctx, TopicCatalog)
+	if err != nil || count == 0 {
+		return nil, err
+	}
+	to, err := c.StableOffsets(ctx, []TopicPartition{catalogTP})
+	if err != nil {
+		return nil, err
+	}
+	var all []CatalogRecord
+	err = c.Read(ctx, nil, to, func(r *Record) error {
+		all = append(all, CatalogRecord{string(r.Key), bytes.Clone(r.Value)})
 		return nil
 	})
 	return all, err

@@ -21,6 +21,8 @@ const (
 	TopicInsights = "holdfast.insights"
 	// TopicKeys has what became of each API key.
 	TopicKeys = "holdfast.keys"
+	// TopicCatalog has the names that no partition of the event topics can answer for alone: locations.
+	TopicCatalog = "catalog.events"
 )
 
 // topicSpec says how a topic is created and checked.
@@ -47,6 +49,7 @@ var topics = []topicSpec{
 	{name: TopicQuarantine, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicInsights, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicKeys, partitions: onePartition, config: keepForEver, source: true},
+	{name: TopicCatalog, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicAvailability, partitions: eventPartitions, config: keepNewest},
 	{name: TopicDeadLetters, partitions: onePartition, config: keepForEver},
 	{name: TopicShards, partitions: shardPartitions, config: keepAnHour, grows: true},

@@ -38,6 +38,9 @@ const (
 	CodeTooManyLocations   = "too_many_locations"
 	CodeTooManyDeliveries  = "too_many_deliveries"
 	CodeQuantityOverflow   = "quantity_overflow"
+	CodeUnknownLocation    = "unknown_location"
+	CodeLocationRetired    = "location_retired"
+	CodeLocationExists     = "location_exists"
 	CodeUnknownCommand     = "unknown_command"
 )
 

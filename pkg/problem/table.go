@@ -492,6 +492,27 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: "unknown_location", Status: http.StatusConflict,
+		Title: "The location is not known",
+		Cause: "The platform has declared its locations, and this is none of them, nor one that the item has had. " +
+			"Where one differs in upper and lower case alone, `detail` names it. An operation on the location itself " +
+			"answers with 404.",
+		Remedy: "Correct the name, or declare the location: `PUT /v1/locations/{location}`, or `holdfast locations put`. " +
+			"`GET /v1/locations` lists those that there are. See [locations](names.md#locations).",
+	},
+	{
+		Code: "location_retired", Status: http.StatusConflict,
+		Title:  "The location is retired",
+		Cause:  "A retired location takes no new goods.",
+		Remedy: "Name another location, or reopen this one: `POST /v1/locations/{location}/retirement/reversal`.",
+	},
+	{
+		Code: "location_exists", Status: http.StatusConflict,
+		Title:  "There is a location of nearly this name",
+		Cause:  "Two locations may not differ in upper and lower case alone. `detail` has the name that there is.",
+		Remedy: "Use the location that there is, or another name.",
+	},
+	{
 		Code: "invalid_reference", Status: http.StatusBadRequest,
 		Title:  "The reference is not valid",
 		Cause:  "The reference is longer than 255 characters, or cannot name something: see [names](names.md).",
@@ -517,9 +538,9 @@ var rows = []Row{
 	},
 	{
 		Code: "too_many_locations", Status: http.StatusConflict,
-		Title:  "The item has too many locations",
-		Cause:  "An item has at most 1,000 locations, and keeps those that it had.",
-		Remedy: "Use one that the item has.",
+		Title:  "There are too many locations",
+		Cause:  "An item has at most 1,000 locations, and the catalogue as many. They keep those that they had.",
+		Remedy: "Use one that there is.",
 	},
 	{
 		Code: "invalid_transfer_id", Status: http.StatusBadRequest,

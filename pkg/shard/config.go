@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 	"github.com/holdfast/holdfast/pkg/tracing"
 )
@@ -93,6 +94,8 @@ type Config struct {
 	// PaymentWindow is how long an order waits for its payment where no command begins that: once stock has answered an
 	// amendment that costs more, or was found to have shipped what is not paid; 0: limits.DefaultPaymentWindow.
 	PaymentWindow time.Duration
+	// Places is what the catalogue says of locations; nil: any name is one. Whoever starts a node has it read first.
+	Places inventory.Places
 	// CommandTypes are the types of commands that metrics tell apart; others count as one.
 	CommandTypes []string
 	// Decode decodes the commands of other replicas.

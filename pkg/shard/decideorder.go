@@ -61,6 +61,9 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 		return nil
 	}
 	evs, err := order.Decide(e.Order, d.withAskStock(cmd.Order))
+	if err == nil {
+		err = inventory.CheckReturnPlace(returnPlace(cmd.Order), d.node.cfg.Places)
+	}
 	if err != nil {
 		d.refuse(fut, cmd, refusal(err, e.Order.VisibleVersion))
 		return nil
@@ -90,6 +93,17 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 		return nil
 	}
 	return d.writeCommand(e, evs, cmd, fut)
+}
+
+// returnPlace is the location that a command names for goods that come back; "": it names none.
+func returnPlace(cmd order.Command) string {
+	switch c := cmd.(type) {
+	case order.ReceiveReturn:
+		return c.Location
+	case order.FailDelivery:
+		return c.Location
+	}
+	return ""
 }
 
 // writeCommand writes the events of a command, and answers with the order's outcome or, while stock of other shards has

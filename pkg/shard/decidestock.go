@@ -26,6 +26,9 @@ func (d *decider) decideStock(cmd *Command, fut *Future) error {
 		return nil
 	}
 	evs, err := inventory.Decide(*it, inventory.Reservation{}, cmd.Stock)
+	if err == nil {
+		err = inventory.CheckPlaces(it, cmd.Stock, evs, d.node.cfg.Places)
+	}
 	if err != nil {
 		d.refuse(fut, cmd, refusal(err, it.VisibleVersion))
 		return nil

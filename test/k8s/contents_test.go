@@ -92,7 +92,7 @@ func routed(route object, method, path string) (service string) {
 // parameter is one of a path, as the code or the document writes it.
 var parameter = regexp.MustCompile(`:[a-z_]+|\{[a-z_]+\}`)
 
-// Commands and API keys go to order-api, and every other operation of the API to query-api.
+// Commands, API keys and locations go to order-api, and every other operation of the API to query-api.
 func TestTheRouteSendsOperationsToTheirService(t *testing.T) {
 	var route object
 	for _, o := range render(t, "overlays/production") {
@@ -122,7 +122,8 @@ func TestTheRouteSendsOperationsToTheirService(t *testing.T) {
 				continue
 			}
 			want := "query-api"
-			if commands[method+" "+parameter.ReplaceAllString(path, "x")] || strings.HasPrefix(path, "/v1/keys") {
+			if commands[method+" "+parameter.ReplaceAllString(path, "x")] || strings.HasPrefix(path, "/v1/keys") ||
+				strings.HasPrefix(path, "/v1/locations") {
 				want = "order-api"
 			}
 			if have := routed(route, method, path); have != want {

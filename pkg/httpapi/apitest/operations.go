@@ -73,7 +73,7 @@ func (o *Operation) IsRead() bool {
 
 // IsCommand reports whether the operation changes orders or stock.
 func (o *Operation) IsCommand() bool {
-	return !o.IsRead() && o.Tag != "keys" && strings.HasPrefix(o.Path, "/v1/")
+	return !o.IsRead() && o.Tag != "keys" && o.Tag != "locations" && strings.HasPrefix(o.Path, "/v1/")
 }
 
 // scopes are those that the security requirements of an operation list, each of which is enough.

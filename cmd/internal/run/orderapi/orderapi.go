@@ -12,12 +12,14 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/access"
+	"github.com/holdfast/holdfast/pkg/catalog"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
 	"github.com/holdfast/holdfast/pkg/httpapi/keys"
+	"github.com/holdfast/holdfast/pkg/httpapi/locations"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/service"
@@ -106,12 +108,23 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := service.PlatformFolder(cfg.DataDir, platform); err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
+	log := cfg.Log
+	log.Logger = cfg.Logger
+	places, stop, err := follow(ctx, log)
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	defer stop()
 	node, err := shard.Start(ctx, shard.Config{
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
 		Platform: func(id string) error {
 			platform.ID = id
-			return service.PlatformFolder(cfg.DataDir, platform)
+			if err := service.PlatformFolder(cfg.DataDir, platform); err != nil {
+				return err
+			}
+			return places.AwaitReady(ctx)
 		},
+		Places:     places,
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
 		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, Standbys: cfg.Standbys,
 		MaxClockSkew: cfg.MaxClockSkew, MaxQueueWait: cfg.MaxQueueWait, PaymentWindow: cfg.PaymentWindow,
@@ -147,7 +160,25 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Keys:    server.Keys(),
 	})
 	keys.Register(server.Router(), server.Keys())
+	locations.Register(server.Router(), places)
 	return serve(ctx)
+}
+
+// follow opens the catalogue, and reads it until stop is called. Its topic need not be there yet.
+func follow(ctx context.Context, log eventlog.Config) (places *catalog.Catalog, stop func(), err error) {
+	if places, err = catalog.Open(log); err != nil {
+		return nil, nil, err
+	}
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = places.Run(following) // it ends with its context alone
+	}()
+	return places, func() {
+		cancel()
+		<-ended
+	}, nil
 }
 
 // resolve makes addresses and bytes of the settings, or says all that is wrong with them.
