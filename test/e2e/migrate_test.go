@@ -38,9 +38,8 @@ type movingShop struct {
 	onHand, reserved, committed map[string]int64
 	orders                      map[string]movedOrder // by key
 	// sold is the money of confirmed orders by month, in pence.
-	sold   map[string]int64
-	clock  time.Time
-	number int
+	sold  map[string]int64
+	clock time.Time
 }
 
 // movedOrder is what the shop knows of an order.

@@ -144,7 +144,7 @@ func TestImportOfCommandLines(t *testing.T) {
 	_, example, _ := strings.Cut(string(page), "```json\n")
 	example, _, _ = strings.Cut(example, "```")
 	out, status = p.importLines(t, binary, p.url, strings.NewReader(example), "-")
-	if status != 0 || !strings.Contains(out, "7 accepted\n") {
+	if status != 0 || !strings.Contains(out, "8 accepted\n") {
 		t.Errorf("the example of the documentation: status %d\n%s", status, out)
 	}
 }
