@@ -36,6 +36,7 @@ type auditorFlags struct {
 	listen, dir, logLevel string
 	adminListen           string
 	grace, overdueAfter   time.Duration
+	tls                   service.TLS
 	set                   *flag.FlagSet
 }
 
@@ -49,6 +50,7 @@ func (f *auditorFlags) add(c *cobra.Command) {
 	f.set.StringVar(&f.listen, "listen", auditorListen, "`HOST:PORT` of the auditor's /healthz and /readyz")
 	f.set.StringVar(&f.adminListen, "admin-listen", service.DefaultAdminListen,
 		"`HOST:PORT` of the auditor's metrics (/metrics) and profiles (/debug/pprof/), or off")
+	f.tls.Register(f.set)
 	f.set.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` of the auditor's log: debug, info, warn or error")
 	f.set.DurationVar(&f.grace, "grace", verify.DefaultGrace, "how long an order and its stock, or a SKU and its row, "+
 		"may differ while the auditor reads on; whole seconds, 2 s at least")
@@ -84,7 +86,7 @@ func (f *auditorFlags) check(c *cobra.Command) error {
 			errs = append(errs, fmt.Errorf("--%s is of a verification that ends: leave it out, or leave out --follow", name))
 		}
 	}
-	errs = append(errs, fromEnvironment(c, f.set))
+	errs = append(errs, fromEnvironment(c, f.set), httpapi.TLS(f.tls).Check())
 	if f.grace < 2*time.Second {
 		errs = append(errs, fmt.Errorf("--grace %s is less than 2s", f.grace))
 	}
@@ -100,7 +102,7 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 		return err
 	}
 	if f.askReady {
-		return run.Ready(c.Context(), f.listen)
+		return run.Ready(c.Context(), f.listen, httpapi.TLS(f.tls))
 	}
 	cfg, err := where.config(c)
 	if err != nil {
@@ -124,7 +126,7 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 		return err
 	}
 	server, err := run.NewServer(httpapi.Config{
-		Logger: logger, Registerer: registry, Hosts: httpapi.HostsOf(f.listen, nil),
+		Logger: logger, Registerer: registry, Hosts: httpapi.HostsOf(f.listen, nil), TLS: httpapi.TLS(f.tls),
 	})
 	if err != nil {
 		return err
@@ -136,7 +138,7 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 		return server.Run(ctx, f.listen, func(address string) { logger.Info("listening", "address", address) })
 	}}
 	if f.adminListen != service.AdminOff {
-		admin, err := run.NewAdmin(logger, f.adminListen, registry, func(address string) {
+		admin, err := run.NewAdmin(logger, f.adminListen, httpapi.TLS(f.tls), registry, func(address string) {
 			logger.Info("metrics and profiles are served", "address", address)
 		})
 		if err != nil {

@@ -65,6 +65,9 @@ func hostname(host string) string {
 func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	crossOrigin := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
+		if s.config.TLS != (TLS{}) {
+			c.Response().Header()["Strict-Transport-Security"] = []string{strictTransport}
+		}
 		if !s.knowsHost(c.Request().Host) {
 			return problem.New(problem.UnknownHost, "The Host header names none of the hosts that this server is reached under.")
 		}

@@ -50,6 +50,8 @@ type Config struct {
 	Keys *access.Keys
 	// Hosts are the names under which clients reach the server (HostsOf); none, or AnyHost among them: any.
 	Hosts []string
+	// TLS encrypts; without files nothing is encrypted.
+	TLS TLS
 	// StopPeriod bounds the graceful stop; 0: DefaultStopPeriod.
 	StopPeriod time.Duration
 }
@@ -128,6 +130,9 @@ func (s *Server) Run(ctx context.Context, address string, ready func(address str
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	if listener, err = s.config.TLS.over(listener, s.config.Logger); err != nil {
+		return err
 	}
 	server := &http.Server{
 		Handler:           s.echo,

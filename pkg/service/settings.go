@@ -66,9 +66,21 @@ func (e *EventLog) Config() eventlog.Config {
 	return cfg
 }
 
+// TLS has the settings of encrypted HTTP.
+type TLS struct{ Cert, Key string }
+
+// Register adds the flags of encrypted HTTP.
+func (t *TLS) Register(fs *flag.FlagSet) {
+	fs.StringVar(&t.Cert, "tls-cert", "", "PEM `FILE` of the certificate of HTTP, at --listen and at --admin-listen, "+
+		"followed by those of authorities between it and one that clients trust; empty: nothing is encrypted. It is read "+
+		"again when it changes")
+	fs.StringVar(&t.Key, "tls-key", "", "PEM `FILE` of the key of tls-cert")
+}
+
 // Common has the settings of every service.
 type Common struct {
 	EventLog
+	TLS                TLS
 	Listen, LogLevel   string
 	AdminListen        string
 	OTLPEndpoint       string
@@ -82,6 +94,7 @@ type Common struct {
 // Register adds the common flags. Each value is checked when it is read, from the command line or elsewhere.
 func (c *Common) Register(fs *flag.FlagSet) {
 	c.EventLog.Register(fs)
+	c.TLS.Register(fs)
 	c.Listen, c.AdminListen, c.LogLevel = "127.0.0.1:8080", DefaultAdminListen, "info"
 	c.Partitions, c.Shards = 12, 3
 	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`HOST:PORT` of HTTP: the API, /healthz, /readyz")

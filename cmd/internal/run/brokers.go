@@ -147,7 +147,7 @@ func (w *BrokerWait) note(err error) {
 func (w *BrokerWait) serve(ctx context.Context, s Service) error {
 	reason := func() error { return cmp.Or(w.Err(), errStarting) }
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: s.Logger, Ready: reason, Hosts: httpapi.HostsOf(s.Listen, s.AllowedHosts),
+		Logger: s.Logger, Ready: reason, Hosts: httpapi.HostsOf(s.Listen, s.AllowedHosts), TLS: s.TLS,
 	})
 	if err != nil {
 		return err

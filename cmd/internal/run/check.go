@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
 )
 
 const (
@@ -36,17 +37,21 @@ func Check(ctx context.Context, cfg eventlog.Config) error {
 
 // Ready is nil when the service that listens on address says that it serves, if only a part. An address without a host
 // is on this machine.
-func Ready(ctx context.Context, address string) error {
+func Ready(ctx context.Context, address string, tls httpapi.TLS) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz?allow=degraded", nil)
+	transport, scheme, err := tls.Client()
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+"/readyz?allow=degraded", nil)
 	if err != nil {
 		return fmt.Errorf("ask whether it is ready: %w", err)
 	}
 	// An address without a host is no name that the service knows. What runs on this machine knows this one.
 	request.Host = "localhost"
 	// It is asked directly, whatever proxy the environment names.
-	response, err := (&http.Transport{}).RoundTrip(request)
+	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("ask whether it is ready: %w", err)
 	}

@@ -44,9 +44,11 @@ func NewServer(cfg httpapi.Config) (*Server, error) {
 // NewAdmin returns a function that serves metrics and profiles until its context is done. It calls ready with the
 // address that it got.
 func NewAdmin(
-	logger *slog.Logger, listen string, metrics prometheus.Gatherer, ready func(address string),
+	logger *slog.Logger, listen string, tls httpapi.TLS, metrics prometheus.Gatherer, ready func(address string),
 ) (func(context.Context) error, error) {
-	admin, err := httpapi.NewAdminServer(httpapi.Config{Logger: logger, Hosts: httpapi.HostsOf(listen, nil)}, metrics)
+	admin, err := httpapi.NewAdminServer(httpapi.Config{
+		Logger: logger, Hosts: httpapi.HostsOf(listen, nil), TLS: tls,
+	}, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +147,7 @@ func (s *Service) HTTP() (*Server, func(ctx context.Context) error, error) {
 	}
 	own, err := NewServer(httpapi.Config{
 		Logger: s.Logger, Registerer: s.Registry, Tracer: s.Tracer, Keys: keys,
-		Hosts: httpapi.HostsOf(s.Listen, s.AllowedHosts),
+		Hosts: httpapi.HostsOf(s.Listen, s.AllowedHosts), TLS: s.TLS,
 	})
 	if err != nil {
 		return nil, nil, err

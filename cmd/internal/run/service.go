@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/access"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/tracing"
 )
@@ -36,6 +37,8 @@ type Service struct {
 	Listen string
 	// AllowedHosts are the names under which clients reach it (httpapi.HostsOf).
 	AllowedHosts []string
+	// TLS encrypts HTTP at Listen; not used when Server is set.
+	TLS httpapi.TLS
 	// Access says whether requests need keys; empty: the service has no API. Not used when Server is set.
 	Access access.Mode
 	Logger *slog.Logger
@@ -100,7 +103,7 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 		return nil
 	}
 	if c.Ready && err == nil {
-		return Ready(ctx, c.Listen)
+		return Ready(ctx, c.Listen, httpapi.TLS(c.TLS))
 	}
 	log, logging := service.Logger(os.Stderr, c.LogLevel)
 	reg := service.Registry()
@@ -109,11 +112,13 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 		"go_version", build.GoVersion)
 	s := Service{
 		Log: c.Log(p.Name, log, reg), Layout: c.Layout(), Listen: c.Listen, AllowedHosts: c.Hosts(),
+		TLS:    httpapi.TLS(c.TLS),
 		Logger: log, Registry: reg,
 		Ready: func(address string) { log.Info("listening", "address", address) },
 	}
 	// All that is wrong is told at once.
-	if err := service.JoinSettings(err, p.take(arguments), logging, c.Validate(), p.validate(s)); err != nil {
+	err = service.JoinSettings(err, p.take(arguments), logging, c.Validate(), s.TLS.Check(), p.validate(s))
+	if err != nil {
 		return err
 	}
 	if !c.Check {
@@ -145,7 +150,7 @@ func (p *Program) serve(ctx context.Context, s Service, c *service.Common, metri
 
 // withAdmin runs the program with the server for operators beside it, which ends after it.
 func (p *Program) withAdmin(ctx context.Context, s Service, listen string, metrics prometheus.Gatherer) error {
-	admin, err := NewAdmin(s.Logger, listen, metrics, func(address string) {
+	admin, err := NewAdmin(s.Logger, listen, s.TLS, metrics, func(address string) {
 		s.Logger.Info("metrics and profiles are served", "address", address)
 	})
 	if err != nil {

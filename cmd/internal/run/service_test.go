@@ -65,7 +65,7 @@ func TestAServiceWaitsForTheBrokers(t *testing.T) {
 	}
 	awaitAnswer(t, listen, "/healthz", http.StatusOK, "ok")
 	awaitAnswer(t, listen, "/v1/orders", http.StatusServiceUnavailable, `"code":"unavailable","detail":"`+waits+`"`)
-	if err := Ready(ctx, listen); err == nil || !strings.Contains(err.Error(), kafkaAt) {
+	if err := Ready(ctx, listen, httpapi.TLS{}); err == nil || !strings.Contains(err.Error(), kafkaAt) {
 		t.Errorf("--ready: %v", err)
 	}
 	stop()

@@ -306,7 +306,8 @@ func (s *Stack) listenAdmin(ctx, background context.Context, metrics prometheus.
 		return nil
 	}
 	listening, ended := make(chan string, 1), make(chan struct{})
-	serve, err := run.NewAdmin(s.cfg.Logger, s.cfg.AdminListen, metrics, func(address string) { listening <- address })
+	serve, err := run.NewAdmin(s.cfg.Logger, s.cfg.AdminListen, httpapi.TLS{}, metrics,
+		func(address string) { listening <- address })
 	if err != nil {
 		return err
 	}
