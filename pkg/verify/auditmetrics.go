@@ -83,5 +83,5 @@ func (m *auditMetrics) Collect(metrics chan<- prometheus.Metric) {
 }
 
 // notFollowed are the invariants that only a verification of a whole log checks: they need the answers that clients
-// got, or ClickHouse.
-var notFollowed = map[string]bool{Acknowledged: true, Replayed: true, Mirror: true}
+// got, ClickHouse, or the catalogue.
+var notFollowed = map[string]bool{Acknowledged: true, Replayed: true, Mirror: true, Places: true}

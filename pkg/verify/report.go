@@ -20,6 +20,7 @@ const (
 	Money        = "I10"
 	Transitions  = "I12"
 	Agreement    = "I16"
+	Places       = "I17"
 	Envelope     = "ENV"
 )
 
@@ -37,6 +38,7 @@ var names = []struct{ id, name string }{
 	{Money, "money adds up"},
 	{Transitions, "only legal changes of status"},
 	{Agreement, "orders and stock agree"},
+	{Places, "goods come to known locations"},
 	{Envelope, "every event decodes, and has its headers"},
 }
 

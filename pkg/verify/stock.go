@@ -115,6 +115,7 @@ func (c *checker) foldStock(rec *eventlog.Record) {
 	}
 	shortBefore := it.short()
 	c.checkOwners(rec, it, &ev)
+	c.notePlaces(rec, it, &ev)
 	c.foldStockChange(rec, it, &ev)
 	c.checkOversold(rec, it, &ev, shortBefore)
 	c.checkLevels(rec, it, &ev)

@@ -10,9 +10,9 @@
 //     (changes of status, transitions.go) and I2 (conservation) on the way.
 //   - What checks: envelope.go headers and versions of events (ENV, I6), keys.go idempotency keys (I4), oversold.go
 //     what stock promises and refuses (I1, I5), levels.go the levels that events state (I2), allocation.go allocation
-//     rules and agreement.go orders against stock (I16), rows.go the availability topic (I7), acks.go the answers that
-//     clients got (I3 to I5), mirror.go, mirrorsums.go and mirrorchange.go ClickHouse (I9), and refill.go a copy of
-//     ClickHouse that is filled again (I8).
+//     rules and agreement.go orders against stock (I16), places.go locations (I17), rows.go the availability topic
+//     (I7), acks.go the answers that clients got (I3 to I5), mirror.go, mirrorsums.go and mirrorchange.go ClickHouse
+//     (I9), and refill.go a copy of ClickHouse that is filled again (I8).
 //   - What follows: auditor.go is the service, auditview.go folds and saves, due.go compares orders and stock when
 //     nothing
 //     of them is under way, followrows.go compares rows, auditmetrics.go tells what was found; state.go, keys.go,
@@ -60,6 +60,7 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 		return nil, err
 	}
 	c := newChecker(layout, o)
+	c.placesUsed = map[string]placeUse{}
 	if o.ClickHouse != "" {
 		c.mirrorSums = newMirrorSums()
 	}
@@ -72,6 +73,9 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 	}
 	c.report.Quarantined = len(quarantined)
 	c.checkAgreement()
+	if err := c.checkPlaces(ctx, client); err != nil {
+		return nil, err
+	}
 	if err := c.checkRows(ctx, client); err != nil {
 		return nil, err
 	}
@@ -109,6 +113,8 @@ type checker struct {
 	generations map[eventlog.TopicPartition]uint32
 	ends        eventlog.Offsets // up to where the log was read
 	rows        *rows
+	// placesUsed are the locations that commands used first for an item; nil: nobody asks.
+	placesUsed map[string]placeUse
 	// mirrorSums is what ClickHouse should have; nil: it is not verified.
 	mirrorSums *mirrorSums
 	// found is told of each violation, and newerLayout asked for the layout when an event has a newer generation; nil:

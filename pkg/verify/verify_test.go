@@ -188,7 +188,7 @@ func TestAHealthyLogIsClean(t *testing.T) {
 		t.Fatalf("%v: %+v", violated(report), report.Invariants)
 	}
 	for _, inv := range report.Invariants {
-		if inv.Checked == 0 && inv.ID != verify.Mirror && inv.ID != verify.Replayed {
+		if inv.Checked == 0 && inv.Note == "" {
 			t.Errorf("%s checked nothing", inv.ID)
 		}
 	}
