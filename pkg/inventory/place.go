@@ -20,12 +20,13 @@ type Places interface {
 // CheckPlaces says whether goods may come to the locations that a command on an item named: evs are what the command
 // was decided to, and places what the catalogue knows.
 //
-//	INV-74  Once a location was declared, stock comes to known locations alone: those of the catalogue, "main", and those
-//	        that the item has had already (unknown_location). So do goods that come back to a location that is named for
-//	        them. While none was declared any name makes a location.
+//	INV-74  Once a location was declared, stock comes to known locations alone: those of the catalogue, "main", and
+//	        those that the item has had already (unknown_location). A location that is named for goods which come back
+//	        has to be one of the catalogue, or "main". While none was declared any name makes a location.
 //	INV-75  A retired location takes no new goods (location_retired): no receipt, unless it was expected there, no
 //	        expected delivery, no adjustment upwards, no count that finds more, no transfer to it, and no goods that come
-//	        back. What is there stays, can be sold, counted and moved away, and what is on its way arrives.
+//	        back where it is named for them: without a name they come back to where they left. What is there stays, can
+//	        be sold, counted and moved away, and what is on its way arrives.
 //
 // Example: the catalogue has "berlin". A receipt at "Berlin" is refused, and told of "berlin". An item with stock at
 // "Berlin" from before takes receipts there as it did.

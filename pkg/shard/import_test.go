@@ -122,6 +122,43 @@ func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 	}
 }
 
+// A past document that was refused under one key and imported under another is not what the first key asked for.
+func TestARefusedDocumentIsNotAnsweredByAnother(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		p := newPlatformWithGoods(t, shards)
+		nodes := p.replicas(nil)
+		for _, sku := range []string{"A", "B", "C", "D", "E", "F"} {
+			stock(t, nodes[0], sku, 5)
+		}
+		write := func(key string, lines ...string) shard.Result {
+			return do(t, nodes[0], command.ImportOrder, "", key, documentOf(lines...))
+		}
+		large := []string{"A=9", "B=9", "C=9", "D=9", "E=9", "F=9"}
+		if r := write("k-1", large...); r.Code != problem.InsufficientStock {
+			t.Errorf("shards=%d: %+v", shards, r)
+		}
+		done := ok(t, write("k-2", "A=1", "B=1"))
+		for _, key := range []string{"k-1", "k-3"} {
+			if r := write(key, large...); r.Code != "already_placed" && r.Code != problem.KeyReused {
+				t.Errorf("shards=%d: %s, which was refused, is answered %+v", shards, key, r)
+			}
+		}
+		if again := ok(t, write("k-4", "A=1", "B=1")); !again.Repeated || again.Order.ID != done.Order.ID {
+			t.Errorf("shards=%d: %+v", shards, again)
+		}
+		for _, n := range nodes {
+			p.stop(n)
+		}
+		n := p.start(t.TempDir(), shard.Hooks{}) // from the log alone
+		if r := do(t, n, command.ImportOrder, "", "k-1", documentOf(large...)); r.Code != "already_placed" &&
+			r.Code != problem.KeyReused {
+			t.Errorf("shards=%d, read again: %+v", shards, r)
+		}
+		p.stop(n)
+		p.verify()
+	}
+}
+
 // Whatever happens to the messages: accepted documents have consumed their stock, the others nothing.
 func TestPastDocumentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 	t.Parallel()

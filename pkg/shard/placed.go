@@ -204,7 +204,8 @@ func (d *decider) orderOfKey(cmd *Command) (found *checkpoint.Entry, err error) 
 			return true
 		}
 		var e *checkpoint.Entry
-		if e, err = d.resumeOrder(id); err == nil && e.Order.Version > 0 {
+		// A past document that was refused had no effect, and comes again under the ID of its reference.
+		if e, err = d.resumeOrder(id); err == nil && e.Order.Version > 0 && !importsAgain(&e.Order, cmd.Order) {
 			found = e
 		}
 		return err == nil && found == nil

@@ -63,7 +63,7 @@ func TestADocumentUnderTwoKeysIsOne(t *testing.T) {
 }
 
 // A document that an earlier release imported has the ID of its key. It is found by that, in whichever shard it is, and
-// the key with another document is refused.
+// the key with another document is refused. One that was refused then comes again under its key.
 func TestADocumentFromBeforeIsFoundByItsKey(t *testing.T) {
 	for name, standby := range map[string]time.Duration{"standbys": standbyEvery, "no standbys": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +84,17 @@ func TestADocumentFromBeforeIsFoundByItsKey(t *testing.T) {
 				}
 				before[i] = ok(t, submitted(t, first, cmd)).Order.ID
 			}
+			large := documentOf(skus[0]+"=150", skus[1]+"=150", skus[2]+"=150", skus[3]+"=150")
+			cmd, err := decode(command.ImportOrder, "", "large", []byte(large), time.Now().UnixMicro())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := submitted(t, first, cmd); r.Code != problem.InsufficientStock {
+				t.Fatalf("150 of 100: %+v", r)
+			}
+			for _, sku := range skus {
+				ok(t, do(t, first, command.ReceiveStock, sku, "more-"+sku, `{"location":"main","quantity":100}`))
+			}
 			p.stop(first)
 			nodes := []*shard.Node{p.start(t.TempDir(), shard.Hooks{}), p.start(t.TempDir(), shard.Hooks{})}
 			for i := range before {
@@ -97,6 +108,11 @@ func TestADocumentFromBeforeIsFoundByItsKey(t *testing.T) {
 					if r := do(t, n, command.ImportOrder, "", key, other); r.Code != problem.KeyReused {
 						t.Errorf("the key of %s imports another document: %+v", before[i], r)
 					}
+				}
+			}
+			for _, repeated := range []bool{false, true} {
+				if r := ok(t, do(t, nodes[0], command.ImportOrder, "", "large", large)); r.Repeated != repeated {
+					t.Errorf("the document that was refused: %+v", r)
 				}
 			}
 			for _, n := range nodes {

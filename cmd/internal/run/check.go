@@ -40,10 +40,7 @@ func Check(ctx context.Context, cfg eventlog.Config) error {
 func Ready(ctx context.Context, address string, tls httpapi.TLS) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	transport, scheme, err := tls.Client()
-	if err != nil {
-		return err
-	}
+	transport, scheme := tls.Local()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+"/readyz?allow=degraded", nil)
 	if err != nil {
 		return fmt.Errorf("ask whether it is ready: %w", err)

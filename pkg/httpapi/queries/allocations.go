@@ -37,12 +37,18 @@ func (a *allocationAPI) get(c echo.Context) error {
 	}
 	starting := whole(a.orders)
 	id := strings.ToLower(httpapi.PathParameter(c, "order_id"))
-	_, _, ok, err := a.orders.OrderAt(id, &m)
+	found, _, ok, err := a.orders.OrderAt(id, &m)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read order: %w", err)
 	case !ok:
 		return noOrder(starting, &m)
+	}
+	var order struct {
+		ID string `json:"order_id"` // perhaps it was asked for by the ID of its key
+	}
+	if err := json.Unmarshal(found, &order); err != nil {
+		return fmt.Errorf("read order: %w", err)
 	}
 	reached := a.orders.Reached()
 	if err := freshList(c, a.ledger, a.of, &m); err != nil {
@@ -51,14 +57,14 @@ func (a *allocationAPI) get(c echo.Context) error {
 	if reached = reached.Merge(a.ledger.Reached()); !reached.IsZero() {
 		c.Response().Header()["Holdfast-Position"] = []string{a.of.Text(reached)}
 	}
-	items, err := a.ledger.Allocations(c.Request().Context(), id, &m)
+	items, err := a.ledger.Allocations(c.Request().Context(), order.ID, &m)
 	if err != nil {
 		return err
 	}
 	if items == nil {
 		items = []stockledger.ItemAllocation{}
 	}
-	body, err := json.Marshal(orderAllocations{id, items})
+	body, err := json.Marshal(orderAllocations{order.ID, items})
 	if err != nil {
 		return fmt.Errorf("write allocations: %w", err)
 	}

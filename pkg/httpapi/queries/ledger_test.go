@@ -107,10 +107,11 @@ func TestMomentsOfThePast(t *testing.T) {
 		"A1 at 2026-03-01T10:00:00Z, occurred false":        `"known"`,
 		"A1 at 2026-03-01T10:00:00.5Z, occurred true":       `"happened"`,
 		"A1 at i7.80": `"position"`,
-		"o-1":         `"order"`,
+		"o-1":         `{"order_id":"o-1"}`,
 		"o-1 at 2026-03-01T09:00:00.25Z, occurred true": `"past order"`,
-		"o-1 at o3.4": `"order at"`,
-		"o-2":         `"an order"`, "o-2 has nothing": "",
+		"o-1 at o3.4": `{"order_id":"o-1","at":"o3.4"}`,
+		"o-2":         `{"order_id":"o-2"}`, "o-2 has nothing": "",
+		"key-of-o-2": `{"order_id":"o-2"}`,
 	}})
 	for _, test := range []struct {
 		path   string
@@ -140,9 +141,9 @@ func TestMomentsOfThePast(t *testing.T) {
 		{"/v1/availability/A1?as_of=i7.80&clock=occurred", 400, "needs a time"},
 		{"/v1/availability/A1?as_of=i7.80&clock=wall", 400, "recorded or occurred"},
 		{"/v1/availability/A1?at=i7.80", 400, "there is no such parameter"},
-		{"/v1/orders/o-1", 200, `"order"`},
+		{"/v1/orders/o-1", 200, `{"order_id":"o-1"}`},
 		{"/v1/orders/o-1?as_of=2026-03-01T09:00:00.25Z&clock=occurred", 200, `"past order"`},
-		{"/v1/orders/o-1?as_of=o3.4", 200, `"order at"`},
+		{"/v1/orders/o-1?as_of=o3.4", 200, `"at":"o3.4"`},
 		{"/v1/orders/o-1?as_of=o3.5", 404, "at that moment"},
 		{"/v1/orders/O-1/allocations", 200, `{"order_id":"o-1","items":[{"sku":"A1","locations":[{"location":"north",` +
 			`"reserved":0,"committed":2,"backordered":1,"shipped":0,"restocked":0,"damaged":0}]}]}`},
@@ -151,6 +152,7 @@ func TestMomentsOfThePast(t *testing.T) {
 		{"/v1/orders/o-1/allocations?as_of=i7.89", 409, "position_ahead"},
 		{"/v1/orders/o-1/allocations?limit=1", 400, "there is no such parameter"},
 		{"/v1/orders/o-2/allocations", 200, `{"order_id":"o-2","items":[]}`},
+		{"/v1/orders/key-of-o-2/allocations", 200, `{"order_id":"o-2","items":[]}`},
 		{"/v1/orders/o-3/allocations", 404, "order_not_found"},
 		{"/v1/availability", 200, `{"items":["||any||",50],"next_cursor":"`},
 		{"/v1/availability?prefix=A&location=north&below=5&as_of=i7.80&limit=7", 200, `{"items":["A|north|5| at i7.80|",7]`},

@@ -162,6 +162,9 @@ func (s *Store) StockCommand(sku, idempotencyKey string) (*CommandRecord, error)
 
 // ApplyOrder applies an event of a partition to an order, and remembers the key of its command.
 func (s *Store) ApplyOrder(partition int32, e *Entry, m *codec.Meta, ev order.Event) {
+	if e.Order.RefusedDocument() && importsDocument(ev) {
+		e.commands = nil // of the attempts that were refused: they had no effect, and their keys may come again
+	}
 	e.Order = order.Evolve(e.Order, ev, order.Facts{EventID: m.EventID, OccurredAtMicros: m.OccurredAtMicros})
 	if m.IdempotencyKey != "" {
 		e.remember(m)
@@ -172,6 +175,15 @@ func (s *Store) ApplyOrder(partition int32, e *Entry, m *codec.Meta, ev order.Ev
 		e.Number = orderid.Number(s.partitionCount, partition, s.begun[partition])
 	}
 	s.OrderChanged(e)
+}
+
+// importsDocument reports whether an event brings a past document, or asks stock for it.
+func importsDocument(ev order.Event) bool {
+	switch ev.(type) {
+	case order.ImportRequested, order.DocumentImported:
+		return true
+	}
+	return false
 }
 
 // ApplyStock applies an event to an item, and to the reservations that it changes (nil: none).
