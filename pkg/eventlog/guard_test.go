@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -155,6 +156,9 @@ func (p *platform) writeMarkerAgain(t *testing.T) {
 	topic.Topic, topic.Partitions = p.cfg.TopicPrefix+eventlog.TopicOrders, []int32{0}
 	marker := kmsg.NewWriteTxnMarkersRequestMarker()
 	marker.ProducerID, marker.ProducerEpoch, marker.Committed = last.ProducerID, last.ProducerEpoch, true
+	// A broker that was restarted with its data has a coordinator of a higher epoch, and refuses those before. The value
+	// of a marker is its version, in two bytes, and that epoch.
+	marker.CoordinatorEpoch = int32(binary.BigEndian.Uint32(last.Value[2:]))
 	marker.Topics = append(marker.Topics, topic)
 	req := kmsg.NewPtrWriteTxnMarkersRequest()
 	req.Markers = append(req.Markers, marker)
