@@ -15,6 +15,8 @@ import (
 // what at the same time is decided by the order in the topic, for every reader alike.
 type Journal struct {
 	client *Client
+	owns   bool // the client, which Run closes
+	logger *slog.Logger
 	tp     TopicPartition
 	// what the topic has, for people: "API keys".
 	what  string
@@ -29,28 +31,36 @@ type Journal struct {
 	changed chan struct{} // closed when next changes
 }
 
-// OpenJournal returns the journal of a topic. It reads nothing yet: Run does, and closes it at its end. apply is called
-// with the records in their order, by one goroutine; it may be called with none.
-func OpenJournal(cfg Config, topic, what string, apply func([]Record)) (*Journal, error) {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+// NewJournal returns the journal of a topic. It reads nothing yet: Run does. apply is called with one or more records
+// at a time, in their order, by one goroutine. logger may be nil: nothing is logged.
+func NewJournal(client *Client, logger *slog.Logger, topic, what string, apply func([]Record)) *Journal {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
 	}
+	return &Journal{
+		client: client, logger: logger, tp: TopicPartition{Topic: topic}, what: what, apply: apply,
+		changed: make(chan struct{}),
+	}
+}
+
+// OpenJournal is NewJournal with a client of its own, which Run closes at its end.
+func OpenJournal(cfg Config, topic, what string, apply func([]Record)) (*Journal, error) {
 	client, err := Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Journal{
-		client: client, tp: TopicPartition{Topic: topic}, what: what, apply: apply, changed: make(chan struct{}),
-	}, nil
+	j := NewJournal(client, cfg.Logger, topic, what, apply)
+	j.owns = true
+	return j, nil
 }
 
 // Env is the environment of the platform.
 func (j *Journal) Env() string { return j.client.Config().Env }
 
-// Logger is that of the journal's client.
-func (j *Journal) Logger() *slog.Logger { return j.client.Config().Logger }
+// Logger is the journal's.
+func (j *Journal) Logger() *slog.Logger { return j.logger }
 
-// Close closes a journal that Run was not called on.
+// Close closes the client of a journal of OpenJournal that Run was not called on.
 func (j *Journal) Close() { j.client.Close() }
 
 // IsCurrent reports whether all records were applied that there were at the start.
@@ -71,7 +81,9 @@ func (j *Journal) Ready() error {
 
 // Run follows the topic until ctx is done. While Kafka is away the state stays as it is, and it tries again.
 func (j *Journal) Run(ctx context.Context) error {
-	defer j.client.Close()
+	if j.owns {
+		defer j.client.Close()
+	}
 	pauses := backoff.ForStores()
 	for {
 		err := j.follow(ctx, pauses.Reset)
@@ -82,7 +94,7 @@ func (j *Journal) Run(ctx context.Context) error {
 		j.fault = err
 		j.mu.Unlock()
 		pause := pauses.Next()
-		j.Logger().Error("the "+j.what+" cannot be read", "error", err, "again_in", pause)
+		j.logger.Error("the "+j.what+" cannot be read", "error", err, "again_in", pause)
 		if backoff.Sleep(ctx, pause) != nil {
 			return nil
 		}
@@ -139,6 +151,22 @@ func (j *Journal) Append(ctx context.Context, key string, value []byte) error {
 		return err
 	}
 	return j.await(ctx, func() bool { return j.next > rec.Offset })
+}
+
+// AwaitEnd waits until all records were applied that the topic has now.
+func (j *Journal) AwaitEnd(ctx context.Context) error {
+	end, err := j.client.StableOffsets(ctx, []TopicPartition{j.tp})
+	if err != nil {
+		return err
+	}
+	return j.await(ctx, func() bool { return j.next >= end[j.tp] })
+}
+
+// Changed is closed once records were applied that were not before it was asked for.
+func (j *Journal) Changed() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.changed
 }
 
 // AwaitReady waits until Ready returns nil.
