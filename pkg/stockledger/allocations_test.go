@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"pgregory.net/rapid"
 
 	"github.com/holdfast/holdfast/pkg/asof"
@@ -13,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/inventory/inventorytest"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // shelf is an item that the rules decide on, with what orders have of it, and its events in a store.
@@ -128,4 +130,24 @@ func TestAllocationsAreThoseOfTheRules(t *testing.T) {
 			t.Fatalf("an order that stock has not seen has %v, %v", items, err)
 		}
 	})
+}
+
+// Every change with a step of an order has its reservation.
+func TestEveryStepHasItsReservation(t *testing.T) {
+	ev := &eventv1.InventoryEvent{}
+	changes := ev.ProtoReflect().Descriptor().Oneofs().ByName("change").Fields()
+	for i := range changes.Len() {
+		field := changes.Get(i)
+		change := ev.ProtoReflect().NewField(field)
+		step := field.Message().Fields().ByName("step")
+		if step != nil {
+			set := change.Message().NewField(step)
+			set.Message().Set(step.Message().Fields().ByName("order_id"), protoreflect.ValueOfString("o-1"))
+			change.Message().Set(step, set)
+		}
+		ev.ProtoReflect().Set(field, change)
+		if got := reservationOf(ev).GetOrderId(); (got == "o-1") != (step != nil) {
+			t.Errorf("%s is of the order %q", field.Name(), got)
+		}
+	}
 }

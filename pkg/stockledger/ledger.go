@@ -284,7 +284,7 @@ func shownEntry(before *eventv1.AvailabilityRow, e *event) (Entry, error) {
 		shown.Locations = append(shown.Locations, Movement{l.Location, delta, level})
 	}
 	change := changeOf(e.InventoryEvent)
-	shown.OrderID, shown.Reference = orderOf(change), member(change, "reference")
+	shown.OrderID, shown.Reference = reservationOf(e.InventoryEvent).GetOrderId(), member(change, "reference")
 	shown.TransferID, shown.Reason = member(change, "transfer_id"), member(change, "reason")
 	var err error
 	if shown.Details, err = schema.AppendJSON(nil, change.Interface()); err != nil {
@@ -297,15 +297,6 @@ func shownEntry(before *eventv1.AvailabilityRow, e *event) (Entry, error) {
 func changeOf(ev *eventv1.InventoryEvent) protoreflect.Message {
 	m := ev.ProtoReflect()
 	return m.Get(m.WhichOneof(m.Descriptor().Oneofs().ByName("change"))).Message()
-}
-
-// orderOf is the order whose step a change answers; "" for none.
-func orderOf(change protoreflect.Message) string {
-	f := change.Descriptor().Fields().ByName("step")
-	if f == nil {
-		return ""
-	}
-	return member(change.Get(f).Message(), "order_id")
 }
 
 // member is a field of a message as text; "" where the message has no such field.
