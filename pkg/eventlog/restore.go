@@ -388,22 +388,11 @@ func (c *Client) ReadAll(ctx context.Context, from, to Offsets, fn func(*Record)
 }
 
 // ReadDecisions reads the decisions about insights, as they are in the log.
-func (c *Client) ReadDecisions(ctx context.Context) ([]json.RawMessage, error) {
-	tp := TopicPartition{Topic: TopicInsights}
-	count, err := c.partitionCount(ctx, TopicInsights)
-	if err != nil || count == 0 {
-		return nil, err
-	}
-	to, err := c.StableOffsets(ctx, []TopicPartition{tp})
-	if err != nil {
-		return nil, err
-	}
-	var all []json.RawMessage
-	err = c.Read(ctx, nil, to, func(r *Record) error {
+func (c *Client) ReadDecisions(ctx context.Context) (all []json.RawMessage, err error) {
+	err = c.readWhole(ctx, TopicPartition{Topic: TopicInsights}, func(r *Record) {
 		if json.Valid(r.Value) { // readers pass over what is no decision
 			all = append(all, r.Value)
 		}
-		return nil
 	})
 	return all, err
 }
@@ -417,19 +406,25 @@ type CatalogRecord struct {
 var catalogTP = TopicPartition{Topic: TopicCatalog}
 
 // ReadCatalog reads the catalogue, as it is in the log.
-func (c *Client) ReadCatalog(ctx context.Context) ([]CatalogRecord, error) {
-	count, err := c.partitionCount(ctx, TopicCatalog)
-	if err != nil || count == 0 {
-		return nil, err
-	}
-	to, err := c.StableOffsets(ctx, []TopicPartition{catalogTP})
-	if err != nil {
-		return nil, err
-	}
-	var all []CatalogRecord
-	err = c.Read(ctx, nil, to, func(r *Record) error {
+func (c *Client) ReadCatalog(ctx context.Context) (all []CatalogRecord, err error) {
+	err = c.readWhole(ctx, catalogTP, func(r *Record) {
 		all = append(all, CatalogRecord{string(r.Key), bytes.Clone(r.Value)})
-		return nil
 	})
 	return all, err
+}
+
+// readWhole calls fn with all committed records of a topic of one partition; a platform of before need not have it.
+func (c *Client) readWhole(ctx context.Context, tp TopicPartition, fn func(*Record)) error {
+	count, err := c.partitionCount(ctx, tp.Topic)
+	if err != nil || count == 0 {
+		return err
+	}
+	to, err := c.StableOffsets(ctx, []TopicPartition{tp})
+	if err != nil {
+		return err
+	}
+	return c.Read(ctx, nil, to, func(r *Record) error {
+		fn(r)
+		return nil
+	})
 }
