@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 )
 
@@ -36,6 +38,15 @@ func WriteBody(c echo.Context, status int, contentType []string, body []byte) er
 		_, err = c.Response().Write(end)
 	}
 	return err
+}
+
+// WriteJSON answers with a value.
+func WriteJSON(c echo.Context, status int, value any) error {
+	body, err := json.Marshal(value, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	return WriteBody(c, status, JSONContentType, body)
 }
 
 // Buffer is a pooled byte slice in which an answer is rendered.

@@ -2,11 +2,9 @@ package httpapi
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -63,11 +61,7 @@ func (s *Server) readyz(c echo.Context) error {
 	for _, reason := range reasons {
 		answer.Reasons = append(answer.Reasons, reason.Error())
 	}
-	body, err := json.Marshal(answer, json.Deterministic(true))
-	if err != nil {
-		return fmt.Errorf("encode the readiness: %w", err)
-	}
-	return WriteBody(c, status, JSONContentType, body)
+	return WriteJSON(c, status, answer)
 }
 
 // whole reports whether an error concerns all that the process serves.

@@ -5,12 +5,10 @@ package keys
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/access"
@@ -87,7 +85,7 @@ func (a *api) list(c echo.Context) error {
 	for _, key := range a.keys.All() {
 		page.Items = append(page.Items, describe(key))
 	}
-	return writeJSON(c, http.StatusOK, page)
+	return httpapi.WriteJSON(c, http.StatusOK, page)
 }
 
 // newKey is the body of POST /v1/keys.
@@ -116,7 +114,7 @@ func (a *api) create(c echo.Context) error {
 	shown := describe(key)
 	shown.Key = text
 	c.Response().Header()["Cache-Control"] = []string{"no-store"}
-	return writeJSON(c, http.StatusCreated, shown)
+	return httpapi.WriteJSON(c, http.StatusCreated, shown)
 }
 
 // readRequest reads a request for a key. Whoever asks is the key of the request, whatever Holdfast-Actor says: so the
@@ -203,12 +201,4 @@ func refusalOf(err error) error {
 		Code: problem.Unavailable, RetryAfterSeconds: 1, Reason: err,
 		Detail: "The change could not be written, or was written and not read yet: list the keys, and try again.",
 	}
-}
-
-func writeJSON(c echo.Context, status int, value any) error {
-	body, err := json.Marshal(value, json.Deterministic(true))
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	return httpapi.WriteBody(c, status, httpapi.JSONContentType, body)
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/catalog"
@@ -59,7 +58,7 @@ func (a *api) list(c echo.Context) error {
 	for _, l := range a.catalog.Locations() {
 		page.Items = append(page.Items, describe(&l))
 	}
-	return writeJSON(c, http.StatusOK, page)
+	return httpapi.WriteJSON(c, http.StatusOK, page)
 }
 
 func (a *api) put(c echo.Context) error {
@@ -85,7 +84,7 @@ func (a *api) put(c echo.Context) error {
 	if created {
 		status = http.StatusCreated
 	}
-	return writeJSON(c, status, describe(&l))
+	return httpapi.WriteJSON(c, status, describe(&l))
 }
 
 // readBody reads what the location is to be.
@@ -122,7 +121,7 @@ func (a *api) setRetired(c echo.Context, retired bool) error {
 	case !found:
 		return unknown(name, a.catalog)
 	}
-	return writeJSON(c, http.StatusOK, describe(&l))
+	return httpapi.WriteJSON(c, http.StatusOK, describe(&l))
 }
 
 // unknown answers that there is no such location, and names one that differs in upper and lower case alone.
@@ -162,12 +161,4 @@ func unavailable(err error) error {
 		Code: problem.Unavailable, RetryAfterSeconds: 1, Reason: err,
 		Detail: "The catalogue cannot be read or written now; send the request again, which does nothing twice.",
 	}
-}
-
-func writeJSON(c echo.Context, status int, value any) error {
-	body, err := json.Marshal(value, json.Deterministic(true))
-	if err != nil {
-		return err
-	}
-	return httpapi.WriteBody(c, status, httpapi.JSONContentType, body)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -32,17 +31,9 @@ func (a *allocationAPI) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := freshAt(c, a.orders, a.of, &m); err != nil {
+	found, _, err := orderAt(c, a.orders, a.of, &m)
+	if err != nil {
 		return err
-	}
-	starting := whole(a.orders)
-	id := strings.ToLower(httpapi.PathParameter(c, "order_id"))
-	found, _, ok, err := a.orders.OrderAt(id, &m)
-	switch {
-	case err != nil:
-		return fmt.Errorf("read order: %w", err)
-	case !ok:
-		return noOrder(starting, &m)
 	}
 	var order struct {
 		ID string `json:"order_id"` // perhaps it was asked for by the ID of its key
@@ -64,9 +55,5 @@ func (a *allocationAPI) get(c echo.Context) error {
 	if items == nil {
 		items = []stockledger.ItemAllocation{}
 	}
-	body, err := json.Marshal(orderAllocations{order.ID, items})
-	if err != nil {
-		return fmt.Errorf("write allocations: %w", err)
-	}
-	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, body)
+	return httpapi.WriteJSON(c, http.StatusOK, orderAllocations{order.ID, items})
 }

@@ -34,26 +34,31 @@ func (o *orderAPI) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := freshAt(c, o.store, o.of, &m); err != nil {
+	body, version, err := orderAt(c, o.store, o.of, &m)
+	if err != nil {
 		return err
-	}
-	starting := whole(o.store) // before it is looked up: what comes in between is found
-	body, version, ok, err := o.store.OrderAt(strings.ToLower(httpapi.PathParameter(c, "order_id")), &m)
-	switch {
-	case err != nil:
-		return fmt.Errorf("read order: %w", err)
-	case !ok:
-		return noOrder(starting, &m)
 	}
 	return writeVersioned(c, body, version)
 }
 
-// noOrder is the problem for an order that is not found. starting is what whole has said before it was looked up.
-func noOrder(starting error, m *asof.Moment) error {
-	if m.IsNow() {
-		return missing(starting, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
+// orderAt is the order that the path names as it was at a moment, and its version.
+func orderAt(
+	c echo.Context, store OrderStore, of eventlog.Incarnation, m *asof.Moment,
+) (body []byte, version uint64, err error) {
+	if err := freshAt(c, store, of, m); err != nil {
+		return nil, 0, err
 	}
-	return problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
+	starting := whole(store) // before it is looked up: what comes in between is found
+	body, version, ok, err := store.OrderAt(strings.ToLower(httpapi.PathParameter(c, "order_id")), m)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("read order: %w", err)
+	case !ok && !m.IsNow():
+		err = problem.New(problem.OrderNotFound, "No order had this ID at that moment.")
+	case !ok:
+		err = missing(starting, problem.OrderNotFound, "No order has this ID, or the view has not seen it yet.")
+	}
+	return body, version, err
 }
 
 // listQuery is the filter and the place of a list.

@@ -113,7 +113,7 @@ func (a *replayAPI) plan(c echo.Context) error {
 		item.File = files[i].File
 		plan.Items = append(plan.Items, item)
 	}
-	return writeJSON(c, http.StatusOK, plan)
+	return httpapi.WriteJSON(c, http.StatusOK, plan)
 }
 
 func readPlan(raw []byte) ([]planFile, error) {

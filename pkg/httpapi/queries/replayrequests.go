@@ -92,7 +92,7 @@ func (a *replayAPI) create(c echo.Context) error {
 		return refused(err)
 	}
 	c.Response().Header()["Location"] = []string{"/v1/replays/" + r.ID}
-	return writeJSON(c, http.StatusCreated, a.describe(ctx, r))
+	return httpapi.WriteJSON(c, http.StatusCreated, a.describe(ctx, r))
 }
 
 // readRequest reads a request for a replay. Headers come before the body.
@@ -207,7 +207,7 @@ func (a *replayAPI) decide(decision catalog.Type) echo.HandlerFunc {
 		if err != nil {
 			return refused(err)
 		}
-		return writeJSON(c, http.StatusOK, a.describe(c.Request().Context(), r))
+		return httpapi.WriteJSON(c, http.StatusOK, a.describe(c.Request().Context(), r))
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/access"
@@ -66,7 +65,7 @@ func replayID(c echo.Context) string { return strings.ToLower(httpapi.PathParame
 func unknownReplay() error { return problem.New(problem.UnknownReplay, "No replay has this ID.") }
 
 func (a *replayAPI) get(c echo.Context, r *catalog.Replay) error {
-	return writeJSON(c, http.StatusOK, a.describe(c.Request().Context(), r))
+	return httpapi.WriteJSON(c, http.StatusOK, a.describe(c.Request().Context(), r))
 }
 
 func (a *replayAPI) log(c echo.Context, r *catalog.Replay) error {
@@ -76,7 +75,7 @@ func (a *replayAPI) log(c echo.Context, r *catalog.Replay) error {
 	for i := range r.Log {
 		decisions.Items = append(decisions.Items, decisionOf(&r.Log[i]))
 	}
-	return writeJSON(c, http.StatusOK, decisions)
+	return httpapi.WriteJSON(c, http.StatusOK, decisions)
 }
 
 // replayPage is a page of the list.
@@ -106,7 +105,7 @@ func (a *replayAPI) list(c echo.Context) error {
 		}
 		page.Items = append(page.Items, a.summaryOf(r))
 	}
-	return writeJSON(c, http.StatusOK, page)
+	return httpapi.WriteJSON(c, http.StatusOK, page)
 }
 
 // replayQuery is the filter and the place of the list.
@@ -155,13 +154,4 @@ func (q *replayQuery) resume(cursor string) error {
 	}
 	q.after = string(raw[4:])
 	return nil
-}
-
-// writeJSON answers with a value.
-func writeJSON(c echo.Context, status int, value any) error {
-	body, err := json.Marshal(value, json.Deterministic(true))
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	return httpapi.WriteBody(c, status, httpapi.JSONContentType, body)
 }
